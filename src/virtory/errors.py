@@ -1,9 +1,8 @@
-"""Every error virtory raises, in one tree; a class is the same error embedded, remote or on the wire.
+"""Every error virtory raises, in one tree: the same class embedded, remote and on the wire.
 
 The rule kept here: a libvirt error code belongs to exactly one class, checked at import.
 
     VirtoryError                       everything below; also any code that has no class of its own
-    ├── LocalMisuse                    the caller of a protocol object broke its rules (a bug on our side)
     ├── InternalError                  1   something unforeseen, logged by the daemon
     ├── NotSupported                   3   the driver has no such function
     ├── InvalidArgument                8
@@ -42,6 +41,7 @@ The rule kept here: a libvirt error code belongs to exactly one class, checked a
         ├── DeviceNotFound            99
         ├── CheckpointNotFound       103
         └── BackupNotFound           104
+    LocalMisuse                        not of the tree: a caller broke a protocol object's rules
 
 Codes, domains and message templates are those of libvirt's public `virterror.h` and of the messages
 libvirt 9.0.0 sends.

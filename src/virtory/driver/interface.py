@@ -38,7 +38,7 @@ class NamedRef(NamedTuple):
 
 
 class Param(NamedTuple):
-    """One typed parameter; `kind` is libvirt's `virTypedParameterType`: i=1 u=2 l=3 ul=4 d=5 b=6 s=7."""
+    """One typed parameter; `kind` is libvirt's `virTypedParameterType`, INT to STRING below."""
 
     field: str
     kind: int
@@ -72,7 +72,10 @@ class NodeInfo(NamedTuple):
 
 
 class Vcpu(NamedTuple):
-    """One virtual CPU: `state` 0 offline, 1 running, 2 blocked; `cpu` -1 when unknown; `affinity` a CPU bitmap."""
+    """One virtual CPU; `state` 0 offline, 1 running, 2 blocked; `cpu` -1 when unknown.
+
+    `affinity` is a bitmap of host CPUs, lowest bit first.
+    """
 
     number: int
     state: int
