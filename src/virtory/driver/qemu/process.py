@@ -1,0 +1,190 @@
+"""A QEMU process: spawned, recognised again, watched, ended.
+
+The rule kept here: a process is its pid *and* its start time, and its end is told by a pidfd: a
+pid that was given to another program is never signalled, and nobody polls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import signal
+import subprocess
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+
+class Identity(NamedTuple):
+    """Which process: `start_time` is field 22 of /proc/PID/stat, in clock ticks since boot."""
+
+    pid: int
+    start_time: int
+
+
+class Credentials(NamedTuple):
+    """As whom QEMU runs when the daemon is root."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...] = ()
+
+
+class Spawn(NamedTuple):
+    """What to execute, and in which surroundings."""
+
+    argv: Sequence[str]
+    environment: Mapping[str, str]
+    directory: str
+    log_path: str
+    fds: Sequence[int] = ()  # stay open, under the same numbers
+    credentials: Credentials | None = None
+    umask: int = 0o077
+    limits: Sequence[tuple[int, int]] = ()  # (resource.RLIMIT_…, value for both soft and hard)
+
+
+def start_time_of(pid: int) -> int | None:
+    """When the process started; None when there is none (or only its corpse)."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in (b"Z", b"X") else int(fields[19])
+
+
+def spawn(order: Spawn) -> Identity:
+    """Start the process (blocking for a few milliseconds: call it in a thread).
+
+    Raises OSError when it can not be executed. The log file is appended to, so that truncating it
+    bounds it (see `logs`).
+    """
+    log = os.open(order.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        who = order.credentials
+        child = subprocess.Popen(
+            order.argv,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=order.directory,
+            env=order.environment,
+            pass_fds=order.fds,
+            start_new_session=True,
+            umask=order.umask,
+            user=who.uid if who else None,
+            group=who.gid if who else None,
+            extra_groups=who.groups if who else None,
+        )
+    finally:
+        os.close(log)
+    child.returncode = 0  # from here on the pidfd watches and reaps it, not `subprocess`
+    for kind, value in order.limits:
+        _limit(child.pid, kind, value)
+    started = start_time_of(child.pid)
+    return Identity(child.pid, -1 if started is None else started)
+
+
+def _limit(pid: int, kind: int, value: int) -> None:
+    """A limit that can not be raised stays: QEMU itself says what it then lacks."""
+    try:
+        resource.prlimit(pid, kind, (value, value))
+    except (ProcessLookupError, PermissionError, ValueError):
+        pass
+
+
+class Process:
+    """A watched process, our child or adopted after a restart.
+
+    Args:
+        identity: the process; its start time is checked.
+        on_end: called once from the loop when it has ended, with its exit code as `subprocess`
+            counts (negative: the signal), or None for an adopted process.
+
+    Raises ProcessLookupError when it has ended or the pid is another program's.
+    """
+
+    def __init__(self, identity: Identity, on_end: Callable[[int | None], None]) -> None:
+        self.identity = identity
+        self._on_end = on_end
+        self._loop = asyncio.get_running_loop()
+        self._pidfd = os.pidfd_open(identity.pid)
+        self.ended: asyncio.Future[int | None] = self._loop.create_future()
+        # A child that has ended already is still ours to reap: only strangers are turned away.
+        if start_time_of(identity.pid) != identity.start_time and not self._is_dead_child():
+            os.close(self._pidfd)
+            raise ProcessLookupError(f"pid {identity.pid} is another process by now")
+        self._loop.add_reader(self._pidfd, self._finish)
+
+    def _is_dead_child(self) -> bool:
+        try:
+            flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
+            return os.waitid(os.P_PIDFD, self._pidfd, flags) is not None
+        except ChildProcessError:
+            return False
+
+    def signal(self, number: int) -> None:
+        """Send a signal; a process that has ended is left alone."""
+        if not self.ended.done():
+            try:
+                signal.pidfd_send_signal(self._pidfd, number)
+            except ProcessLookupError:
+                pass
+
+    async def end(self, grace_s: float, *, force: bool = True) -> bool:
+        """SIGTERM, then after `grace_s` SIGKILL if `force`; False when it still lives.
+
+        SIGTERM lets QEMU flush its disks; it needs about 5 ms.
+        """
+        self.signal(signal.SIGTERM)
+        if await self._wait(grace_s):
+            return True
+        if not force:
+            return False
+        self.signal(signal.SIGKILL)
+        return await self._wait(grace_s)  # not at once when stuck in the kernel (dead NFS server)
+
+    async def _wait(self, time_limit_s: float) -> bool:
+        done, _ = await asyncio.wait([self.ended], timeout=time_limit_s)
+        return bool(done)
+
+    def release(self) -> None:
+        """Stop watching; the process runs on."""
+        if not self.ended.done():
+            self._loop.remove_reader(self._pidfd)
+            os.close(self._pidfd)
+            self.ended.cancel()
+
+    def _finish(self) -> None:
+        self._loop.remove_reader(self._pidfd)
+        code = self._reap()
+        os.close(self._pidfd)
+        if not self.ended.done():
+            self.ended.set_result(code)
+            self._on_end(code)
+
+    def _reap(self) -> int | None:
+        try:
+            status = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOHANG)
+        except ChildProcessError:
+            return None  # adopted: its parent reaps it
+        if status is None:
+            return None
+        return status.si_status if status.si_code == os.CLD_EXITED else -status.si_status
+
+
+def find_by_argument(argument: str) -> Identity | None:
+    """The process that has `argument` among its arguments; for one whose pid was never saved."""
+    wanted = argument.encode()
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                with open(f"/proc/{entry}/cmdline", "rb") as file:
+                    arguments = file.read().split(b"\0")
+            except OSError:
+                continue
+            if wanted in arguments and (started := start_time_of(int(entry))) is not None:
+                return Identity(int(entry), started)
+    return None
