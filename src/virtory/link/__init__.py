@@ -1,0 +1,1 @@
+"""Links carry bytes for a `wire.Session`: over UNIX sockets, through ssh, in one process."""
