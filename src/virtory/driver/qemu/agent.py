@@ -1,0 +1,195 @@
+"""The guest agent: commands to qemu-guest-agent through its virtio-serial channel.
+
+The rule kept here: the guest is a stranger. Every command is preceded by `guest-sync-delimited`
+with a fresh number, so that no stale or forged answer is taken for ours; every wait has a limit;
+an answer over 10 MiB ends the conversation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import socket
+from typing import Any
+
+from virtory.driver.qemu.qmp import JsonStream, QmpBroken
+from virtory.errors import (
+    AgentUnresponsive,
+    InternalError,
+    OperationUnsupported,
+)
+
+ANSWER_LIMIT = 10 << 20
+SYNC_TIMEOUT_S = 5.0
+COMMAND_TIMEOUT_S = 60.0
+_SENTINEL = b"\xff"
+_READ = 65536
+
+NO_WAIT, DEFAULT, BLOCK = 0, -1, -2
+"""libvirt's special values of an agent time limit."""
+
+
+class Agent:
+    """The agent's channel of one guest; `connected` follows QEMU's VSERPORT_CHANGE events.
+
+    The connection is made for a conversation and kept until it fails, so that idle guests cost no
+    socket. One command at a time; the guest answers in order.
+    """
+
+    def __init__(self, path: str, name: str) -> None:
+        self._path = path
+        self._name = name
+        self._socket: socket.socket | None = None
+        self._lock = asyncio.Lock()
+        self.connected = False
+
+    def set_connected(self, connected: bool) -> None:
+        self.connected = connected
+        if not connected:
+            self.close()
+
+    def close(self) -> None:
+        if self._socket is not None:
+            peer, self._socket = self._socket, None
+            if self._lock.locked():
+                _wake(peer)  # a conversation waits on it and closes it then
+            else:
+                peer.close()
+
+    async def call(
+        self,
+        command: str,
+        arguments: dict[str, Any] | None = None,
+        *,
+        timeout_s: float | None = COMMAND_TIMEOUT_S,
+    ) -> Any:
+        """The command's `return`; None as time limit waits as long as the guest lives."""
+        message: dict[str, Any] = {"execute": command}
+        if arguments:
+            message["arguments"] = arguments
+        reply = await self.converse(json.dumps(message), timeout_s=timeout_s)
+        if "error" in reply:
+            raise _refused(command, reply["error"])
+        return reply.get("return")
+
+    async def converse(self, text: str, *, timeout_s: float | None) -> dict[str, Any]:
+        """Send any JSON text, return the agent's whole answer, `return` or `error`."""
+        async with self._lock:
+            peer = self._open()
+            try:
+                await self._synchronise(peer)
+                stream = JsonStream(ANSWER_LIMIT)
+                async with asyncio.timeout(timeout_s):
+                    return await self._exchange(peer, text.encode() + b"\n", stream)
+            except TimeoutError:
+                self._drop(peer)
+                raise AgentUnresponsive(
+                    f"the agent of domain '{self._name}' did not answer in {timeout_s:g} s"
+                ) from None
+            except (OSError, QmpBroken) as error:
+                self._drop(peer)
+                raise AgentUnresponsive(
+                    f"the channel of domain '{self._name}' broke: {error}"
+                ) from None
+            except asyncio.CancelledError:
+                self._drop(peer)
+                raise
+
+    async def shut_down(self, mode: str) -> None:
+        """`guest-shutdown`: only a refusal is answered, so success is that nothing comes."""
+        async with self._lock:
+            peer = self._open()
+            try:
+                await self._synchronise(peer)
+                text = json.dumps({"execute": "guest-shutdown", "arguments": {"mode": mode}})
+                async with asyncio.timeout(2):
+                    stream = JsonStream(ANSWER_LIMIT)
+                    reply = await self._exchange(peer, text.encode() + b"\n", stream)
+            except (TimeoutError, OSError):
+                return  # silence, or a guest already on its way down
+            except QmpBroken as error:
+                self._drop(peer)
+                raise AgentUnresponsive(str(error)) from None
+            if "error" in reply:
+                raise _refused("guest-shutdown", reply["error"])
+
+    # -- one conversation ---------------------------------------------------------------------
+    def _open(self) -> socket.socket:
+        if not self.connected:
+            raise AgentUnresponsive("QEMU guest agent is not connected")
+        if self._socket is not None and self._socket.fileno() >= 0:
+            return self._socket
+        peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        peer.setblocking(False)
+        try:
+            peer.connect(self._path)
+        except OSError as error:
+            peer.close()
+            raise AgentUnresponsive(
+                f"cannot reach the agent channel of domain '{self._name}': {error.strerror}"
+            ) from None
+        self._socket = peer
+        return peer
+
+    def _drop(self, peer: socket.socket) -> None:
+        peer.close()
+        if self._socket is peer:
+            self._socket = None
+
+    async def _synchronise(self, peer: socket.socket) -> None:
+        """Agree on where the next answer begins; drops whatever was left of earlier ones."""
+        number = secrets.randbelow(1 << 31)
+        request = json.dumps({"execute": "guest-sync-delimited", "arguments": {"id": number}})
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(SYNC_TIMEOUT_S):
+                await loop.sock_sendall(peer, _SENTINEL + request.encode() + b"\n")
+                stream: JsonStream | None = None
+                while True:
+                    data = await self._receive(peer)
+                    head, mark, tail = data.rpartition(_SENTINEL)
+                    if mark:
+                        stream, data = JsonStream(ANSWER_LIMIT), tail
+                    if stream is None:
+                        continue  # leftovers before the first sentinel
+                    for message in stream.feed(data):
+                        if message.get("return") == number:
+                            return
+        except TimeoutError:
+            self._drop(peer)
+            raise AgentUnresponsive("Guest agent not available for now") from None
+
+    async def _exchange(
+        self, peer: socket.socket, request: bytes, stream: JsonStream
+    ) -> dict[str, Any]:
+        await asyncio.get_running_loop().sock_sendall(peer, request)
+        while True:
+            for message in stream.feed(await self._receive(peer)):
+                if "return" in message or "error" in message:
+                    return message
+
+    async def _receive(self, peer: socket.socket) -> bytes:
+        data = await asyncio.get_running_loop().sock_recv(peer, _READ)
+        if not data:
+            raise ConnectionResetError("the guest closed it")
+        return data
+
+
+def _wake(peer: socket.socket) -> None:
+    """Make a pending read return; closing the descriptor under it would not."""
+    try:
+        peer.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        peer.close()
+
+
+def _refused(command: str, error: Any) -> Exception:
+    error = error if isinstance(error, dict) else {}
+    described = str(error.get("desc", error))
+    if error.get("class") in ("CommandNotFound", "CommandDisabled"):
+        return OperationUnsupported(
+            f"the guest agent has no command '{command}'",
+            cure="update qemu-guest-agent inside the guest, or enable the command there",
+        )
+    return InternalError(f"unable to execute QEMU agent command '{command}': {described}")
