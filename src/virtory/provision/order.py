@@ -1,0 +1,98 @@
+"""What the user asks for when making a machine, before anything is chosen or made.
+
+The rule kept here: an order is complete and checked before the first file is written.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from virtory.errors import InvalidArgument
+from virtory.model.values import Size
+
+HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+
+Boot = Literal["auto", "direct", "disk"]
+Virtualisation = Literal["auto", "kvm", "qemu"]
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """A port of the host's loopback (0: any free one) that leads to a port of the guest."""
+
+    host_port: int
+    guest_port: int
+    protocol: Literal["tcp", "udp"] = "tcp"
+    address: str = "127.0.0.1"
+
+    @classmethod
+    def parse(cls, text: str) -> Forward:
+        """`8080:80`, `127.0.0.1:8080:80`, `5353:53/udp`; raises `InvalidArgument`."""
+        match = re.fullmatch(r"(?:(\d+(?:\.\d+){3}):)?(\d+):(\d+)(?:/(tcp|udp))?", text)
+        if match is None or not all(int(port) < 65536 for port in match.group(2, 3)):
+            raise InvalidArgument(
+                f"'{text}' is not a port forward", cure="write HOSTPORT:GUESTPORT, as in 8080:80"
+            )
+        address, host_port, guest_port, protocol = match.groups()
+        kind: Literal["tcp", "udp"] = "udp" if protocol == "udp" else "tcp"
+        return cls(int(host_port), int(guest_port), kind, address or "127.0.0.1")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A machine wanted.
+
+    Attributes:
+        image: name or alias in the image store.
+        disk_size: bytes; None for the image's own size or `DISK_SIZE`, the larger one.
+        memory: bytes; None for what the image likes.
+        hostname: None for the name, made fit for a host name.
+        ssh_key: a key file; None for the user's own or virtory's.
+        ssh_port: of the host's loopback; 0 for any free one.
+        user_data: a cloud-config of the user's own, merged after virtory's.
+        boot: "direct" gives the kernel to QEMU, "disk" uses the firmware; "auto" takes what the
+            image likes best on this host.
+        virtualisation: "auto" takes KVM where the daemon says it works.
+        graphics: add a VNC display on a UNIX socket.
+    """
+
+    name: str
+    image: str = "debian-12"
+    vcpus: int = 1
+    memory: Size | None = None
+    disk_size: Size | None = None
+    hostname: str | None = None
+    ssh_key: Path | None = None
+    ssh_port: int = 0
+    forwards: tuple[Forward, ...] = ()
+    user_data: Path | None = None
+    boot: Boot = "auto"
+    virtualisation: Virtualisation = "auto"
+    graphics: bool = False
+
+    def checked(self) -> Order:
+        """Itself; raises `InvalidArgument` naming the first part that can not be."""
+        if not self.name or "/" in self.name or self.name in (".", "..") or len(self.name) > 128:
+            raise InvalidArgument(
+                f"'{self.name}' can not name a machine", cure="use letters, digits, '-' and '.'"
+            )
+        if not HOSTNAME.fullmatch(self.guest_hostname):
+            raise InvalidArgument(
+                f"'{self.guest_hostname}' is not a host name",
+                cure="name one with --hostname: letters, digits and hyphens, at most 63",
+            )
+        if self.vcpus < 1:
+            raise InvalidArgument(f"a machine with {self.vcpus} vCPUs can not be")
+        if not 0 <= self.ssh_port < 65536:
+            raise InvalidArgument(f"there is no port {self.ssh_port}")
+        return self
+
+    @property
+    def guest_hostname(self) -> str:
+        """The host name asked for, or one made of the machine's name."""
+        if self.hostname is not None:
+            return self.hostname
+        return re.sub(r"[^A-Za-z0-9-]+", "-", self.name).strip("-")[:63].strip("-") or "machine"

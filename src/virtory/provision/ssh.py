@@ -1,0 +1,73 @@
+"""How the system's ssh reaches a machine: the argument vector, pure.
+
+The rule kept here: the host key is known before the first connection, so it is always checked,
+and the user's own known_hosts and agent configuration are never touched.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from virtory.provision.errors import SshFailed
+from virtory.provision.manifest import Manifest
+
+
+def argv(
+    manifest: Manifest,
+    command: Sequence[str] = (),
+    *,
+    batch: bool = False,
+    options: Sequence[str] = (),
+) -> list[str]:
+    """ssh's argument vector; `batch` never asks anything, `options` go before the destination."""
+    words = ["ssh", "-p", str(manifest.port)]
+    for option in (
+        f"UserKnownHostsFile={_quoted(manifest.known_hosts)}",
+        "GlobalKnownHostsFile=/dev/null",
+        "StrictHostKeyChecking=yes",
+        f"HostKeyAlias={host_alias(manifest)}",
+        "HostKeyAlgorithms=ssh-ed25519",
+        "CheckHostIP=no",
+        "UpdateHostKeys=no",
+        "LogLevel=ERROR",
+    ):
+        words += ["-o", option]
+    if manifest.key is not None:
+        words += ["-i", str(manifest.key), "-o", "IdentitiesOnly=yes"]
+    if batch:
+        words += ["-o", "BatchMode=yes", "-o", "ConnectTimeout=10"]
+    words += options
+    words += [f"{manifest.user}@{manifest.host}"]
+    if command:
+        words += ["--", *command]
+    return words
+
+
+def known_hosts_line(manifest: Manifest) -> str:
+    """What the machine's own known_hosts file holds."""
+    return f"{host_alias(manifest)} {manifest.host_key}\n"
+
+
+def host_alias(manifest: Manifest) -> str:
+    """The name the host key is filed under: one for each instance, whatever its port."""
+    return f"virtory-{manifest.instance}"
+
+
+def become_ssh(
+    manifest: Manifest, command: Sequence[str] = (), options: Sequence[str] = ()
+) -> NoReturn:
+    """Replace this process by ssh; raises `SshFailed` when the program is missing."""
+    words = argv(manifest, command, options=options)
+    try:
+        os.execvp(words[0], words)
+    except FileNotFoundError:
+        raise SshFailed(
+            "the program 'ssh' is not installed", cure="install it: apt install openssh-client"
+        ) from None
+
+
+def _quoted(path: Path) -> str:
+    return f'"{path}"' if " " in str(path) else str(path)
