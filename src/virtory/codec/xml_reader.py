@@ -1,0 +1,372 @@
+"""Reads XML text into declared elements, gathering every problem on the way.
+
+The rule kept here: hostile text costs no more than its length. A DOCTYPE is refused before the
+parser sees it, so there are no entities to expand and nothing to fetch.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from virtory.codec.xml import MAX_BYTES, MAX_DEPTH, Element, Problem, Verbatim, error_of
+from virtory.codec.xml_compile import MISSING, Compiled, Field, compiled, integer, multiplier
+from virtory.errors import XmlError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from lxml import etree
+
+    Node = etree._Element
+    Handler = Callable[[Node, dict[str, Any], "Reading", int], None]
+
+E = TypeVar("E", bound=Element)
+
+_DOCTYPE = re.compile(rb"(?:\s|<\?.*?\?>|<!--.*?-->|\xef\xbb\xbf)*<!DOCTYPE", re.DOTALL)
+
+
+def read(cls: type[E], text: str | bytes, lenient: bool) -> E:
+    """See `virtory.codec.xml.parse`."""
+    tag = cls._tag
+    if tag is None:
+        raise TypeError(f"{cls.__name__} has no tag and can not be a document")
+    return cast("E", read_any({tag: cls}, text, lenient))
+
+
+def read_any(classes: Mapping[str, type[Element]], text: str | bytes, lenient: bool) -> Element:
+    """See `virtory.codec.xml.parse_any`."""
+    root = tree(text)
+    cls = classes.get(root.tag)
+    if cls is None:
+        expected = " or ".join(f"<{tag}>" for tag in sorted(classes))
+        raise XmlError(f"the root element is <{root.tag}>, expected {expected}")
+    reading = Reading(lenient)
+    value = reading.element(compiled(cls), root, 0)
+    if reading.problems:
+        raise error_of(reading.problems, str(root.tag))
+    if value is None:
+        raise XmlError(f"<{root.tag}> could not be read")
+    return value
+
+
+def tree(text: str | bytes) -> Node:
+    """The parsed root element; comments and processing instructions are gone.
+
+    Raises:
+        XmlError: too long, too deep, a DOCTYPE, or not well-formed.
+    """
+    from lxml import etree
+
+    try:
+        data = text.encode() if isinstance(text, str) else text
+    except UnicodeEncodeError as error:
+        raise XmlError(f"the text is not valid Unicode: {error.reason}") from None
+    if len(data) > MAX_BYTES:
+        raise XmlError(f"the text has {len(data)} bytes, the limit is {MAX_BYTES}")
+    if b"<!DOCTYPE" in data and _DOCTYPE.match(data):
+        raise XmlError(
+            "a DOCTYPE is refused", cure="remove it: entities and external files are never read"
+        )
+    try:
+        root = etree.fromstring(data, _parser())
+    except etree.XMLSyntaxError as error:
+        line, column = error.position
+        if "xcessive depth" in str(error.msg):
+            raise XmlError(f"elements are nested deeper than {MAX_DEPTH} levels") from None
+        reason = (error.msg or "empty text").partition(", line ")[0]
+        raise XmlError(f"not well-formed at line {line}, column {column}: {reason}") from None
+    except ValueError as error:
+        raise XmlError(f"not well-formed: {error}") from None
+    if root is None:
+        raise XmlError("there is no element")
+    return root
+
+
+@functools.cache
+def _parser() -> etree.XMLParser:
+    from lxml import etree
+
+    return etree.XMLParser(
+        encoding="utf-8",
+        resolve_entities=False,
+        load_dtd=False,
+        no_network=True,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
+
+
+def xpath(node: Node) -> str:
+    """Where an element stands, such as `/domain/devices/disk[2]`."""
+    steps: list[str] = []
+    current: Node | None = node
+    while current is not None:
+        parent = current.getparent()
+        step = _name(current)
+        if parent is not None:
+            alike = [sibling for sibling in parent if sibling.tag == current.tag]
+            if len(alike) > 1:
+                step += f"[{alike.index(current) + 1}]"
+        steps.append(step)
+        current = parent
+    return "/" + "/".join(reversed(steps))
+
+
+def _name(node: Node) -> str:
+    tag = str(node.tag)
+    if not tag.startswith("{"):
+        return tag
+    local = tag.rpartition("}")[2]
+    return f"{node.prefix}:{local}" if node.prefix else local
+
+
+class Reading:
+    """One pass over one document."""
+
+    def __init__(self, lenient: bool) -> None:
+        self.lenient = lenient
+        self.problems: list[Problem] = []
+
+    def problem(self, node: Node, attribute: str | None, message: object) -> None:
+        """Note that an element or one of its attributes is invalid."""
+        place = xpath(node) if attribute is None else f"{xpath(node)}/@{attribute}"
+        self.problems.append(Problem(place, str(message)))
+
+    def unknown_attribute(self, node: Node, name: str, known: Mapping[str, object]) -> None:
+        """Note an attribute that no declaration names."""
+        if not self.lenient:
+            place = f"{xpath(node)}/@{name}"
+            message = f"the attribute {name!r} of <{_name(node)}> is not supported"
+            self.problems.append(Problem(place, message + _guess(name, known, "%r"), True))
+
+    def unknown_element(self, node: Node, known: Mapping[str, object]) -> None:
+        """Note an element that no declaration names."""
+        if not self.lenient and isinstance(node.tag, str):
+            message = f"the element <{_name(node)}> is not supported here"
+            self.problems.append(
+                Problem(xpath(node), message + _guess(_name(node), known, "<%s>"), True)
+            )
+
+    def element(self, plan: Compiled, node: Node, depth: int) -> Element | None:
+        """The value of one element; None when it has a problem that leaves it without one."""
+        children: dict[str, Handler] | None = plan.reading
+        if children is None:
+            children = plan.reading = _handlers(plan)
+        if depth > MAX_DEPTH:
+            self.problem(node, None, f"elements are nested deeper than {MAX_DEPTH} levels")
+            return None
+        values = plan.defaults.copy()
+        attributes = plan.attributes
+        for key, raw in node.items():
+            field = attributes.get(key)  # type: ignore[call-overload]
+            if field is None:
+                self._other_attribute(plan, node, str(key), children)
+                continue
+            try:
+                values[field.name] = field.scalar.read(raw)
+            except ValueError as error:
+                self.problem(node, str(key), error)
+                values[field.name] = None
+        for child in node:
+            handler = children.get(child.tag)  # type: ignore[call-overload]
+            if handler is None:
+                self.unknown_element(child, children)
+            else:
+                handler(child, values, self, depth + 1)
+        if plan.text is not None:
+            _read_text(plan.text, node, values, self)
+        return self._made(plan, node, values)
+
+    def _other_attribute(
+        self, plan: Compiled, node: Node, key: str, children: dict[str, Handler]
+    ) -> None:
+        if plan.when is not None and key == plan.when[0]:
+            return
+        if key == "unit" and plan.text is not None and plan.text.unit:
+            return
+        self.unknown_attribute(node, key, plan.attributes)
+
+    def _made(self, plan: Compiled, node: Node, values: dict[str, Any]) -> Element | None:
+        for name in plan.repeated:
+            if values[name]:
+                values[name] = tuple(values[name])
+        complete = True
+        for name, field in plan.required.items():
+            if values[name] is MISSING:
+                complete = False
+                if field.place == "attribute":
+                    self.problem(node, field.xml, "this attribute is missing")
+                elif field.place == "text":
+                    self.problem(node, None, "the element is empty")
+                else:
+                    place = f"{xpath(node)}/{field.xml}"
+                    self.problems.append(Problem(place, "this element is missing"))
+        if not complete:
+            return None
+        made: Element = object.__new__(plan.cls)
+        for name, put in plan.setters:
+            put(made, values[name])
+        return made
+
+
+def _guess(name: str, known: Mapping[str, object], spelling: str) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(name, known, 1)
+    return f"; did you mean {spelling % close[0]}?" if close else ""
+
+
+def _read_text(field: Field, node: Node, values: dict[str, Any], reading: Reading) -> None:
+    text = node.text
+    if not text or (field.classes == () and text.isspace()):
+        return
+    try:
+        if field.unit:
+            values[field.name] = field.size(_scaled(text, node.get("unit"), field.unit))
+        else:
+            values[field.name] = field.scalar.read(text)  # type: ignore[union-attr]
+    except ValueError as error:
+        reading.problem(node, None, error)
+        values[field.name] = None
+
+
+def _scaled(text: str, unit: str | None, default: str) -> int:
+    size = integer(text) * multiplier(unit or default)
+    if size >= 2**63:
+        raise ValueError(f"{text.strip()} {unit or default} is more than any machine can have")
+    return size
+
+
+def _handlers(plan: Compiled) -> dict[str, Handler]:
+    handlers: dict[str, Handler] = {}
+    inline: dict[str, dict[str, Field]] = {}
+    for field in plan.fields:
+        tag = plan.qualified(field.xml)
+        if field.place == "inline":
+            inline.setdefault(tag, {})[field.attribute] = field
+        elif field.place == "flag":
+            handlers[tag] = _flag(field)
+        elif field.place in ("scalar", "scaled"):
+            handlers[tag] = _scalar(field)
+        elif field.place == "verbatim":
+            handlers[tag] = _verbatim(field)
+        elif field.place == "element":
+            handlers[tag] = _one(field) if len(field.classes) == 1 else _one_of(field)
+    for tag, fields in inline.items():
+        handlers[tag] = _inline(fields)
+    return handlers
+
+
+def _store(field: Field, value: Any, node: Node, values: dict[str, Any], reading: Reading) -> None:
+    """Put a child's value into its field, which holds one value or a list."""
+    if value is None:
+        if values[field.name] is MISSING:
+            values[field.name] = None  # its own problem is noted; it is not missing
+    elif field.repeated:
+        held = values[field.name]
+        if held:
+            held.append(value)
+        else:
+            values[field.name] = [value]
+    elif values[field.name] is not field.default:
+        reading.problem(node, None, f"<{_name(node)}> is given more than once")
+    else:
+        values[field.name] = value
+
+
+def _one(field: Field) -> Handler:
+    plan = compiled(field.classes[0])
+
+    def handle(node: Node, values: dict[str, Any], reading: Reading, depth: int) -> None:
+        _store(field, reading.element(plan, node, depth), node, values, reading)
+
+    return handle
+
+
+def _one_of(field: Field) -> Handler:
+    plans = {cls._when[1]: compiled(cls) for cls in field.classes if cls._when}
+    attribute = next(cls._when[0] for cls in field.classes if cls._when)
+    allowed = ", ".join(plans)
+
+    def handle(node: Node, values: dict[str, Any], reading: Reading, depth: int) -> None:
+        kind = node.get(attribute)
+        plan = plans.get(kind) if kind is not None else None
+        if plan is not None:
+            _store(field, reading.element(plan, node, depth), node, values, reading)
+        elif kind is None:
+            reading.problem(node, attribute, "this attribute is missing")
+        else:
+            reading.problem(node, attribute, f"{kind!r} is not one of {allowed}")
+
+    return handle
+
+
+def _flag(field: Field) -> Handler:
+    def handle(node: Node, values: dict[str, Any], reading: Reading, depth: int) -> None:
+        values[field.name] = True
+        _nothing_else(node, reading)
+
+    return handle
+
+
+def _verbatim(field: Field) -> Handler:
+    def handle(node: Node, values: dict[str, Any], reading: Reading, depth: int) -> None:
+        from virtory.codec.xml_verbatim import verbatim
+
+        _store(field, Verbatim(verbatim(node, depth)), node, values, reading)
+
+    return handle
+
+
+def _scalar(field: Field) -> Handler:
+    """A child element with nothing but text, and `unit` where it is a size."""
+
+    def handle(node: Node, values: dict[str, Any], reading: Reading, depth: int) -> None:
+        text = node.text or ""
+        _nothing_else(node, reading, ("unit",) if field.unit else ())
+        if not text or (field.unit and text.isspace()):
+            return
+        try:
+            if field.unit:
+                value: Any = field.size(_scaled(text, node.get("unit"), field.unit))
+            else:
+                value = field.scalar.read(text)  # type: ignore[union-attr]
+        except ValueError as error:
+            reading.problem(node, None, error)
+            value = None
+        _store(field, value, node, values, reading)
+
+    return handle
+
+
+def _nothing_else(node: Node, reading: Reading, known: tuple[str, ...] = ()) -> None:
+    for key in node.keys():  # noqa: SIM118 - an element iterates over its children
+        if key not in known:
+            reading.unknown_attribute(node, str(key), dict.fromkeys(known))
+    for child in node:
+        reading.unknown_element(child, {})
+
+
+def _inline(fields: dict[str, Field]) -> Handler:
+    """A child element of which only attributes count, each a field of the parent."""
+    implied = [field for field in fields.values() if field.absent is not None]
+
+    def handle(node: Node, values: dict[str, Any], reading: Reading, depth: int) -> None:
+        for field in implied:
+            values[field.name] = field.absent
+        for key, raw in node.items():
+            field_or_none = fields.get(str(key))
+            if field_or_none is None:
+                reading.unknown_attribute(node, str(key), fields)
+                continue
+            try:
+                values[field_or_none.name] = field_or_none.scalar.read(raw)  # type: ignore[union-attr]
+            except ValueError as error:
+                reading.problem(node, str(key), error)
+        for child in node:
+            reading.unknown_element(child, {})
+
+    return handle
