@@ -1,0 +1,188 @@
+"""One message of the protocol as bytes: a length, a 24-byte header, a payload, maybe descriptors.
+
+The rule kept here: a length is checked as soon as its four bytes are there, and memory grows only
+with bytes that have really arrived.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Final, NamedTuple
+
+from virtory.errors import PeerMisbehaved
+
+# `length program version procedure type serial status`; the length counts itself.
+HEADER: Final = Struct(">IIIiiIi")
+HEADER_SIZE: Final = HEADER.size
+FRAME_MAX: Final = 33554432 + 4
+FDS_MAX: Final = 32
+
+# Message types.
+CALL: Final = 0
+REPLY: Final = 1
+MESSAGE: Final = 2
+STREAM: Final = 3
+CALL_WITH_FDS: Final = 4
+REPLY_WITH_FDS: Final = 5
+STREAM_HOLE: Final = 6
+
+# Message status.
+OK: Final = 0
+ERROR: Final = 1
+CONTINUE: Final = 2
+
+_COUNT: Final = Struct(">I")
+_pack = HEADER.pack
+_unpack_from = HEADER.unpack_from
+
+
+class Frame(NamedTuple):
+    """A received message; its payload is `data[start:stop]`, so that nothing is copied."""
+
+    program: int
+    version: int
+    number: int
+    kind: int
+    serial: int
+    status: int
+    data: bytes
+    start: int
+    stop: int
+    fds: tuple[int, ...]
+
+
+class Chunk(NamedTuple):
+    """What to write next: all of `data`, then each of `fds` alone.
+
+    Each descriptor goes in a `sendmsg` of its own: one byte `b"\\0"` with that one descriptor as
+    SCM_RIGHTS. Descriptors never travel with `data`, and the byte is not part of `data`. Who writes
+    the chunk owns the descriptors and closes them, sent or not.
+    """
+
+    data: bytes
+    fds: tuple[int, ...] = ()
+
+
+def frame(
+    program: int,
+    version: int,
+    number: int,
+    kind: int,
+    serial: int,
+    status: int,
+    body: bytes = b"",
+) -> bytes:
+    """A whole message as bytes."""
+    return _pack(28 + len(body), program, version, number, kind, serial, status) + body
+
+
+class FrameReader:
+    """Cuts a stream of bytes into frames, however it is split.
+
+    Descriptors are matched to messages of the two types that announce them: the message's payload
+    starts with their number, and as many single bytes follow the message. Descriptors that nobody
+    announced end in `strays`, for the link to close.
+    """
+
+    __slots__ = ("_buffer", "_fds", "_need", "strays")
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._need = HEADER_SIZE
+        self._fds: list[int] = []
+        self.strays: list[int] = []
+
+    def feed(self, data: bytes, fds: tuple[int, ...] = ()) -> list[Frame]:
+        """The frames that `data` completes; raises PeerMisbehaved for lengths out of range."""
+        if fds:
+            self._fds.extend(fds)
+        buffer = self._buffer
+        if buffer:
+            buffer += data
+            if len(buffer) < self._need:
+                self._drop_strays()
+                return []
+            data = bytes(buffer)
+            buffer.clear()
+        frames: list[Frame] = []
+        end = len(data)
+        start = 0
+        while True:
+            have = end - start
+            if have < HEADER_SIZE:
+                need = self._needed(data, start, have)
+                break
+            length, program, version, number, kind, serial, status = _unpack_from(data, start)
+            if not HEADER_SIZE <= length <= FRAME_MAX:
+                raise _bad_length(length)
+            need = length
+            if kind == CALL_WITH_FDS or kind == REPLY_WITH_FDS:
+                need += _announced(data, start, have, length)
+            if have < need:
+                break
+            body, stop = start + HEADER_SIZE, start + length
+            passed: tuple[int, ...] = ()
+            if need != length or kind == CALL_WITH_FDS or kind == REPLY_WITH_FDS:
+                passed = self._take(need - length)
+                body += 4
+            frames.append(
+                Frame(program, version, number, kind, serial, status, data, body, stop, passed)
+            )
+            start += need
+        if have:
+            buffer += data[start:] if start else data
+            self._need = need
+        if self._fds:
+            self._drop_strays()
+        return frames
+
+    def close(self) -> list[int]:
+        """Forget everything; the descriptors that must be closed."""
+        self._buffer = bytearray()
+        self.strays += self._fds
+        self._fds = []
+        return self.strays
+
+    def _needed(self, data: bytes, start: int, have: int) -> int:
+        """How many bytes are needed before looking again, with less than a header at hand."""
+        if have < 4:
+            return 4
+        (length,) = _COUNT.unpack_from(data, start)
+        if not HEADER_SIZE <= length <= FRAME_MAX:
+            raise _bad_length(length)
+        return HEADER_SIZE
+
+    def _take(self, count: int) -> tuple[int, ...]:
+        if count > len(self._fds):
+            raise PeerMisbehaved(
+                f"a message announced {count} file descriptors but {len(self._fds)} came with it"
+            )
+        taken = tuple(self._fds[:count])
+        del self._fds[:count]
+        return taken
+
+    def _drop_strays(self) -> None:
+        """Keep descriptors only while the message at the buffer's head announces some."""
+        buffer = self._buffer
+        wanted = 0
+        if len(buffer) >= HEADER_SIZE + 4 and buffer[19] in (CALL_WITH_FDS, REPLY_WITH_FDS):
+            (wanted,) = _COUNT.unpack_from(buffer, HEADER_SIZE)
+        if len(self._fds) > wanted:
+            self.strays += self._fds[wanted:]
+            del self._fds[wanted:]
+
+
+def _announced(data: bytes, start: int, have: int, length: int) -> int:
+    """How many descriptors a message of the two types with descriptors brings."""
+    if length < HEADER_SIZE + 4:
+        raise PeerMisbehaved(f"a message with file descriptors has only {length} bytes")
+    if have < HEADER_SIZE + 4:
+        return 0
+    count: int = _COUNT.unpack_from(data, start + HEADER_SIZE)[0]
+    if count > FDS_MAX:
+        raise PeerMisbehaved(f"a message announced {count} file descriptors; at most {FDS_MAX}")
+    return count
+
+
+def _bad_length(length: int) -> PeerMisbehaved:
+    return PeerMisbehaved(f"a message of {length} bytes: must be {HEADER_SIZE} to {FRAME_MAX}")
