@@ -14,38 +14,43 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
+from virtory.model.refs import (
+    BOOLEAN as BOOLEAN,
+)
+from virtory.model.refs import (
+    DOUBLE as DOUBLE,
+)
+from virtory.model.refs import (
+    INT as INT,
+)
+from virtory.model.refs import (
+    LLONG as LLONG,
+)
+from virtory.model.refs import (
+    STRING as STRING,
+)
+from virtory.model.refs import (
+    UINT as UINT,
+)
+from virtory.model.refs import (
+    ULLONG as ULLONG,
+)
+from virtory.model.refs import (
+    DomainRef as DomainRef,
+)
+from virtory.model.refs import (
+    NamedRef as NamedRef,
+)
+from virtory.model.refs import (
+    Param as Param,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from virtory.driver.bus import Bus
 
 DomainUuid = bytes
-
-
-class DomainRef(NamedTuple):
-    """What a client needs to name a domain; `id` is -1 while it is not running."""
-
-    name: str
-    uuid: DomainUuid
-    id: int
-
-
-class NamedRef(NamedTuple):
-    """A network, storage pool, secret usage or other object named by name and UUID."""
-
-    name: str
-    uuid: bytes
-
-
-class Param(NamedTuple):
-    """One typed parameter; `kind` is libvirt's `virTypedParameterType`, INT to STRING below."""
-
-    field: str
-    kind: int
-    value: int | float | str
-
-
-INT, UINT, LLONG, ULLONG, DOUBLE, BOOLEAN, STRING = range(1, 8)
 
 
 class DomainInfo(NamedTuple):
