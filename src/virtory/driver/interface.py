@@ -14,41 +14,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
-from virtory.model.refs import (
-    BOOLEAN as BOOLEAN,
-)
-from virtory.model.refs import (
-    DOUBLE as DOUBLE,
-)
-from virtory.model.refs import (
-    INT as INT,
-)
-from virtory.model.refs import (
-    LLONG as LLONG,
-)
-from virtory.model.refs import (
-    STRING as STRING,
-)
-from virtory.model.refs import (
-    UINT as UINT,
-)
-from virtory.model.refs import (
-    ULLONG as ULLONG,
-)
-from virtory.model.refs import (
-    DomainRef as DomainRef,
-)
-from virtory.model.refs import (
-    NamedRef as NamedRef,
-)
-from virtory.model.refs import (
-    Param as Param,
-)
+from virtory.model import refs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from virtory.driver.bus import Bus
+
+DomainRef = refs.DomainRef
+NamedRef = refs.NamedRef
+Param = refs.Param
+INT, UINT, LLONG, ULLONG = refs.INT, refs.UINT, refs.LLONG, refs.ULLONG
+DOUBLE, BOOLEAN, STRING = refs.DOUBLE, refs.BOOLEAN, refs.STRING
 
 DomainUuid = bytes
 

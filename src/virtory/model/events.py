@@ -36,7 +36,7 @@ class Event:
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        own = cls.__dict__.get("__annotations__", {})
+        own = cls.__annotations__
         cls.fields += tuple(name for name, text in own.items() if "ClassVar" not in text)
 
     def __init__(self, *values: Any, **named: Any) -> None:
