@@ -1,0 +1,294 @@
+"""What the daemon knows, on disk: definitions and running guests, in one SQLite file.
+
+The rule kept here: when `save` returns, all its changes are on disk, together or not at all.
+
+One writer thread commits whatever waits as one transaction. Definitions are readable XML text that
+is not parsed here; the columns beside it hold what lists and `info` need, so that a daemon with a
+thousand domains starts without parsing one. A row that can not be understood is moved to the table
+`damaged` and reported; it never hides another.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from typing import TYPE_CHECKING, NamedTuple
+
+from virtory.driver.store_file import FILE, explain, open_database, take_lock
+from virtory.errors import InternalError, VirtoryError
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Sequence
+
+    Done = Callable[[VirtoryError | None], None]
+
+
+class DomainRow(NamedTuple):
+    """A persistent definition, and the parts of it that must be known without parsing.
+
+    `reason` is why it is shut off (DomainShutoffReason), kept while it is not running.
+    """
+
+    uuid: bytes
+    name: str
+    xml: str
+    autostart: bool = False
+    managed_save: bool = False
+    reason: int = 0
+    os_type: str = "hvm"
+    title: str | None = None
+    vcpus: int = 1
+    max_vcpus: int = 1
+    memory_kib: int = 0
+    max_memory_kib: int = 0
+
+
+class RunningRow(NamedTuple):
+    """A guest that has, or is about to have, a process; `pid` 0 until it is spawned.
+
+    `start_time` is the process's start in clock ticks since boot (/proc/PID/stat, field 22).
+    `plan`, `sockets`, `job` and `extra` are JSON that belongs to the driver; `xml` is the live
+    description. A guest without a DomainRow is transient.
+    """
+
+    uuid: bytes
+    name: str
+    id: int
+    pid: int
+    start_time: int
+    state: int
+    reason: int
+    plan: str
+    sockets: str
+    xml: str
+    job: str | None = None
+    extra: str = "{}"
+
+
+class Autostart(NamedTuple):
+    """A domain's autostart mark changes; nothing else does."""
+
+    uuid: bytes
+    autostart: bool
+
+
+class ShutoffReason(NamedTuple):
+    """Why a defined domain is off changes; nothing else does."""
+
+    uuid: bytes
+    reason: int
+
+
+class State(NamedTuple):
+    """A running guest's state changes; nothing else does."""
+
+    uuid: bytes
+    state: int
+    reason: int
+
+
+class Job(NamedTuple):
+    """A running guest's long job begins, goes on (JSON) or ends (None)."""
+
+    uuid: bytes
+    job: str | None
+
+
+class ForgetDomain(NamedTuple):
+    """A definition goes."""
+
+    uuid: bytes
+
+
+class ForgetRunning(NamedTuple):
+    """A guest is no more and has released all it had."""
+
+    uuid: bytes
+
+
+Change = (
+    DomainRow | RunningRow | Autostart | ShutoffReason | State | Job | ForgetDomain | ForgetRunning
+)
+
+
+class Damage(NamedTuple):
+    """A row that could not be understood: `source` is its table; it now lies in `damaged`."""
+
+    source: str
+    name: str
+    problem: str
+
+
+class Loaded(NamedTuple):
+    """All that was known when the daemon last ended, however it ended."""
+
+    domains: list[DomainRow]
+    running: list[RunningRow]
+    damaged: list[Damage]
+
+
+def _upsert(table: str, row: type[DomainRow] | type[RunningRow]) -> str:
+    columns = row._fields
+    updates = ", ".join(f"{name} = excluded.{name}" for name in columns[1:])
+    return (
+        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+        f" ON CONFLICT (uuid) DO UPDATE SET {updates}"
+    )
+
+
+_SQL: dict[type, str] = {
+    DomainRow: _upsert("domain", DomainRow),
+    RunningRow: _upsert("running", RunningRow),
+    Autostart: "UPDATE domain SET autostart = ?2 WHERE uuid = ?1",
+    ShutoffReason: "UPDATE domain SET reason = ?2 WHERE uuid = ?1",
+    State: "UPDATE running SET state = ?2, reason = ?3 WHERE uuid = ?1",
+    Job: "UPDATE running SET job = ?2 WHERE uuid = ?1",
+    ForgetDomain: "DELETE FROM domain WHERE uuid = ?1",
+    ForgetRunning: "DELETE FROM running WHERE uuid = ?1",
+}
+_COUNT = (
+    "INSERT INTO counter (name, value) VALUES ('domain_id', ?1)"
+    " ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)"
+)
+
+
+class Store:
+    """One state directory, held by this process alone until `close`.
+
+    Raises (from the constructor):
+        OpenFailed: another daemon holds the directory, or the file is not one of ours.
+        SystemCallFailed: the directory or the file can not be written.
+    """
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+        self.path = os.path.join(directory, FILE)
+        self._lock = take_lock(directory)
+        try:
+            self._db = open_database(directory)
+        except BaseException:
+            os.close(self._lock)
+            raise
+        self._next_id = 1
+        self._waiting: list[tuple[Sequence[Change], Done]] = []
+        self._wanted = threading.Condition(threading.Lock())
+        self._closing = False
+        self._writer = threading.Thread(target=self._write_all, name="store", daemon=True)
+        self._writer.start()
+
+    def load(self) -> Loaded:
+        """All rows; to be called once, before the first save."""
+        from virtory.driver.store_loading import load
+
+        try:
+            row = self._db.execute("SELECT value FROM counter WHERE name = 'domain_id'").fetchone()
+            loaded = load(self._db)
+        except sqlite3.Error as error:
+            raise explain(error, self.path, "read") from error
+        highest = max((running.id for running in loaded.running), default=0)
+        self._next_id = max(row[0] if row else 0, highest) + 1
+        return loaded
+
+    def next_domain_id(self) -> int:
+        """A number that no guest has had before; it becomes lasting with the RunningRow's save."""
+        number = self._next_id
+        self._next_id += 1
+        return number
+
+    async def save(self, *changes: Change) -> None:
+        """Make all `changes` together; they are on disk when this returns.
+
+        A cancelled save may still be carried out.
+
+        Raises:
+            SystemCallFailed: no space, or the file is not writable; nothing was changed.
+        """
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+
+        def done(error: VirtoryError | None) -> None:
+            loop.call_soon_threadsafe(_settle, future, error)
+
+        self._submit(changes, done)
+        await future
+
+    def save_now(self, *changes: Change) -> None:
+        """As `save`, for callers that can not wait otherwise: the thread stands still meanwhile."""
+        failure: list[VirtoryError | None] = []
+        finished = threading.Lock()
+        finished.acquire()
+
+        def done(error: VirtoryError | None) -> None:
+            failure.append(error)
+            finished.release()
+
+        self._submit(changes, done)
+        finished.acquire()
+        if failure[0] is not None:
+            raise failure[0]
+
+    def close(self) -> None:
+        """Write what waits, then give the directory back; idempotent."""
+        with self._wanted:
+            if self._closing:
+                return
+            self._closing = True
+            self._wanted.notify()
+        self._writer.join()
+        self._db.close()
+        os.close(self._lock)
+
+    def _submit(self, changes: Sequence[Change], done: Done) -> None:
+        with self._wanted:
+            if self._closing:
+                raise InternalError(f"the state file {self.path} is closed")
+            self._waiting.append((changes, done))
+            self._wanted.notify()
+
+    def _write_all(self) -> None:
+        while True:
+            with self._wanted:
+                while not self._waiting and not self._closing:
+                    self._wanted.wait()
+                batch, self._waiting = self._waiting, []
+            if not batch:
+                return
+            if (
+                len(batch) > 1
+                and self._commit([change for one, _ in batch for change in one]) is None
+            ):
+                results: list[VirtoryError | None] = [None] * len(batch)
+            else:  # one save, or one of them failed: each for itself
+                results = [self._commit(changes) for changes, _ in batch]
+            for (_, done), error in zip(batch, results, strict=True):
+                done(error)
+
+    def _commit(self, changes: Sequence[Change]) -> VirtoryError | None:
+        db = self._db
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            for change in changes:
+                db.execute(_SQL[type(change)], change)
+                if type(change) is RunningRow:
+                    db.execute(_COUNT, (change.id,))
+            db.execute("COMMIT")
+        except (sqlite3.Error, UnicodeError) as error:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            if isinstance(error, UnicodeError):
+                return InternalError(f"text that is not Unicode can not be saved: {error}")
+            return explain(error, self.path, "write")
+        return None
+
+
+def _settle(future: asyncio.Future[None], error: VirtoryError | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(None)
+    else:
+        future.set_exception(error)
