@@ -1,0 +1,66 @@
+"""Our own program (0x20565254, version 1): what libvirt's protocol has no words for.
+
+The rule kept here: a number, once released, keeps its meaning and its records; what changes gets a
+new number. A daemon without this program answers "Cannot find program", which clients expect.
+"""
+
+from typing import Annotated, Final
+
+from virtory.codec.xdr import Opaque, Record, UHyper, UInt
+from virtory.wire.procedure import VIRTORY
+from virtory.wire.remote.types import NonnullDomain, NonnullString, NullableString
+
+CONSOLE_HISTORY_MAX: Final = 4194304
+
+# The daemon
+
+
+class DaemonInfoRet(Record):
+    """Who answers: `uptime` in seconds, `instance` "system" or "user"."""
+
+    version: NonnullString
+    pid: UInt
+    uptime: UHyper
+    instance: NonnullString
+    state_dir: NonnullString
+
+
+DAEMON_INFO = VIRTORY.call("DAEMON_INFO", 1, None, DaemonInfoRet, acl="connect:getattr", high=True)
+
+
+# The host
+
+
+class HostReportRet(Record):
+    """What the host can do and what it lacks, as a JSON object."""
+
+    json: NonnullString
+
+
+HOST_REPORT = VIRTORY.call("HOST_REPORT", 2, None, HostReportRet, acl="connect:read")
+
+
+# Consoles
+
+
+class DomainConsoleHistoryArgs(Record):
+    """`device` is a console's alias, None the first one; `limit` is in bytes, counted from the end."""
+
+    dom: NonnullDomain
+    device: NullableString
+    limit: UInt
+
+
+class DomainConsoleHistoryRet(Record):
+    """What the console has printed, the end of it."""
+
+    data: Annotated[bytes, Opaque(CONSOLE_HISTORY_MAX)]
+
+
+DOMAIN_CONSOLE_HISTORY = VIRTORY.call(
+    "DOMAIN_CONSOLE_HISTORY",
+    3,
+    DomainConsoleHistoryArgs,
+    DomainConsoleHistoryRet,
+    acl="domain:open_device",
+)
