@@ -1,0 +1,313 @@
+"""One connected client: its session and link, what it may do, and what ends when it leaves.
+
+The rule kept here: whatever arrives is answered exactly once, and nothing that a client sends or
+leaves unread can stop the loop, grow without bound or outlive the connection. Handlers that do not
+wait run at once, inside the link's read; the others get a task, so replies may overtake each other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from virtory.daemon import access
+from virtory.daemon.dispatch import ROUTES, Route, route_of
+from virtory.errors import (
+    ConnectionLost,
+    DomainNotFound,
+    InternalError,
+    VirtoryError,
+)
+from virtory.wire.incoming import Call, UnknownCall
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from virtory.daemon.server import Server
+    from virtory.daemon.streams import StreamPump
+    from virtory.daemon.subscriptions import Subscriptions
+    from virtory.driver.interface import ByteStream
+    from virtory.link.link import Link
+    from virtory.wire.incoming import Incoming
+
+_NOT_OPEN = "hypervisor connection not open"
+_BACKLOG_FACTOR = 16
+"""How many more calls may lie read but not begun, for each that may be under way."""
+
+
+class Peer:
+    """A client's connection, as the daemon sees it; drivers know it as the `Owner` of what it made.
+
+    Attributes:
+        read_only: it came by the read-only socket, or asked for it when it opened.
+        uri: what `connect_open` named; None before that, and after `connect_close`.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_backlog",
+        "_flushing",
+        "_holds",
+        "_paused",
+        "_receiving",
+        "_tick",
+        "_waiting",
+        "closed",
+        "driver",
+        "link",
+        "name",
+        "read_only",
+        "server",
+        "session",
+        "streams",
+        "subscriptions",
+        "uri",
+    )
+
+    def __init__(self, server: Server, link: Link, *, read_only: bool, name: str) -> None:
+        self.server = server
+        self.driver = server.driver
+        self.link = link
+        self.session = link.session
+        self.read_only = read_only
+        self.name = name
+        self.uri: str | None = None
+        self.closed = False
+        self.streams: dict[int, StreamPump] = {}
+        self.subscriptions: Subscriptions | None = None
+        self._backlog: deque[Call] = deque()
+        self._waiting = 0
+        self._holds = 0
+        self._paused = False
+        self._receiving = False
+        self._flushing = False
+        self._tick: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        self.link.start(self._on_incoming, self._on_lost)
+
+    # -- what arrives ----------------------------------------------------------------------
+    def _on_incoming(self, values: list[Incoming]) -> None:
+        self._receiving = True
+        for value in values:
+            if type(value) is Call:
+                if self._backlog:
+                    self._backlog.append(value)
+                else:
+                    self._begin(value)
+            elif type(value) is UnknownCall:
+                self.server.log.info("%s: %r has no handler", self.name, value)
+            else:
+                self._on_stream(value)
+        self._receiving = False
+        most = _BACKLOG_FACTOR * self.server.limits.calls_per_client
+        if not self._paused and len(self._backlog) > most:
+            self._paused = True
+            self.hold()
+        if self.session.wants_tick:
+            self._on_tick()
+
+    def _begin(self, call: Call) -> None:
+        """Answer a call now, or start the task that will, or put it off until others are done."""
+        route = ROUTES.get(call.procedure) or route_of(call.procedure)
+        if route is None:
+            self.server.log.info("%s: %s is not served", self.name, call.procedure.name)
+            self.session.refuse(call)
+            self._close_descriptors(call)
+            return
+        if route.waits and self._waiting >= self.server.limits.calls_per_client:
+            self._backlog.append(call)
+            return
+        try:
+            if self.uri is None and not route.early:
+                raise InternalError(_NOT_OPEN, domain=7)
+            if self.read_only and route.guarded:
+                self._check(route, call)
+            result = route.run(self, call if route.whole else call.args)
+        except Exception as error:
+            self._failed(call, error)
+        else:
+            if route.waits:
+                self._waiting += 1
+                self.server.spawn(self._finish(call, result))
+                return
+            self.session.reply(call, result)
+        if call.fds:
+            self._close_descriptors(call)
+
+    def _check(self, route: Route, call: Call) -> None:
+        if route.writes:
+            raise access.denied(route.procedure)
+        access.check_arguments(route.procedure, call.args)
+
+    async def _finish(self, call: Call, work: Coroutine[Any, Any, Any]) -> None:
+        """Wait for a handler and send its answer; a client that leaves does not stop the work."""
+        try:
+            result = await work
+        except Exception as error:
+            if not self.closed:
+                self._failed(call, error)
+        else:
+            if not self.closed and not call.answered:
+                self.session.reply(call, result)
+        self._waiting -= 1
+        if call.fds:
+            self._close_descriptors(call)
+        if not self.closed:
+            self._catch_up()
+            self._flush()
+
+    def _catch_up(self) -> None:
+        """Begin what was put off, as far as there is room for it."""
+        limit = self.server.limits.calls_per_client
+        while self._backlog and self._waiting < limit:
+            self._begin(self._backlog.popleft())
+        if self._paused and len(self._backlog) <= limit:
+            self._paused = False
+            self.unhold()
+
+    def hold(self) -> None:
+        """Read nothing more from the client, until as many `unhold`s have followed."""
+        self._holds += 1
+        if self._holds == 1:
+            self.link.pause_reading()
+
+    def unhold(self) -> None:
+        """Undo one `hold`."""
+        self._holds -= 1
+        if self._holds == 0 and not self.closed:
+            self.link.resume_reading()
+
+    def _failed(self, call: Call, error: Exception) -> None:
+        if isinstance(error, DomainNotFound):
+            domain = getattr(call.args, "dom", None)
+            if domain is not None and not error.detail.endswith(")"):
+                error = DomainNotFound(f"{error.detail} ({domain.name})", cure=error.cure)
+        if not isinstance(error, VirtoryError):
+            self.server.log.error(
+                "%s: %s failed for a reason nobody foresaw",
+                self.name,
+                call.procedure.name,
+                exc_info=error,
+            )
+            error = InternalError(f"{call.procedure.name} failed; the daemon's log says why")
+        self.session.fail(call, error)
+
+    def reply_with_descriptors(self, call: Call, result: Any, fds: tuple[int, ...]) -> None:
+        """Answer a call with descriptors, which the connection owns from here on."""
+        if self.closed:
+            for fd in fds:
+                os.close(fd)
+        else:
+            self.session.reply(call, result, fds)
+
+    def _close_descriptors(self, call: Call) -> None:
+        for fd in call.fds:
+            os.close(fd)
+
+    # -- streams ---------------------------------------------------------------------------
+    def carry(self, call: Call, stream: ByteStream) -> None:
+        """Carry `stream` as the stream of `call`, from its reply on; the connection owns it now."""
+        if self.closed:
+            stream.close()
+            return
+        from virtory.daemon.streams import StreamPump
+
+        writable = call.procedure.stream != "read"
+        self.streams[call.serial] = StreamPump(self, call.serial, stream, writable=writable)
+
+    def _on_stream(self, value: Incoming) -> None:
+        pump = self.streams.get(getattr(value, "serial", -1))
+        if pump is not None:
+            pump.on_incoming(value)
+
+    # -- events ----------------------------------------------------------------------------
+    @property
+    def subscribed(self) -> Subscriptions:
+        """The connection's event callbacks."""
+        if self.subscriptions is None:
+            from virtory.daemon.subscriptions import Subscriptions
+
+            self.subscriptions = Subscriptions(self)
+        return self.subscriptions
+
+    def emit(self, procedure: Any, message: Any) -> None:
+        """Send an event, unless the client has left too much unread: then it is disconnected."""
+        if self.closed:
+            return
+        unread = self.link.queued + self.session.queued
+        if unread > self.server.limits.queued_event_bytes_per_client:
+            self.disconnect(f"it left {unread} bytes unread when {procedure.name} was to be sent")
+            return
+        self.session.emit(procedure, message)
+        self.flush_soon()
+
+    def flush_soon(self) -> None:
+        """Send what is queued at the end of this turn of the loop, or of the read under way."""
+        if not self._receiving and not self._flushing:
+            self._flushing = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        self.link.flush()
+        if self.link.queued > self.server.limits.queued_bytes_per_client:
+            self.disconnect(f"it left {self.link.queued} bytes unread")
+
+    # -- keepalive -------------------------------------------------------------------------
+    def _on_tick(self) -> None:
+        if self._tick is not None:
+            self._tick.cancel()
+            self._tick = None
+        if self.closed:
+            return
+        loop = asyncio.get_running_loop()
+        try:
+            due = self.session.tick(loop.time())
+        except ConnectionLost as error:
+            self.link.close(error)
+            return
+        self.flush_soon()
+        if due is not None:
+            self._tick = loop.call_at(due, self._on_tick)
+
+    # -- the end ---------------------------------------------------------------------------
+    def release(self) -> None:
+        """Let go of what the connection made: subscriptions, streams, autodestroyed domains."""
+        for pump in list(self.streams.values()):
+            pump.close()
+        self.streams.clear()
+        if self.subscriptions is not None:
+            self.subscriptions.close()
+            self.subscriptions = None
+        if self.uri is not None:
+            self.uri = None
+            self.driver.domain.owner_gone(self)
+
+    def close_soon(self) -> None:
+        """End the connection once what is queued has been offered to the socket."""
+        asyncio.get_running_loop().call_soon(self.link.close)
+
+    def disconnect(self, why: str) -> None:
+        """End the connection because of what the client did."""
+        self.server.log.warning("%s: disconnected, because %s", self.name, why)
+        self.link.close(ConnectionLost(f"the daemon ended the connection: {why}"))
+
+    def _on_lost(self, error: VirtoryError | None) -> None:
+        if self.closed:
+            return
+        self.closed = True
+        if self._tick is not None:
+            self._tick.cancel()
+        self.session.end(error or ConnectionLost("the connection was closed"))
+        for call in self._backlog:
+            self._close_descriptors(call)
+        self._backlog.clear()
+        for fd in self.session.take_strays():
+            os.close(fd)
+        try:
+            self.release()
+        finally:
+            self.server.left(self, error)
