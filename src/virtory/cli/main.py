@@ -1,0 +1,103 @@
+"""`virtory`: words in, an exit status out.
+
+The rule kept here: whatever goes wrong ends as `error: …`, with a `cure: …` where one is known, on
+standard error; 0 is success, 1 a refusal, 2 wrong words, 130 an interruption.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from virtory.cli.parse import Settings, Usage, global_words, keywords
+from virtory.cli.verbs import load
+from virtory.errors import VirtoryError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from virtory.cli.output import Output
+    from virtory.cli.verb import Verb
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command line `words` (the process's own by default); the exit status."""
+    try:
+        return _run(sys.argv[1:] if words is None else list(words))
+    except Usage as problem:
+        from virtory.cli.manual import explain
+
+        return explain(problem)
+    except VirtoryError as error:
+        return _refused(error)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Who reads us has gone, as `head` does: nothing more to say, not even at exit.
+        sys.stderr.close()
+        return 141
+
+
+def _refused(error: VirtoryError) -> int:
+    sys.stdout.flush()
+    sys.stderr.write(f"error: {error.message}\n")
+    if error.cure:
+        sys.stderr.write(f"cure: {error.cure}\n")
+    return 1
+
+
+def _run(words: list[str]) -> int:
+    settings, rest = global_words(words)
+    if not rest or rest[0] == "help":
+        from virtory.cli.manual import show_help
+
+        return show_help(rest[1:])
+    if rest[0] == "--version":
+        from virtory.cli.manual import version
+
+        sys.stdout.write(f"{version()}\n")
+        return 0
+    verb = load(rest[0])
+    if verb is None:
+        from virtory.cli.manual import unknown
+
+        raise unknown(rest[0])
+    if "--help" in rest[1:] or "-h" in rest[1:]:
+        from virtory.cli.manual import show_help
+
+        return show_help([verb.name])
+    values, settings = keywords(verb, rest[1:], settings)
+    answer = _done(verb, values, settings)
+    from virtory.cli.output import show
+
+    show(answer, as_json=settings.json, quiet=settings.quiet)
+    sys.stdout.flush()
+    return getattr(answer, "status", 0)
+
+
+def _done(verb: Verb, values: dict[str, Any], settings: Settings) -> Output | None:
+    from virtory.cli.terminal import Terminal
+
+    terminal = Terminal(settings)
+    if not verb.loop:
+        from virtory.link.blocking import run
+
+        return run(_connected(verb, values, terminal))
+    import asyncio
+
+    return asyncio.run(_connected(verb, values, terminal))
+
+
+async def _connected(verb: Verb, values: dict[str, Any], terminal: Terminal) -> Output | None:
+    if verb.local:
+        return await verb.run(terminal, **values)
+    async with terminal.connection(blocking=not verb.loop):
+        return await verb.run(terminal, **values)
+
+
+if TYPE_CHECKING:
+    from virtory.cli.terminal import Terminal
+
+
+if __name__ == "__main__":
+    sys.exit(main())

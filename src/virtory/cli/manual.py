@@ -1,0 +1,125 @@
+"""Help, spelling and completion: what a person needs and a script does not.
+
+The rule kept here: everything is made from the verbs' declarations; click lays it out.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from virtory.cli.parse import Usage
+from virtory.cli.verb import FLAG, NUMBER, REST
+from virtory.cli.verbs import GROUPS, INDEX, load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import click
+
+    from virtory.cli.verb import Option, Verb
+
+EPILOG = (
+    "Without -c the daemon is found by VIRTORY_URI, then LIBVIRT_DEFAULT_URI, else it is your own "
+    "virtoryd, started when it is not running. 'virtory help VERB' explains a verb."
+)
+
+
+def version() -> str:
+    """This program's version."""
+    from importlib.metadata import version as installed
+
+    return f"virtory {installed('virtory')}"
+
+
+def explain(problem: Usage) -> int:
+    """Say what is wrong with the words; the exit status for it."""
+    sys.stderr.write(f"error: {problem}\n")
+    if problem.cure:
+        sys.stderr.write(f"cure: {problem.cure}\n")
+    return 2
+
+
+def close_to(word: str, words: Iterable[str]) -> list[str]:
+    """The likeliest of `words` that somebody meant who wrote `word`."""
+    import difflib
+
+    return difflib.get_close_matches(word, list(words), n=3, cutoff=0.6)
+
+
+def unknown(name: str) -> Usage:
+    """The error about a verb that there is not."""
+    near = close_to(name, INDEX)
+    cure = f"did you mean {' or '.join(near)}?" if near else "virtory help lists every verb"
+    return Usage(f"unknown command: '{name}'", cure)
+
+
+def show_help(words: Sequence[str]) -> int:
+    """Print the help of a verb, of a group, or of the whole program."""
+    import click
+
+    if not words:
+        text = _overview()
+    elif (verb := load(words[0])) is not None:
+        command = _command(verb)
+        text = command.get_help(click.Context(command, info_name=f"virtory {verb.name}"))
+    elif words[0] in GROUPS:
+        text = _group(words[0])
+    else:
+        raise unknown(words[0])
+    click.echo(text)
+    return 0
+
+
+def _overview() -> str:
+    import click
+
+    formatter = click.HelpFormatter(width=100)
+    formatter.write_usage("virtory", "[-c URI] [-r] [-q] [--json] VERB [OPTIONS] [ARGUMENTS]")
+    for group in GROUPS:
+        with formatter.section(f"{GROUPS[group]} ({group})"):
+            formatter.write_dl(_summaries(group))
+    formatter.write_paragraph()
+    formatter.write_text(EPILOG)
+    return formatter.getvalue().rstrip()
+
+
+def _group(group: str) -> str:
+    import click
+
+    formatter = click.HelpFormatter(width=100)
+    with formatter.section(GROUPS[group]):
+        formatter.write_dl(_summaries(group))
+    return formatter.getvalue().rstrip()
+
+
+def _summaries(group: str) -> list[tuple[str, str]]:
+    verbs = (load(name) for name in sorted(INDEX))
+    return [(verb.name, verb.help) for verb in verbs if verb is not None and verb.group == group]
+
+
+def _command(verb: Verb) -> click.Command:
+    """The verb as a click command: only its help and completion are asked of it."""
+    import click
+
+    return click.Command(
+        verb.name, params=[_parameter(item) for item in verb.options], help=verb.help,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+
+
+def _parameter(item: Option) -> click.Parameter:
+    import click
+
+    kind: Any = click.Choice(item.choices) if item.choices else str
+    if item.kind == NUMBER:
+        kind = int
+    if item.positional:
+        return click.Argument(
+            [item.key], required=item.required, type=kind, metavar=item.name.upper(),
+            nargs=-1 if item.kind == REST else 1,
+        )
+    names = [f"--{item.name}", *([f"-{item.short}"] if item.short else [])]
+    return click.Option(
+        names, is_flag=item.kind == FLAG, help=item.help, type=None if item.kind == FLAG else kind
+    )

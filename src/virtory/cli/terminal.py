@@ -1,0 +1,94 @@
+"""What a verb is given: the connection, the settings, and ways to speak.
+
+The rule kept here: a verb reaches the daemon and the user through this object only.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from virtory.errors import DomainNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from virtory.cli.parse import Settings
+    from virtory.client.connect import Host
+    from virtory.client.domain import Domain
+
+
+class Terminal:
+    """One run of the program."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._host: Host | None = None
+
+    @property
+    def host(self) -> Host:
+        """The daemon that answers; only verbs that are not `local` have one."""
+        assert self._host is not None, "a local verb has no connection"
+        return self._host
+
+    @asynccontextmanager
+    async def connection(self, *, blocking: bool) -> AsyncIterator[None]:
+        """Be connected while the block runs."""
+        from virtory.client.connect import open_host
+
+        host = await open_host(
+            self.settings.uri, readonly=self.settings.readonly, blocking=blocking
+        )
+        self._host = host
+        try:
+            yield
+        finally:
+            await host.close()
+
+    def say(self, line: str) -> None:
+        """A line of progress, on standard error; nothing when quiet."""
+        if not self.settings.quiet:
+            sys.stderr.write(f"{line}\n")
+            sys.stderr.flush()
+
+    def warn(self, line: str) -> None:
+        """A line about something doubtful, on standard error."""
+        sys.stderr.write(f"warning: {line}\n")
+        sys.stderr.flush()
+
+    async def domain(self, word: str) -> Domain:
+        """The domain that `word` names: an id, a UUID or a name, tried in virsh's order."""
+        if word.isascii() and word.isdigit():
+            try:
+                return await self.host.domain_by_id(int(word))
+            except DomainNotFound:
+                pass
+        if len(word) == 36 and word.count("-") == 4:
+            try:
+                return await self.host.domain_by_uuid(word)
+            except DomainNotFound:
+                pass
+        try:
+            return await self.host.domain(word)
+        except DomainNotFound as error:
+            error.cure = error.cure or await self._meant(word)
+            raise
+
+    async def _meant(self, word: str) -> str:
+        from virtory.cli.manual import close_to
+
+        names = [domain.name for domain in await self.host.list_domains()]
+        near = close_to(word, names)
+        if near:
+            return f"did you mean {' or '.join(near)}?"
+        return "'virtory list --all' shows what there is"
+
+
+def modification(live: bool, config: bool, current: bool) -> int:
+    """`--live`, `--config`, `--current` as `flags.DomainAffect`; raises `Usage` when they clash."""
+    if current and (live or config):
+        from virtory.cli.parse import Usage
+
+        raise Usage("--current goes with neither --live nor --config")
+    return int(live) | config << 1

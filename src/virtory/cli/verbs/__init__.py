@@ -1,0 +1,61 @@
+"""Every verb, one file per kind and topic, imported when its verb is asked for.
+
+The rule kept here: `INDEX` names each verb's module; a test holds it against the declarations.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from virtory.cli.verb import VERBS
+
+if TYPE_CHECKING:
+    from virtory.cli.verb import Verb
+
+GROUPS = {
+    "machine": "A machine from nothing to a shell",
+    "domain": "Domains: life and definition",
+    "monitor": "Domains: what they are doing",
+    "tune": "Domains: changing what they have",
+    "guest": "Domains: screen, console, agent",
+    "host": "The host",
+    "virtory": "This program",
+}
+"""Group → heading, in the order of the overview."""
+
+_MODULES = {
+    "domain_list": "list",
+    "domain_life": "start shutdown reboot reset suspend resume destroy create inject-nmi"
+    " dompmwakeup autostart",
+    "domain_definition": "define undefine domrename dumpxml edit desc metadata domxml-to-native",
+    "domain_state": "dominfo domstate domid domuuid domname domcontrol domjobinfo dommessages",
+    "domain_devices": "domblklist domblkinfo domblkstat domblkerror domiflist domifstat domifaddr"
+    " vncdisplay domdisplay ttyconsole",
+    "domain_stats": "domstats dommemstat vcpuinfo vcpucount cpu-stats vcpupin emulatorpin",
+    "domain_tune": "setmem setvcpus",
+    "domain_guest": "domhostname domtime guestinfo domfsfreeze domfsthaw domfstrim"
+    " set-user-password qemu-agent-command",
+    "domain_screen": "console screenshot send-key",
+    "domain_event": "event qemu-monitor-event",
+    "qemu": "qemu-monitor-command",
+    "connect": "uri version hostname capabilities domcapabilities sysinfo cpu-models"
+    " cpu-baseline cpu-compare hypervisor-cpu-baseline",
+    "node": "nodeinfo nodecpumap nodecpustats nodememstats freecell",
+    "machine": "ssh rm wait image demo",
+    "doctor": "doctor",
+    "completion": "completion",
+}
+
+INDEX = {name: module for module, names in _MODULES.items() for name in names.split()}
+"""Verb → the module of this package that declares it."""
+
+
+def load(name: str) -> Verb | None:
+    """The verb, its module imported; None when there is no such verb."""
+    if name not in VERBS:
+        module = INDEX.get(name)
+        if module is None:
+            return None
+        import_module(f"virtory.cli.verbs.{module}")
+    return VERBS.get(name)
