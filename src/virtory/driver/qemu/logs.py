@@ -1,6 +1,6 @@
 """What guests and QEMU print to files, kept bounded: a guest can not fill the host's disk.
 
-The rule kept here: a log and its predecessor together stay below two times the limit. Writers append (O_APPEND),
+The rule kept here: a log and its predecessor stay below the limit each. Writers append (O_APPEND),
 so a log is bounded by copying its end to `PATH.0` and truncating it under the writer's feet.
 inotify tells when one grew: no polling, no pipe through this daemon, which may be restarted.
 """
@@ -80,14 +80,15 @@ class LogKeeper:
 
 def truncate_keeping_end(path: str, limit: int) -> None:
     """Move the last `limit` bytes of `path` to `PATH.0`, and start `path` again."""
-    with open(path, "r+b", buffering=0) as file:
+    with open(path, "r+b", buffering=0, opener=_no_link) as file:
         size = os.fstat(file.fileno()).st_size
         file.seek(max(0, size - limit))
         end = file.read(limit)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        kept = os.open(path + ".0", flags, 0o600)
-        try:
-            os.write(kept, end)
-        finally:
-            os.close(kept)
+        with open(path + ".0", "wb", buffering=0, opener=_no_link) as kept:
+            kept.write(end)
         file.truncate(0)
+
+
+def _no_link(path: str, flags: int) -> int:
+    """The guest's user may own the directory: what it links to is not ours to write."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)

@@ -61,7 +61,8 @@ def spawn(order: Spawn) -> Identity:
     Raises OSError when it can not be executed. The log file is appended to, so that truncating it
     bounds it (see `logs`).
     """
-    log = os.open(order.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+    log = os.open(order.log_path, flags, 0o600)
     try:
         who = order.credentials
         child = subprocess.Popen(

@@ -1,0 +1,308 @@
+"""What QEMU reports, and what follows from it: one function for each QMP event.
+
+The rule kept here: a reaction returns at once. It steps the table, publishes, or starts work beside;
+an event that does not fit the state (QEMU stops the CPUs of a guest that is being shut down) is
+none of a client's business.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+from virtory.model import events as told
+from virtory.model.flags import (
+    DomainEventAgentReason,
+    DomainEventAgentState,
+    DomainEventGraphics,
+    DomainEventIoError,
+    DomainEventTrayChange,
+    DomainEventWatchdog,
+    DomainState,
+)
+from virtory.model.lifecycle import Trigger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from virtory.driver.qemu.guest import Guest
+    from virtory.driver.qemu.qmp import Event
+
+AGENT_CHANNEL = "org.qemu.guest_agent.0"
+
+_WATCHDOG = {
+    "none": DomainEventWatchdog.NONE,
+    "pause": DomainEventWatchdog.PAUSE,
+    "reset": DomainEventWatchdog.RESET,
+    "poweroff": DomainEventWatchdog.POWEROFF,
+    "shutdown": DomainEventWatchdog.SHUTDOWN,
+    "debug": DomainEventWatchdog.DEBUG,
+    "inject-nmi": DomainEventWatchdog.INJECTNMI,
+}
+_IO_ERROR = {
+    "stop": DomainEventIoError.PAUSE,
+    "report": DomainEventIoError.REPORT,
+    "ignore": DomainEventIoError.NONE,
+}
+_FAMILY = {"ipv4": 0, "ipv6": 1, "unix": 2}
+_RECIPIENT = {"hypervisor": 0, "guest": 1}
+_FAILURE = {"ignore": 0, "inject": 1, "fatal": 2, "reset": 3}
+
+
+def react(guest: Guest, event: Event) -> None:
+    """Let what QEMU reports become true."""
+    details = json.dumps(event.data) if event.data else None
+    guest.runtime.announce(
+        guest.entry,
+        told.MonitorEvent(guest.ref, event.name, event.seconds, event.microseconds, details),
+        save=False,
+    )
+    reaction = _REACTIONS.get(event.name)
+    if reaction is not None:
+        reaction(guest, event.data)
+
+
+# -- running, paused, gone ---------------------------------------------------------------------
+
+
+def _shutdown(guest: Guest, data: dict[str, Any]) -> None:
+    if guest.starting or guest.entry.state == DomainState.SHUTDOWN:
+        return
+    by_guest = bool(data.get("guest"))
+    panicked = data.get("reason") == "guest-panic"
+    if panicked and guest.entry.state == DomainState.CRASHED:
+        return  # GUEST_PANICKED came before, and decided
+    guest.step(Trigger.GUEST_SHUTDOWN if by_guest else Trigger.HOST_SHUTDOWN)
+    if guest.ending is not None or data.get("reason") == "host-signal":
+        return  # QEMU ends by itself
+    reset = data.get("reason") == "guest-reset"
+    action = guest.domain.on_reboot if reset else guest.domain.on_poweroff
+    if guest.reboot_wanted or (not reset and action in ("restart", "rename-restart")):
+        guest.runtime.run(_start_again(guest), f"rebooting domain '{guest.entry.name}'")
+    elif action != "preserve":
+        guest.end_soon(Trigger.STOPPED)
+
+
+async def _start_again(guest: Guest) -> None:
+    """What libvirt calls a fake reboot: the same process, its machine reset and set going."""
+    guest.reboot_wanted = False
+    await guest.execute("system_reset")
+    guest.pause_cause = Trigger.REBOOTED
+    await guest.execute("cont")
+
+
+def _stop(guest: Guest, _: dict[str, Any]) -> None:
+    cause, guest.pause_cause = guest.pause_cause, None
+    if guest.entry.state == DomainState.RUNNING and not guest.starting and guest.ending is None:
+        guest.step(cause or Trigger.SUSPENDED)
+
+
+def _resume(guest: Guest, _: dict[str, Any]) -> None:
+    cause, guest.pause_cause = guest.pause_cause, None
+    if guest.starting or guest.ending is not None:
+        return
+    state = guest.entry.state
+    if cause is Trigger.REBOOTED and state in (DomainState.SHUTDOWN, DomainState.CRASHED):
+        guest.step(Trigger.REBOOTED)
+    elif state in (DomainState.PAUSED, DomainState.CRASHED):
+        guest.step(Trigger.RESUMED)
+
+
+def _reset(guest: Guest, _: dict[str, Any]) -> None:
+    if guest.agent is not None:
+        guest.agent.set_connected(False)
+    guest.runtime.announce(guest.entry, told.Reboot(guest.ref), save=False)
+
+
+def _panicked(guest: Guest, _: dict[str, Any]) -> None:
+    if guest.entry.state != DomainState.RUNNING or guest.ending is not None:
+        return
+    guest.step(Trigger.PANICKED)
+    action = guest.domain.on_crash
+    if action in ("restart", "rename-restart", "coredump-restart"):
+        guest.runtime.run(_start_again(guest), f"restarting crashed domain '{guest.entry.name}'")
+    elif action != "preserve":
+        guest.end_soon(Trigger.CRASH_DESTROYED)
+
+
+def _crash_loaded(guest: Guest, _: dict[str, Any]) -> None:
+    if guest.entry.state == DomainState.RUNNING:
+        guest.step(Trigger.CRASH_LOADED)
+
+
+def _suspended(guest: Guest, _: dict[str, Any]) -> None:
+    if guest.entry.state == DomainState.RUNNING:
+        guest.step(Trigger.PM_SUSPENDED)
+        guest.runtime.announce(guest.entry, told.PmSuspend(guest.ref, 0))
+
+
+def _suspended_to_disk(guest: Guest, _: dict[str, Any]) -> None:
+    if guest.entry.state == DomainState.RUNNING:
+        guest.step(Trigger.PM_SUSPENDED_DISK)
+        guest.runtime.announce(guest.entry, told.PmSuspendDisk(guest.ref, 0))
+
+
+def _woken(guest: Guest, _: dict[str, Any]) -> None:
+    if guest.entry.state == DomainState.PMSUSPENDED:
+        guest.step(Trigger.WOKEN)
+        guest.runtime.announce(guest.entry, told.PmWakeup(guest.ref, 0))
+
+
+def _watchdog(guest: Guest, data: dict[str, Any]) -> None:
+    action = data.get("action", "none")
+    if action == "pause":
+        guest.pause_cause = Trigger.WATCHDOG_PAUSED
+    event = told.Watchdog(guest.ref, _WATCHDOG.get(action, DomainEventWatchdog.NONE))
+    guest.runtime.announce(guest.entry, event, save=False)
+
+
+# -- devices -------------------------------------------------------------------------------------
+
+
+def _io_error(guest: Guest, data: dict[str, Any]) -> None:
+    action = data.get("action", "report")
+    if action == "stop":
+        guest.pause_cause = Trigger.IO_ERROR
+    alias, path = guest.disk_of(data)
+    number = _IO_ERROR.get(action, DomainEventIoError.NONE)
+    reason = "enospc" if data.get("nospace") else ""
+    guest.runtime.announce(
+        guest.entry,
+        told.IoError(guest.ref, path, alias, number),
+        told.IoErrorReason(guest.ref, path, alias, number, reason),
+        save=False,
+    )
+
+
+def _tray(guest: Guest, data: dict[str, Any]) -> None:
+    opened = bool(data.get("tray-open"))
+    alias = str(data.get("id") or data.get("device") or "")
+    devices = guest.domain.devices
+    disks = tuple(
+        dataclasses.replace(
+            disk,
+            target=dataclasses.replace(disk.target, tray="open" if opened else "closed"),
+        )
+        if disk.alias == alias
+        else disk
+        for disk in devices.disks
+    )
+    guest.domain = dataclasses.replace(
+        guest.domain, devices=dataclasses.replace(devices, disks=disks)
+    )
+    reason = DomainEventTrayChange.CHANGE_OPEN if opened else DomainEventTrayChange.CHANGE_CLOSE
+    guest.runtime.announce(guest.entry, told.TrayChange(guest.ref, alias, reason))
+
+
+def _deleted(guest: Guest, data: dict[str, Any]) -> None:
+    if alias := data.get("device"):
+        guest.runtime.announce(guest.entry, told.DeviceRemoved(guest.ref, alias), save=False)
+
+
+def _unplug_refused(guest: Guest, data: dict[str, Any]) -> None:
+    if alias := data.get("device"):
+        guest.runtime.announce(guest.entry, told.DeviceRemovalFailed(guest.ref, alias), save=False)
+
+
+def _balloon(guest: Guest, data: dict[str, Any]) -> None:
+    guest.balloon_kib = int(data.get("actual", 0)) // 1024
+    event = told.BalloonChange(guest.ref, guest.balloon_kib)
+    guest.runtime.announce(guest.entry, event, save=False)
+
+
+def _rtc(guest: Guest, data: dict[str, Any]) -> None:
+    event = told.RtcChange(guest.ref, int(data.get("offset", 0)))
+    guest.runtime.announce(guest.entry, event, save=False)
+
+
+def _port(guest: Guest, data: dict[str, Any]) -> None:
+    """A program in the guest opened or closed a virtio-serial port."""
+    set_channel_state(guest, str(data.get("id", "")), bool(data.get("open")))
+
+
+def set_channel_state(guest: Guest, alias: str, opened: bool) -> None:
+    """Let the live description say who listens; tell of the agent."""
+    state = "connected" if opened else "disconnected"
+    devices = guest.domain.devices
+    for number, channel in enumerate(devices.channels):
+        if channel.alias != alias or channel.target.state == state:
+            continue
+        changed = dataclasses.replace(
+            channel,
+            target=dataclasses.replace(channel.target, state=state),  # type: ignore[arg-type]
+        )
+        channels = (*devices.channels[:number], changed, *devices.channels[number + 1 :])
+        guest.domain = dataclasses.replace(
+            guest.domain, devices=dataclasses.replace(devices, channels=channels)
+        )
+        if channel.target.name == AGENT_CHANNEL and guest.agent is not None:
+            guest.agent.set_connected(opened)
+            event = told.AgentLifecycle(
+                guest.ref,
+                DomainEventAgentState.CONNECTED if opened else DomainEventAgentState.DISCONNECTED,
+                DomainEventAgentReason.CHANNEL,
+            )
+            guest.runtime.announce(guest.entry, event, save=False)
+
+
+def _memory_failed(guest: Guest, data: dict[str, Any]) -> None:
+    flags = data.get("flags") or {}
+    event = told.MemoryFailure(
+        guest.ref,
+        _RECIPIENT.get(data.get("recipient", ""), 0),
+        _FAILURE.get(data.get("action", ""), 0),
+        bool(flags.get("action-required")) | bool(flags.get("recursive")) << 1,
+    )
+    guest.runtime.announce(guest.entry, event, save=False)
+
+
+# -- displays ------------------------------------------------------------------------------------
+
+
+def _vnc(phase: int) -> Callable[[Guest, dict[str, Any]], None]:
+    def reaction(guest: Guest, data: dict[str, Any]) -> None:
+        server, client = data.get("server") or {}, data.get("client") or {}
+        named = (("x509dname", "x509_dname"), ("saslUsername", "sasl_username"))
+        subject = tuple((kind, client[key]) for kind, key in named if client.get(key))
+        event = told.Graphics(
+            guest.ref,
+            phase,
+            _end(server),
+            _end(client),
+            str(server.get("auth", "")),
+            subject,
+        )
+        guest.runtime.announce(guest.entry, event, save=False)
+
+    return reaction
+
+
+def _end(described: dict[str, Any]) -> tuple[int, str, str]:
+    family = _FAMILY.get(described.get("family", ""), 0)
+    return family, str(described.get("host", "")), str(described.get("service", ""))
+
+
+_REACTIONS: dict[str, Callable[[Guest, dict[str, Any]], None]] = {
+    "SHUTDOWN": _shutdown,
+    "STOP": _stop,
+    "RESUME": _resume,
+    "RESET": _reset,
+    "GUEST_PANICKED": _panicked,
+    "GUEST_CRASHLOADED": _crash_loaded,
+    "SUSPEND": _suspended,
+    "SUSPEND_DISK": _suspended_to_disk,
+    "WAKEUP": _woken,
+    "WATCHDOG": _watchdog,
+    "BLOCK_IO_ERROR": _io_error,
+    "DEVICE_TRAY_MOVED": _tray,
+    "DEVICE_DELETED": _deleted,
+    "DEVICE_UNPLUG_GUEST_ERROR": _unplug_refused,
+    "BALLOON_CHANGE": _balloon,
+    "RTC_CHANGE": _rtc,
+    "VSERPORT_CHANGE": _port,
+    "MEMORY_FAILURE": _memory_failed,
+    "VNC_CONNECTED": _vnc(DomainEventGraphics.CONNECT),
+    "VNC_INITIALIZED": _vnc(DomainEventGraphics.INITIALIZE),
+    "VNC_DISCONNECTED": _vnc(DomainEventGraphics.DISCONNECT),
+}

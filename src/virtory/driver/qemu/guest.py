@@ -1,0 +1,262 @@
+"""One running domain: its process, monitor, agent and consoles, its lock and what is cached of it.
+
+The rule kept here: nothing else changes a running domain. Whoever wants to takes `job(…)`, whose
+holder's name is in the error that the others get; facts that QEMU reports come in by `events`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any
+
+from virtory.driver.qemu import events, resources
+from virtory.driver.qemu.console import Consoles
+from virtory.driver.qemu.monitor import MonitorGone
+from virtory.driver.qemu.qmp import QmpError
+from virtory.errors import InternalError, OperationFailed, OperationTimeout
+from virtory.model.flags import DomainState
+from virtory.model.lifecycle import Trigger
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from virtory.driver.interface import DomainRef, Owner
+    from virtory.driver.qemu.agent import Agent
+    from virtory.driver.qemu.monitor import Monitor
+    from virtory.driver.qemu.plan import Plan
+    from virtory.driver.qemu.process import Process
+    from virtory.driver.qemu.qmp import Event
+    from virtory.driver.qemu.runtime import Runtime
+    from virtory.driver.qemu.table import Entry
+    from virtory.model.domain import Domain
+
+LOCK_TIMEOUT_S = 30.0
+END_GRACE_S = 10.0
+
+
+class Guest:
+    """A domain that has a process, or is getting one.
+
+    `domain` is the live configuration, with everything that was chosen for this run; replacing it
+    is the only way to change it. `balloon_kib` follows QEMU's events.
+    """
+
+    def __init__(
+        self, runtime: Runtime, entry: Entry, domain: Domain, plan: Plan, configuration: str | None
+    ) -> None:
+        self.runtime = runtime
+        self.entry = entry
+        self.plan = plan
+        self.plan_json = plan_to_json(plan)
+        self.configuration_text = configuration  # of a transient domain: what it was made from
+        self.process: Process | None = None
+        self.monitor: Monitor | None = None
+        self.agent: Agent | None = None
+        self.consoles = Consoles()
+        self.owner: Owner | None = None  # ends with this client: AUTODESTROY
+        self.starting = True
+        self.ending: Trigger | None = None  # why its process is being ended
+        self.pause_cause: Trigger | None = None  # what the next STOP event means
+        self.reboot_wanted = False  # the next shutdown is a reboot
+        self.balloon_kib = 0
+        self.vcpu_threads: list[int] = []
+        self.terminals: dict[str, str] = {}  # alias → path of the pseudo terminal
+        self.capacities: dict[str, int] = {}  # disk alias → bytes the guest sees, once asked
+        self.messages: list[str] = []
+        self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._lock = asyncio.Lock()
+        self._holder: str | None = None
+        self._held_since = 0.0
+        self._domain = domain
+        self._live_xml: dict[bool, str] = {}
+
+    @property
+    def id(self) -> int:
+        return self.plan.domain_id
+
+    @property
+    def ref(self) -> DomainRef:
+        return self.entry.ref
+
+    @property
+    def pid(self) -> int:
+        return 0 if self.process is None else self.process.identity.pid
+
+    @property
+    def domain(self) -> Domain:
+        return self._domain
+
+    @domain.setter
+    def domain(self, domain: Domain) -> None:
+        self._domain = domain
+        self._live_xml.clear()
+
+    def xml(self, *, secure: bool) -> str:
+        """The live configuration's text; made once for each change."""
+        text = self._live_xml.get(secure)
+        if text is None:
+            from virtory.model.domain import format_domain, without_secrets
+
+            domain = self._domain if secure else without_secrets(self._domain)
+            text = self._live_xml[secure] = format_domain(domain)
+        return text
+
+    # -- the lock --------------------------------------------------------------------------------
+    @contextlib.asynccontextmanager
+    async def job(self, name: str) -> AsyncIterator[None]:
+        """Hold the domain's lock; OperationTimeout names who holds it instead."""
+        try:
+            async with asyncio.timeout(LOCK_TIMEOUT_S if self._lock.locked() else None):
+                await self._lock.acquire()
+        except TimeoutError:
+            raise OperationTimeout(
+                f"cannot acquire state change lock (held by {self._holder})",
+                cure=f"wait for '{self._holder}' on domain '{self.entry.name}', or destroy it",
+            ) from None
+        self._holder, self._held_since = name, time.monotonic()
+        try:
+            self.require_running()
+            yield
+        finally:
+            self._holder = None
+            self._lock.release()
+
+    @property
+    def held(self) -> tuple[str, float] | None:
+        """Who holds the lock, and for how many seconds."""
+        if self._holder is None:
+            return None
+        return self._holder, time.monotonic() - self._held_since
+
+    def require_running(self) -> None:
+        """It may have ended while somebody waited for the lock."""
+        self.entry.running()
+        if self.finished.done():
+            raise OperationFailed("domain is no longer running")
+
+    # -- QEMU ------------------------------------------------------------------------------------
+    async def execute(
+        self,
+        name: str,
+        arguments: dict[str, Any] | None = None,
+        *,
+        fds: tuple[int, ...] = (),
+        timeout_s: float | None = None,
+    ) -> Any:
+        """One monitor command's answer, with QEMU's refusal in libvirt's words."""
+        if self.monitor is None:
+            raise OperationFailed("domain is not running yet, it is being started")
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self.monitor.execute(name, arguments, fds)
+        except QmpError as error:
+            raise translated(error) from None
+        except MonitorGone:
+            raise OperationFailed("domain is no longer running") from None
+        except TimeoutError:
+            raise OperationTimeout(
+                f"QEMU of domain '{self.entry.name}' did not answer '{name}' in {timeout_s:g} s"
+            ) from None
+
+    def on_event(self, event: Event) -> None:
+        """What QEMU reports."""
+        events.react(self, event)
+
+    def on_monitor_gone(self, reason: MonitorGone) -> None:
+        """QEMU ended, or its monitor is unusable: without one it can not be ruled, so it ends."""
+        if self.process is not None and not self.starting and self.ending is None:
+            self.runtime.run(self._end_unreachable(), f"ending domain '{self.entry.name}'")
+
+    async def _end_unreachable(self) -> None:
+        assert self.process is not None
+        done, _ = await asyncio.wait([self.process.ended], timeout=2)
+        if not done:
+            from virtory.model.events import ControlError
+
+            self.runtime.announce(self.entry, ControlError(self.ref), save=False)
+            self.ending = Trigger.UNREACHABLE
+            await self.process.end(END_GRACE_S)
+
+    # -- state -----------------------------------------------------------------------------------
+    def disk_of(self, data: dict[str, Any]) -> tuple[str, str]:
+        """The alias and path of the disk that a QMP event names, by its node or its device."""
+        node, device = str(data.get("node-name") or ""), str(data.get("device") or "")
+        for disk in self._domain.devices.disks:
+            alias = disk.alias or disk.target.dev
+            if device == alias or node in disk_nodes(disk):
+                source = disk.source
+                return alias, (source and (source.file or source.dev)) or ""
+        return device or node, ""
+
+    def step(self, trigger: Trigger) -> None:
+        self.runtime.step(self.entry, trigger)
+
+    async def settled(self) -> None:
+        await self.runtime.settled(self.entry)
+
+    @property
+    def is_running(self) -> bool:
+        return self.entry.state == DomainState.RUNNING
+
+    # -- the end ---------------------------------------------------------------------------------
+    def end_soon(self, trigger: Trigger) -> None:
+        """End the process for this reason; `finished` tells when all is done."""
+        if self.ending is None:
+            self.ending = trigger
+        self.runtime.run(self._end(), f"ending domain '{self.entry.name}'")
+
+    async def _end(self) -> None:
+        if self.process is not None:
+            await self.process.end(END_GRACE_S)
+
+    def on_exit(self, code: int | None) -> None:
+        """The process has ended: release everything, then tell."""
+        if not self.starting:
+            self.runtime.run(self._finish(), f"releasing domain '{self.entry.name}'")
+
+    async def _finish(self) -> None:
+        try:
+            self.let_go()
+            await asyncio.to_thread(resources.release, self.plan)
+            entry, runtime = self.entry, self.runtime
+            runtime.table.detach(entry)
+            if not entry.is_persistent:
+                runtime.table.remove(entry)
+            runtime.step(entry, self._last_trigger())
+            entry.updated = False
+            with contextlib.suppress(Exception):  # logged already; the domain has ended all the same
+                await runtime.settled(entry)
+        finally:
+            if not self.finished.done():
+                self.finished.set_result(None)
+
+    def _last_trigger(self) -> Trigger:
+        if self.ending is not None:
+            return self.ending
+        ended_by_itself = self.entry.state == DomainState.SHUTDOWN
+        return Trigger.STOPPED if ended_by_itself else Trigger.PROCESS_DIED
+
+    def let_go(self) -> None:
+        """Close every connection to it; the process is not touched."""
+        if self.monitor is not None:
+            self.monitor.close()
+        if self.agent is not None:
+            self.agent.close()
+        self.consoles.close()
+        self.runtime.logs.forget(self.log_paths())
+
+    def log_paths(self) -> list[str]:
+        """The files that QEMU and the guest write to."""
+        return [file.path for file in self.plan.files if file.mode == "append"]
+
+
+def translated(error: QmpError) -> InternalError:
+    """libvirt's words for a command that QEMU refused."""
+    if error.error_class == "CommandNotFound":
+        return InternalError(
+            f"The command '{error.command}' was not found by QEMU",
+            cure="use a QEMU that has it",
+        )
+    return InternalError(f"unable to execute QEMU command '{error.command}': {error.description}")

@@ -1,0 +1,303 @@
+"""Taking what a plan names, and giving all of it back.
+
+The rule kept here: `release(plan)` needs nothing but the plan, may be repeated, and does not fail:
+it serves stop, a failed start and the restart after a crash at any step alike.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from virtory.driver.qemu.process import (
+    Credentials,
+    Identity,
+    Spawn,
+    find_by_argument,
+    spawn,
+    start_time_of,
+)
+from virtory.errors import FROM_STORAGE, OperationFailed, SystemCallFailed, VirtoryError
+
+if TYPE_CHECKING:
+    from virtory.driver.qemu.plan import Directory, Helper, Listen, OpenFile, Pair, Plan
+
+_OPEN = {
+    "r": os.O_RDONLY,
+    "rw": os.O_RDWR,
+    "append": os.O_WRONLY | os.O_APPEND,
+}
+_HELPER_READY_S = 5.0
+_HELPER_END_MS = 2000
+_BACKLOG = 8
+
+
+@dataclass(slots=True)
+class Acquired:
+    """What `acquire` took and QEMU needs at its birth: slot → descriptor in this process."""
+
+    fds: dict[int, int] = field(default_factory=dict)
+    helper_fds: dict[str, int] = field(default_factory=dict)
+
+    def close(self) -> None:
+        """Close this process's copies; QEMU and the helpers have their own."""
+        for descriptor in (*self.fds.values(), *self.helper_fds.values()):
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+        self.fds.clear()
+        self.helper_fds.clear()
+
+
+def credentials(plan: Plan) -> Credentials | None:
+    """As whom the guest's processes run; None: as the daemon."""
+    if plan.uid is None or plan.gid is None:
+        return None
+    return Credentials(plan.uid, plan.gid, plan.groups)
+
+
+def acquire(plan: Plan) -> Acquired:
+    """Take everything, in the plan's order; blocking: call it in a thread.
+
+    On an error what was taken stays taken, but for descriptors: the caller releases the plan.
+    """
+    acquired = Acquired()
+    try:
+        for directory in plan.directories:
+            _make(directory, plan)
+        for file in plan.files:
+            acquired.fds[file.slot] = _open(file)
+        for listen in plan.listens:
+            acquired.fds[listen.slot] = _bind(listen, plan)
+        for pair in plan.pairs:
+            _connect(pair, acquired)
+        for helper in plan.helpers:
+            _start(helper, plan, acquired)
+    except BaseException:
+        acquired.close()
+        raise
+    return acquired
+
+
+def release(plan: Plan, *, search: bool = False) -> None:
+    """Give everything back; blocking: call it in a thread.
+
+    `search` looks through all processes for helpers whose pid was never written down, which only
+    a crash of the daemon in the middle of `acquire` can cause.
+    """
+    for helper in reversed(plan.helpers):
+        _stop(helper, plan, search)
+    for listen in plan.listens:
+        _unlink(listen.path)
+    for file in plan.files:
+        if file.remove:
+            _unlink(file.path)
+    for directory in reversed(plan.directories):
+        if directory.remove:
+            _remove_tree(directory.path)
+
+
+# -- directories and files ---------------------------------------------------------------------
+
+
+def _make(directory: Directory, plan: Plan) -> None:
+    try:
+        os.mkdir(directory.path, directory.mode)
+    except FileExistsError:
+        if directory.remove:  # the rest of a guest that no release has visited
+            _remove_tree(directory.path)
+            os.makedirs(directory.path, directory.mode, exist_ok=True)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(directory.path), 0o711, exist_ok=True)
+        os.mkdir(directory.path, directory.mode)
+    except OSError as error:
+        raise _refused(f"cannot make the directory '{directory.path}'", error) from None
+    if directory.for_guest and plan.uid is not None and plan.gid is not None:
+        os.chown(directory.path, plan.uid, plan.gid, follow_symlinks=False)
+
+
+def _open(file: OpenFile) -> int:
+    """The file's descriptor; created from its template when it is missing and may be."""
+    flags = _OPEN[file.mode] | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
+    try:
+        try:
+            descriptor = os.open(file.path, flags)
+        except FileNotFoundError:
+            if not file.create:
+                raise
+            descriptor = _create(file, flags)
+    except OSError as error:
+        raise _cannot_open(file, error) from None
+    os.set_blocking(descriptor, True)
+    return descriptor
+
+
+def _create(file: OpenFile, flags: int) -> int:
+    os.makedirs(os.path.dirname(file.path), 0o711, exist_ok=True)
+    if file.template is not None:
+        with open(file.template, "rb") as template:
+            content = template.read()
+        new = f"{file.path}.new"
+        with open(new, "wb", opener=_private) as target:
+            target.write(content)
+            target.flush()
+            os.fsync(target.fileno())
+        os.rename(new, file.path)
+    return os.open(file.path, flags | os.O_CREAT, 0o600)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
+
+
+def _cannot_open(file: OpenFile, error: OSError) -> VirtoryError:
+    cure = None
+    if isinstance(error, PermissionError):
+        mode = "rw" if file.mode == "rw" else "r"
+        cure = (
+            f"let uid {os.geteuid()} open it, for example with "
+            f"'setfacl -m u:{os.geteuid()}:{mode} {file.path}'"
+        )
+    elif isinstance(error, FileNotFoundError):
+        cure = "create the file, or change the path in the domain's definition"
+    return SystemCallFailed(
+        f"Cannot access {file.purpose} '{file.path}': {error.strerror}",
+        errno=error.errno,
+        cure=cure,
+        domain=FROM_STORAGE,
+    )
+
+
+def _refused(attempt: str, error: OSError) -> SystemCallFailed:
+    return SystemCallFailed(f"{attempt}: {error.strerror}", errno=error.errno)
+
+
+def _unlink(path: str) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(path)
+
+
+def _remove_tree(path: str) -> None:
+    import shutil
+
+    shutil.rmtree(path, ignore_errors=True)
+
+
+# -- sockets -------------------------------------------------------------------------------------
+
+
+def _bind(listen: Listen, plan: Plan) -> int:
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    try:
+        _unlink(listen.path)
+        os.makedirs(os.path.dirname(listen.path), 0o711, exist_ok=True)
+        server.bind(listen.path)
+        os.chmod(listen.path, listen.mode)
+        if plan.uid is not None and plan.gid is not None:
+            os.chown(listen.path, plan.uid, plan.gid, follow_symlinks=False)
+        server.listen(_BACKLOG)
+        return server.detach()
+    except OSError as error:
+        why = "its path is too long" if "too long" in str(error) else error.strerror
+        raise SystemCallFailed(
+            f"cannot listen on '{listen.path}' for {listen.purpose}: {why}", errno=error.errno
+        ) from None
+    finally:
+        server.close()
+
+
+def _connect(pair: Pair, acquired: Acquired) -> None:
+    qemu, helper = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    acquired.fds[pair.slot] = qemu.detach()
+    acquired.helper_fds[pair.helper] = helper.detach()
+
+
+# -- helpers ----------------------------------------------------------------------------------------
+
+
+def _pid_file(helper: Helper, plan: Plan) -> str:
+    return f"{plan.directory}/{helper.name}.pid"
+
+
+def _start(helper: Helper, plan: Plan, acquired: Acquired) -> None:
+    descriptor = acquired.helper_fds.pop(helper.name, -1)
+    log = f"{plan.directory}/{helper.name}.log"
+    order = Spawn(
+        argv=[argument.replace("{fd}", str(descriptor)) for argument in helper.argv],
+        environment={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"},
+        directory="/",
+        log_path=log,
+        fds=[descriptor] if descriptor >= 0 else [],
+        credentials=credentials(plan) if helper.as_guest else None,
+    )
+    try:
+        identity = spawn(order)
+    except OSError as error:
+        raise _refused(f"cannot run the helper '{helper.argv[0]}'", error) from None
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+    with open(_pid_file(helper, plan), "w", opener=_private) as file:
+        file.write(f"{identity.pid} {identity.start_time}\n")
+    if helper.socket is not None:
+        _await_socket(helper, helper.socket, identity, log)
+
+
+def _await_socket(helper: Helper, path: str, identity: Identity, log: str) -> None:
+    """Wait until the helper listens: it offers no other sign, so ask at short intervals."""
+    deadline = time.monotonic() + _HELPER_READY_S
+    while start_time_of(identity.pid) == identity.start_time and time.monotonic() < deadline:
+        if os.path.exists(path):
+            return
+        time.sleep(0.002)
+    with contextlib.suppress(OSError), open(log, errors="replace") as file:
+        said = file.read()[-2000:].strip()
+        raise OperationFailed(f"the helper '{helper.argv[0]}' did not start: {said or 'no reason'}")
+    raise OperationFailed(f"the helper '{helper.argv[0]}' did not start")
+
+
+def _stop(helper: Helper, plan: Plan, search: bool) -> None:
+    identity = _written(_pid_file(helper, plan))
+    if identity is None and search:
+        marks = [argument for argument in helper.argv if plan.directory in argument]
+        identity = find_by_argument(marks[0]) if marks else None
+    if identity is not None:
+        _end(identity, plan)
+
+
+def _end(identity: Identity, plan: Plan) -> None:
+    """End the process if it is still that one and the guest's user's: the guest owns the file."""
+    try:
+        pidfd = os.pidfd_open(identity.pid)
+    except OSError:
+        return
+    try:
+        user = os.stat(f"/proc/{identity.pid}").st_uid
+        expected = os.geteuid() if plan.uid is None else plan.uid
+        if start_time_of(identity.pid) == identity.start_time and user == expected:
+            poll = select.poll()
+            poll.register(pidfd, select.POLLIN)
+            signal.pidfd_send_signal(pidfd, signal.SIGTERM)
+            if not poll.poll(_HELPER_END_MS):
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+                poll.poll(_HELPER_END_MS)
+        with contextlib.suppress(ChildProcessError):
+            os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
+    except (ProcessLookupError, FileNotFoundError):
+        pass
+    finally:
+        os.close(pidfd)
+
+
+def _written(path: str) -> Identity | None:
+    try:
+        with open(path) as file:
+            pid, started = file.read().split()
+        return Identity(int(pid), int(started))
+    except (OSError, ValueError):
+        return None

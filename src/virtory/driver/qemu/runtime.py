@@ -1,0 +1,132 @@
+"""What all guests of one driver share, and the one way by which news leaves: saved first, then told.
+
+The rule kept here: save, then publish. Events of one domain leave in their order, after the state
+they report is on disk; domains do not wait for each other, and what changes while a save is under
+way is saved with the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from virtory.model import lifecycle
+from virtory.model.events import Lifecycle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from virtory.driver.bus import Bus
+    from virtory.driver.qemu.logs import LogKeeper
+    from virtory.driver.qemu.records import Records
+    from virtory.driver.qemu.table import DomainTable, Entry
+    from virtory.model.events import Event
+
+_log = logging.getLogger(__name__)
+
+
+class _Outbox:
+    """What one domain has to tell, and the task that saves and tells it."""
+
+    __slots__ = ("dirty", "error", "events", "task")
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.dirty = False
+        self.task: asyncio.Task[None] | None = None
+        self.error: Exception | None = None
+
+
+class Runtime:
+    """The table, the records, the bus, the logs of one driver.
+
+    Args:
+        checkpoint: called with the name of each step of a start; a test ends the daemon there.
+    """
+
+    def __init__(
+        self,
+        table: DomainTable,
+        records: Records,
+        bus: Bus,
+        logs: LogKeeper,
+        checkpoint: Callable[[str], None] | None = None,
+    ) -> None:
+        self.table = table
+        self.records = records
+        self.bus = bus
+        self.logs = logs
+        self.checkpoint = checkpoint or (lambda _: None)
+        self._outboxes: dict[Entry, _Outbox] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # -- state ---------------------------------------------------------------------------------
+    def step(self, entry: Entry, trigger: lifecycle.Trigger) -> None:
+        """Let `trigger` happen to the domain: new state now, saved and announced soon.
+
+        Raises OperationInvalid when it can not happen in this state.
+        """
+        to = lifecycle.step(entry.state, trigger)
+        entry.state = to.state
+        if to.reason is not None:
+            entry.reason = to.reason
+        ref = entry.ref
+        self.announce(entry, *[Lifecycle(ref, one.event, one.detail) for one in to.announce])
+
+    def announce(self, entry: Entry, *events: Event, save: bool = True) -> None:
+        """Tell these events, after what they report is saved (`save`) and after earlier ones."""
+        outbox = self._outboxes.get(entry)
+        if outbox is None:
+            if not save:
+                self.bus.publish(*events)
+                return
+            outbox = self._outboxes[entry] = _Outbox()
+        outbox.events += events
+        outbox.dirty |= save
+        if outbox.task is None:
+            outbox.task = asyncio.get_running_loop().create_task(self._deliver(entry, outbox))
+
+    async def settled(self, entry: Entry) -> None:
+        """Wait until all that was announced of the domain is saved and told.
+
+        Raises what saving raised: the caller's change is then true but not on disk.
+        """
+        outbox = self._outboxes.get(entry)
+        if outbox is not None and outbox.task is not None:
+            await asyncio.shield(outbox.task)
+            if outbox.error is not None:
+                raise outbox.error
+
+    async def _deliver(self, entry: Entry, outbox: _Outbox) -> None:
+        while outbox.dirty or outbox.events:
+            events, outbox.events = outbox.events, []
+            dirty, outbox.dirty = outbox.dirty, False
+            if dirty:
+                try:
+                    await self.records.save(entry)
+                    outbox.error = None
+                except Exception as error:
+                    # What happened has happened: listeners learn of it even from a full disk.
+                    outbox.error = error
+                    _log.error("cannot save the state of domain '%s': %s", entry.name, error)
+            self.bus.publish(*events)
+        self._outboxes.pop(entry, None)
+
+    # -- tasks ---------------------------------------------------------------------------------
+    def run(self, work: Coroutine[object, object, None], name: str) -> None:
+        """Do something beside; what goes wrong there is logged."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("%s failed: %s", task.get_name(), error, exc_info=error)
+
+    async def idle(self) -> None:
+        """Wait until nothing is under way any more."""
+        while self._tasks or self._outboxes:
+            tasks = [box.task for box in self._outboxes.values() if box.task is not None]
+            await asyncio.wait([*self._tasks, *tasks])
