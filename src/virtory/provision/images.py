@@ -46,6 +46,8 @@ class Image:
         virtual_size: bytes the guest sees; `file_size`: bytes of the disk file.
         checksum: "sha256:…" of the disk file, taken when it arrived.
         user: the account that the user's key opens.
+        firmware: what can boot the disk by itself: "bios", "uefi" or "none".
+        cloud_init: who reads the seed: "full" (cloud-init), "minimal" (the tiny image), "none".
         cmdline: kernel command line for direct boot; empty without a kernel.
         direct_boot: "never", "emulated" (where there is no KVM, for speed), or "always".
         min_memory: bytes below which the guest does not boot.
@@ -62,7 +64,8 @@ class Image:
     file_size: int = 0
     checksum: str = ""
     user: str = "root"
-    firmware: str = "bios"
+    firmware: str = "none"
+    cloud_init: str = "full"
     cmdline: str = ""
     direct_boot: str = "never"
     min_memory: int = 0
