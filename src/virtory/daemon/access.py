@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from virtory.errors import FROM_DOM, FROM_NONE, OperationDenied
 
 if TYPE_CHECKING:
-    from virtory.wire.procedure import Procedure
+    from virtory.wire.procedure import AnyProcedure
 
 _READS = {"getattr", "read", "none"}
 _ACRONYMS = {
@@ -49,7 +49,7 @@ _WRITES_WHEN: dict[str, tuple[str, int, str | None]] = {
 }
 
 
-def function_name(procedure: Procedure) -> str:
+def function_name(procedure: AnyProcedure) -> str:
     """The public C function behind a procedure: `DOMAIN_CREATE_XML` → `virDomainCreateXML`."""
     words = [_ACRONYMS.get(word, word.capitalize()) for word in procedure.name.lower().split("_")]
     if procedure.program == _QEMU_PROGRAM:
@@ -61,7 +61,7 @@ def function_name(procedure: Procedure) -> str:
 _QEMU_PROGRAM = 0x20008087
 
 
-def writes(procedure: Procedure) -> bool:
+def writes(procedure: AnyProcedure) -> bool:
     """Whether the call changes anything or shows what only a read-write connection may see."""
     if procedure.name in _WRITES_ANYWAY:
         return True
@@ -74,12 +74,12 @@ def writes(procedure: Procedure) -> bool:
     return False
 
 
-def writes_sometimes(procedure: Procedure) -> bool:
+def writes_sometimes(procedure: AnyProcedure) -> bool:
     """Whether `check_arguments` has something to say on this procedure."""
     return procedure.name in _WRITES_WHEN
 
 
-def denied(procedure: Procedure) -> OperationDenied:
+def denied(procedure: AnyProcedure) -> OperationDenied:
     """The error a read-only connection gets for a call that writes."""
     family = FROM_DOM if procedure.name.startswith("DOMAIN") else FROM_NONE
     return OperationDenied(
@@ -88,7 +88,7 @@ def denied(procedure: Procedure) -> OperationDenied:
     )
 
 
-def check_arguments(procedure: Procedure, args: Any) -> None:
+def check_arguments(procedure: AnyProcedure, args: Any) -> None:
     """Refuse, on a read-only connection, a call whose arguments make it one that writes."""
     field, bits, words = _WRITES_WHEN[procedure.name]
     if not getattr(args, field) & bits:

@@ -34,10 +34,10 @@ class Limits(NamedTuple):
 
 
 class Keepalive(NamedTuple):
-    """Idle seconds before a client is asked for a sign of life; how many unanswered end it."""
+    """Idle seconds before a client is asked for a sign of life; how many tries end it."""
 
     interval_s: int = 5
-    count: int = 5
+    tries: int = 5
 
 
 class Log(NamedTuple):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from virtory.wire.procedure import AnyProcedure
 
-    Run = Callable[[Any, Any], Any]
+    Run = Callable[..., Any]
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
 _COROUTINE: Final = 0x80  # CO_COROUTINE of a code object's flags
@@ -28,9 +28,9 @@ class Route:
     """How one procedure is answered.
 
     Attributes:
-        run: the handler, called with the peer and the arguments (or the whole call).
+        run: the handler, called with the peer and the arguments.
         waits: it is a coroutine function and gets a task.
-        whole: it wants the `Call`, for its serial or its descriptors.
+        whole: it wants the `Call` too, for its serial or its descriptors.
         early: legal before `connect_open`.
         writes: refused on a read-only connection.
         guarded: something must be checked on a read-only connection.
@@ -43,7 +43,7 @@ class Route:
         self.run = run
         self.whole = whole
         self.early = early
-        self.waits = bool(run.__code__.co_flags & _COROUTINE)  # type: ignore[attr-defined]
+        self.waits = bool(run.__code__.co_flags & _COROUTINE)
         self.writes = access.writes(procedure)
         self.guarded = self.writes or access.writes_sometimes(procedure)
 

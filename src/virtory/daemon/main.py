@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import argparse
+    import asyncio
     import logging
+    from collections.abc import Callable
 
     from virtory.daemon.config import Config
     from virtory.daemon.places import Places
@@ -90,13 +92,14 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _loop_factory():  # type: ignore[no-untyped-def]
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """Uvloop's event loop where it is installed, else asyncio's own."""
     try:
         import uvloop
     except ImportError:
         return None
-    return uvloop.new_event_loop
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
 
 
 def _driver(options: argparse.Namespace, config: Config, where: Places) -> Driver:
@@ -122,7 +125,13 @@ async def _serve(
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    server = Server(_driver(options, config, where), config, log, private=not where.privileged)
+    server = Server(
+        _driver(options, config, where),
+        config,
+        log,
+        state=where.state,
+        private=not where.privileged,
+    )
     loop.add_signal_handler(signal.SIGHUP, _reload, options, server, log)
     await server.start(where, notify.passed_sockets())
     log.info("serving on %s, process %d", where.socket, os.getpid())

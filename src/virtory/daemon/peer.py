@@ -125,7 +125,8 @@ class Peer:
                 raise InternalError(_NOT_OPEN, domain=7)
             if self.read_only and route.guarded:
                 self._check(route, call)
-            result = route.run(self, call if route.whole else call.args)
+            args = (call.args, call) if route.whole else (call.args,)
+            result = route.run(self, *args)
         except Exception as error:
             self._failed(call, error)
         else:

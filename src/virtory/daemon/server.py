@@ -37,16 +37,24 @@ class Server:
         driver: what is served; started and stopped with the server.
         config: limits, keepalive and socket permissions.
         log: where clients and their faults are told.
+        state: the directory that holds what the driver knows, for showing it.
         private: only this user (and root) may connect, whatever the sockets' modes say.
     """
 
     def __init__(
-        self, driver: Driver, config: Config, log: logging.Logger, *, private: bool = False
+        self,
+        driver: Driver,
+        config: Config,
+        log: logging.Logger,
+        *,
+        state: str = "",
+        private: bool = False,
     ) -> None:
         self.driver = driver
         self.config = config
         self.limits = config.limits
         self.log = log
+        self.state = state
         self.private = private
         self.peers: set[Peer] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -54,6 +62,7 @@ class Server:
         self._paused = False
         self._count = 0
         self._loop = asyncio.get_running_loop()
+        self._started = self._loop.time()
 
     # -- life ------------------------------------------------------------------------------
     async def start(self, places: Places, passed: list[tuple[int, str]] | None = None) -> None:
@@ -92,6 +101,10 @@ class Server:
         task.add_done_callback(self._tasks.discard)
         return task
 
+    def uptime(self) -> float:
+        """Seconds since this instance began."""
+        return self._loop.time() - self._started
+
     # -- clients ---------------------------------------------------------------------------
     def serve(self, link: Link, *, read_only: bool = False) -> Peer:
         """Serve a client at the other end of `link`, whose session has the server's role."""
@@ -110,7 +123,7 @@ class Server:
         """A server's session with the configured keepalive."""
         keepalive = self.config.keepalive
         return Session(
-            SERVER, keepalive_interval=keepalive.interval_s, keepalive_count=keepalive.count
+            SERVER, keepalive_interval=keepalive.interval_s, keepalive_count=keepalive.tries
         )
 
     def left(self, peer: Peer, error: VirtoryError | None) -> None:

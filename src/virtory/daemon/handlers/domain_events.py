@@ -110,13 +110,18 @@ def message(event: DomainEvent, callback: int | None) -> tuple[AnyProcedure, Any
     values = [getattr(event, name) for name in event.fields]
     if type(event) in _FLAT:
         procedure = _FLAT[type(event)]
-        return procedure, procedure.message(callback, *values)
+        return procedure, _record(procedure, callback, *values)
     plain, wrapped = _WRAPPED[type(event)]
     outside = [values.pop()] if isinstance(event, _REASON_OUTSIDE) else []
-    inside = plain.message(*values)
+    inside = _record(plain, *values)
     if callback is None:
         return plain, inside
-    return wrapped, wrapped.message(callback, *outside, inside)
+    return wrapped, _record(wrapped, callback, *outside, inside)
+
+
+def _record(procedure: AnyProcedure, *values: Any) -> Any:
+    made: Any = procedure.message
+    return made(*values)
 
 
 def _class(number: int) -> type[DomainEvent]:
@@ -128,7 +133,7 @@ def _class(number: int) -> type[DomainEvent]:
 
 def _teller(peer: Peer) -> Callable[[int | None, Event], None]:
     def tell(callback: int | None, event: Event) -> None:
-        peer.emit(*message(event, callback))  # type: ignore[arg-type]  # the bus chose the class
+        peer.emit(*message(event, callback))
 
     return tell
 

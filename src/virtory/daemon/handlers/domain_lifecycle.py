@@ -27,8 +27,9 @@ async def create_with_flags(
 
 
 @serves(domain_state.DOMAIN_CREATE_WITH_FILES, whole=True)
-async def create_with_files(peer: Peer, call: Call) -> domain_state.DomainCreateWithFilesRet:
-    args: domain_state.DomainCreateWithFilesArgs = call.args
+async def create_with_files(
+    peer: Peer, args: domain_state.DomainCreateWithFilesArgs, call: Call
+) -> domain_state.DomainCreateWithFilesRet:
     return domain_state.DomainCreateWithFilesRet(
         await peer.driver.domain.create(args.dom.uuid, args.flags, peer, call.fds)
     )
@@ -44,8 +45,9 @@ async def create_xml(
 
 
 @serves(domain_state.DOMAIN_CREATE_XML_WITH_FILES, whole=True)
-async def create_xml_with_files(peer: Peer, call: Call) -> domain_state.DomainCreateXmlWithFilesRet:
-    args: domain_state.DomainCreateXmlWithFilesArgs = call.args
+async def create_xml_with_files(
+    peer: Peer, args: domain_state.DomainCreateXmlWithFilesArgs, call: Call
+) -> domain_state.DomainCreateXmlWithFilesRet:
     return domain_state.DomainCreateXmlWithFilesRet(
         await peer.driver.domain.create_xml(args.xml_desc, args.flags, peer, call.fds)
     )
