@@ -51,7 +51,13 @@ MAX_DEPTH = 256
 """The deepest nesting of elements that is parsed, which is also libxml2's own limit."""
 
 
-class At(NamedTuple):
+class Mark:
+    """What `Annotated` carries; equal to itself only, since `typing` mixes up equal ones."""
+
+    __slots__ = ()
+
+
+class At(Mark):
     """Where a field's value is found, relative to its element.
 
     `name`: a child element; `@name`: an attribute; `name/@attribute`: an attribute of a child that
@@ -59,47 +65,72 @@ class At(NamedTuple):
     `<name/>` without the attribute.
     """
 
-    path: str
-    absent: object = None
+    __slots__ = ("absent", "path")
+
+    def __init__(self, path: str, absent: object = None) -> None:
+        self.path = path
+        self.absent = absent
 
 
-class Hex(NamedTuple):
+class Hex(Mark):
     """An integer written as `0x` and at least `digits` hexadecimal digits."""
 
-    digits: int
+    __slots__ = ("digits",)
+
+    def __init__(self, digits: int) -> None:
+        self.digits = digits
 
 
-class Octal(NamedTuple):
+class Octal(Mark):
     """An integer written as at least `digits` octal digits."""
 
-    digits: int
+    __slots__ = ("digits",)
+
+    def __init__(self, digits: int) -> None:
+        self.digits = digits
 
 
-class Range(NamedTuple):
+class Range(Mark):
     """The smallest and largest integer allowed, both included."""
 
-    low: int
-    high: int
+    __slots__ = ("high", "low")
+
+    def __init__(self, low: int, high: int) -> None:
+        self.low = low
+        self.high = high
 
 
-class Words(NamedTuple):
+class Words(Mark):
     """How a bool is written."""
 
-    true: str
-    false: str
+    __slots__ = ("false", "true")
+
+    def __init__(self, true: str, false: str) -> None:
+        self.true = true
+        self.false = false
 
 
-class Scaled(NamedTuple):
-    """A number of bytes, written in `unit` with a `unit` attribute; read in any unit."""
+class Scaled(Mark):
+    """A number of bytes in an element with a `unit` attribute.
 
-    unit: str = "KiB"
+    `unit` is the one written, or `largest` for the largest that leaves a whole number; `default`
+    the one meant when the attribute is absent.
+    """
+
+    __slots__ = ("default", "unit")
+
+    def __init__(self, unit: str = "KiB", default: str | None = None) -> None:
+        self.unit = unit
+        self.default = default or unit
 
 
-class _Attribute(NamedTuple):
+class AttributeMark(Mark):
     """Marks `Attr`."""
 
+    __slots__ = ()
 
-Attr = Annotated[T, _Attribute()]
+
+Attr = Annotated[T, AttributeMark()]
 """An attribute named as the field is."""
 
 Text = Annotated[T, At(".")]
@@ -187,8 +218,12 @@ class ElementType(type):
             place.update(parent.__dict__.get("_own") or {})
         made._own = own  # type: ignore[attr-defined]
         fields = {**leading, **own, **{k: v for k, v in following.items() if k not in own}}
+        if (first := options.pop("first", None)) is not None:
+            fields = {first: fields[first], **fields}
+        if (last := options.pop("last", None)) is not None:
+            fields[last] = fields.pop(last)
         made._declared = tuple(fields.values())  # type: ignore[attr-defined]
-        for option in ("tag", "when", "prefixes", "trailing"):
+        for option in ("tag", "when", "prefixes", "trailing", "opened"):
             if option in options:
                 setattr(made, f"_{option}", options.pop(option))
         if options:
@@ -205,6 +240,9 @@ class ElementType(type):
         when: tuple[str, str] | None = None,
         prefixes: dict[str, str] | None = None,
         trailing: bool = False,
+        first: str | None = None,
+        last: str | None = None,
+        opened: bool = False,
     ) -> None:
         """Accept the options that `__new__` has stored.
 
@@ -216,6 +254,9 @@ class ElementType(type):
             when: an attribute and its value that tell this class from others of a union.
             prefixes: namespace prefixes used in field names, and their URIs.
             trailing: subclasses' own fields are written before the ones declared here.
+            first: the field that is written before all others.
+            last: the field that is written after all others.
+            opened: written with two tags even when it is empty.
         """
         super().__init__(name, bases, namespace)
 
@@ -229,6 +270,7 @@ class Element(metaclass=ElementType):
     _when: ClassVar[tuple[str, str] | None] = None
     _prefixes: ClassVar[dict[str, str] | None] = None
     _trailing: ClassVar[bool] = False
+    _opened: ClassVar[bool] = False
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]] = _Fields()  # type: ignore[assignment]
 
     def __init__(self, **values: Any) -> None:

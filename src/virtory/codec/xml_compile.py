@@ -22,6 +22,7 @@ from typing import (
 
 from virtory.codec.xml import (
     At,
+    AttributeMark,
     Declared,
     Element,
     Hex,
@@ -30,7 +31,6 @@ from virtory.codec.xml import (
     Scaled,
     Verbatim,
     Words,
-    _Attribute,
 )
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Field(NamedTuple):
     absent: Any = None
     repeated: bool = False
     size: type[int] = int
-    unit: str = ""
+    scaled: Scaled | None = None
 
 
 class Compiled:
@@ -147,6 +147,16 @@ def multiplier(unit: str) -> int:
         raise ValueError(f"{unit!r} is no unit; use bytes, KiB, MiB, GiB or TiB") from None
 
 
+def scale(size: int, unit: str) -> tuple[int, str]:
+    """`size` bytes counted in `unit`, rounded up; in the largest exact one for `largest`."""
+    if unit != "largest":
+        return -(-size // multiplier(unit)), unit
+    for candidate in ("EiB", "PiB", "TiB", "GiB", "MiB", "KiB"):
+        if size and size % multiplier(candidate) == 0:
+            return size // multiplier(candidate), candidate
+    return size, "bytes"
+
+
 def integer(text: str, low: int = 0, high: int = 2**64 - 1) -> int:
     """A decimal number between `low` and `high`.
 
@@ -206,8 +216,8 @@ def _scalar_field(base: Field, path: At | None, core: Any, markers: list[Any]) -
     scaled = next((m for m in markers if isinstance(m, Scaled)), None)
     if scaled is not None:
         place = "text" if base.xml == "." else "scaled"
-        return base._replace(place=place, size=core, unit=scaled.unit)
-    if any(isinstance(m, _Attribute) for m in markers):
+        return base._replace(place=place, size=core, scaled=scaled)
+    if any(isinstance(m, AttributeMark) for m in markers):
         return base._replace(place="attribute", scalar=scalar(core, markers, escape_attribute))
     if path is None or not (set(path.path) & {"@", "."}):
         if core is bool:
@@ -258,7 +268,7 @@ def _one_of(values: dict[str, Any], write: Callable[[Any], str]) -> Scalar:
 def _integer(markers: list[Any]) -> Scalar:
     bounds = next((m for m in markers if isinstance(m, Range)), Range(0, 2**64 - 1))
     style = next((m for m in markers if isinstance(m, Hex | Octal)), None)
-    low, high = bounds
+    low, high = bounds.low, bounds.high
     if style is None:
         return Scalar(lambda text: integer(text, low, high), str)
     if isinstance(style, Hex):

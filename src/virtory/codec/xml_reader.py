@@ -52,7 +52,7 @@ def read_any(classes: Mapping[str, type[Element]], text: str | bytes, lenient: b
 
 
 def tree(text: str | bytes) -> Node:
-    """The parsed root element; comments and processing instructions are gone.
+    """The parsed root element.
 
     Raises:
         XmlError: too long, too deep, a DOCTYPE, or not well-formed.
@@ -94,8 +94,6 @@ def _parser() -> etree.XMLParser:
         load_dtd=False,
         no_network=True,
         huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
     )
 
 
@@ -185,7 +183,7 @@ class Reading:
     ) -> None:
         if plan.when is not None and key == plan.when[0]:
             return
-        if key == "unit" and plan.text is not None and plan.text.unit:
+        if key == "unit" and plan.text is not None and plan.text.scaled:
             return
         self.unknown_attribute(node, key, plan.attributes)
 
@@ -220,17 +218,25 @@ def _guess(name: str, known: Mapping[str, object], spelling: str) -> str:
 
 
 def _read_text(field: Field, node: Node, values: dict[str, Any], reading: Reading) -> None:
-    text = node.text
-    if not text or (field.classes == () and text.isspace()):
+    text = _text(node)
+    if not text or text.isspace():
         return
     try:
-        if field.unit:
-            values[field.name] = field.size(_scaled(text, node.get("unit"), field.unit))
+        if field.scaled:
+            values[field.name] = field.size(_scaled(text, node.get("unit"), field.scaled.default))
         else:
             values[field.name] = field.scalar.read(text)  # type: ignore[union-attr]
     except ValueError as error:
         reading.problem(node, None, error)
         values[field.name] = None
+
+
+def _text(node: Node) -> str:
+    """The element's text, comments left out."""
+    text = node.text or ""
+    if len(node):
+        text += "".join(child.tail or "" for child in node if not isinstance(child.tag, str))
+    return text
 
 
 def _scaled(text: str, unit: str | None, default: str) -> int:
@@ -325,13 +331,14 @@ def _scalar(field: Field) -> Handler:
     """A child element with nothing but text, and `unit` where it is a size."""
 
     def handle(node: Node, values: dict[str, Any], reading: Reading, depth: int) -> None:
-        text = node.text or ""
-        _nothing_else(node, reading, ("unit",) if field.unit else ())
-        if not text or (field.unit and text.isspace()):
+        text = _text(node)
+        _nothing_else(node, reading, ("unit",) if field.scaled else ())
+        if not text or (field.scaled and text.isspace()):
             return
         try:
-            if field.unit:
-                value: Any = field.size(_scaled(text, node.get("unit"), field.unit))
+            if field.scaled:
+                unit = node.get("unit")
+                value: Any = field.size(_scaled(text, unit, field.scaled.default))
             else:
                 value = field.scalar.read(text)  # type: ignore[union-attr]
         except ValueError as error:

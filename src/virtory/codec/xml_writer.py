@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from virtory.codec.xml_compile import Compiled, Field, compiled, getter, multiplier
+from virtory.codec.xml_compile import Compiled, Field, compiled, getter, scale
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,8 +24,7 @@ class Plan(NamedTuple):
     constant: str  # the attribute that tells it from others of a union
     attributes: Callable[[Any], tuple[Any, ...]]
     attribute_writers: tuple[tuple[str, Callable[[Any], str]], ...]
-    text: Callable[[Any], str | None] | None
-    unit: str
+    text: Callable[[Any], tuple[str | None, str]] | None
     children: Callable[[Any], tuple[Any, ...]]
     child_writers: tuple[ChildWriter, ...]
     namespaces: tuple[tuple[str, str, Callable[[Any], tuple[Any, ...]]], ...]
@@ -61,10 +60,9 @@ def write_element(
     for writer, held in zip(plan.child_writers, plan.children(value), strict=True):
         if held is not None:
             writer(held, pad + "  ", out)
-    text = plan.text(value) if plan.text is not None else None
-    if text is not None:
-        head += plan.unit
-    if len(out) > start + 1:
+    text, unit = plan.text(value) if plan.text is not None else (None, "")
+    head += unit
+    if len(out) > start + 1 or known.cls._opened:
         out[start] = f"{head}>{text or ''}\n"
         out.append(f"{pad}</{tag}>\n")
     elif text:
@@ -83,7 +81,6 @@ def _plan(known: Compiled) -> Plan:
             (f" {field.xml}='", field.scalar.write) for field in attributes if field.scalar
         ),
         text=_text(known.text) if known.text else None,
-        unit=f" unit='{known.text.unit}'" if known.text and known.text.unit else "",
         children=getter(children),
         child_writers=tuple(writers),
         namespaces=_namespaces(known),
@@ -127,16 +124,22 @@ def _children(known: Compiled) -> tuple[list[str], list[ChildWriter]]:
     return names, writers
 
 
-def _text(field: Field) -> Callable[[Any], str | None]:
+def _text(field: Field) -> Callable[[Any], tuple[str | None, str]]:
+    """What takes an element's own text, and the `unit` attribute that goes with it."""
     take = getter([field.name])
-    if field.unit:
-        scale = multiplier(field.unit)
-        return lambda value: str(-(-take(value)[0] // scale))
+    if field.scaled:
+        wanted = field.scaled.unit
+
+        def sized(value: Any) -> tuple[str | None, str]:
+            count, unit = scale(take(value)[0], wanted)
+            return str(count), f" unit='{unit}'"
+
+        return sized
     spelled = field.scalar.write  # type: ignore[union-attr]
 
-    def text(value: Any) -> str | None:
+    def text(value: Any) -> tuple[str | None, str]:
         (held,) = take(value)
-        return None if held is None else spelled(held)
+        return None if held is None else spelled(held), ""
 
     return text
 
@@ -148,10 +151,8 @@ def _writer(field: Field) -> ChildWriter:
         return lambda held, pad, out: out.append(f"{pad}<{field.xml}/>\n") if held else None
     if field.place == "verbatim":
         return lambda held, pad, out: out.append(f"{pad}{held}\n")
-    if field.place == "scaled":
-        scale = multiplier(field.unit)
-        head, tail = f"<{field.xml} unit='{field.unit}'>", f"</{field.xml}>\n"
-        return lambda held, pad, out: out.append(f"{pad}{head}{-(-held // scale)}{tail}")
+    if field.scaled:
+        return _sized(field, field.scaled.unit)
     spelled = field.scalar.write  # type: ignore[union-attr]
     if field.place == "inline":
         lead = f"<{field.xml} {field.attribute}='"
@@ -160,6 +161,14 @@ def _writer(field: Field) -> ChildWriter:
     if field.repeated:
         return lambda held, pad, out: out.extend(f"{pad}{head}{spelled(h)}{tail}" for h in held)
     return lambda held, pad, out: out.append(f"{pad}{head}{spelled(held)}{tail}")
+
+
+def _sized(field: Field, wanted: str) -> ChildWriter:
+    def put(held: Any, pad: str, out: list[str]) -> None:
+        count, unit = scale(held, wanted)
+        out.append(f"{pad}<{field.xml} unit='{unit}'>{count}</{field.xml}>\n")
+
+    return put
 
 
 def _shared(fields: list[Field]) -> ChildWriter:

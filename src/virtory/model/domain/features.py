@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from virtory.codec.xml import At, Attr, Element, OnOff
-from virtory.model.values import Kib
+from virtory.codec.xml import At, Attr, Element, OnOff, Scaled
+from virtory.model.values import Kib, Size
 
 
 class Apic(Element):
@@ -80,7 +80,7 @@ class Smm(Element):
     """`<smm>`: system management mode, which secure boot needs."""
 
     state: Attr[OnOff | None] = None
-    tseg: Kib | None = None
+    tseg: Annotated[Size | None, Scaled("largest", "MiB")] = None
 
 
 class Tcg(Element):
@@ -98,9 +98,9 @@ class Features(Element):
     hap: Annotated[OnOff | None, At("hap/@state", absent=True)] = None
     viridian: bool = False
     privnet: bool = False
-    pvspinlock: Annotated[OnOff | None, At("pvspinlock/@state", absent=True)] = None
     hyperv: Hyperv | None = None
     kvm: KvmFeatures | None = None
+    pvspinlock: Annotated[OnOff | None, At("pvspinlock/@state", absent=True)] = None
     pmu: Annotated[OnOff | None, At("pmu/@state", absent=True)] = None
     vmport: Annotated[OnOff | None, At("vmport/@state", absent=True)] = None
     gic: Annotated[Literal["host", "2", "3"] | None, At("gic/@version")] = None

@@ -102,5 +102,5 @@ class Os(Element):
     acpi: AcpiTables | None = None
     boots: tuple[BootDevice, ...] = ()
     bootmenu: BootMenu | None = None
-    smbios: Annotated[Literal["emulate", "host", "sysinfo"] | None, At("smbios/@mode")] = None
     bios: Bios | None = None
+    smbios: Annotated[Literal["emulate", "host", "sysinfo"] | None, At("smbios/@mode")] = None

@@ -31,7 +31,7 @@ from virtory.model.domain.devices.vsock import Vsock
 from virtory.model.domain.devices.watchdog import Watchdog
 
 
-class Devices(Element):
+class Devices(Element, opened=True):
     """`<devices>`: one field for each kind."""
 
     emulator: str | None = None

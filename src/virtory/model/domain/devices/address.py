@@ -5,7 +5,7 @@ The rule kept here: an address is whole; a device without one has None.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from virtory.codec.xml import Attr, Element, Hex, OnOff, Range
 
@@ -84,3 +84,17 @@ Address = (
     | DimmAddress
     | UnassignedAddress
 )
+
+
+class HostAddress(Element):
+    """`<address>` on the host: PCI (domain to function), USB (bus, device) or mediated (uuid)."""
+
+    type: Attr[Literal["pci", "usb"] | None] = None
+    uuid: Attr[str | None] = None
+    domain: Attr[Annotated[int | None, Hex(4)]] = None
+    bus: Attr[str | None] = None
+    slot: Attr[Annotated[int | None, Hex(2)]] = None
+    function: Attr[Annotated[int | None, Hex(1)]] = None
+    device: Attr[int | None] = None
+    target: Attr[int | None] = None
+    unit: Attr[int | None] = None

@@ -15,7 +15,7 @@ class BalloonDriver(VirtioOptions):
     """`<driver>`."""
 
 
-class Balloon(Device, tag="memballoon"):
+class Balloon(Device, tag="memballoon", last="driver"):
     """`<memballoon>`: the balloon; `stats_period` in seconds."""
 
     model: Attr[Literal["virtio", "virtio-transitional", "virtio-non-transitional", "xen", "none"]]

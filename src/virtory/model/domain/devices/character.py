@@ -17,6 +17,8 @@ SourceType = Literal[
     "spiceport", "nmdm", "qemu-vdagent", "dbus",
 ]  # fmt: skip
 
+Protocol = Literal["raw", "telnet", "telnets", "tls"]
+
 
 class Reconnect(Element):
     """`<reconnect>`: how a client end comes back; seconds between attempts."""
@@ -56,9 +58,7 @@ class CharacterDevice(Device):
     type: Attr[SourceType]
     tty: Attr[str | None] = None
     sources: tuple[CharacterSource, ...] = ()
-    protocol: Annotated[Literal["raw", "telnet", "telnets", "tls"] | None, At("protocol/@type")] = (
-        None
-    )
+    protocol: Annotated[Protocol | None, At("protocol/@type")] = None
     log: Log | None = None
 
     @property

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from virtory.codec.xml import At, Attr, Element, OnOff, Range, YesNo
+from virtory.codec.xml import At, Attr, Element, OnOff, Range, Scaled, YesNo
 from virtory.model.domain.devices.device import Device, VirtioOptions
 from virtory.model.domain.seclabel import SourceSeclabel
-from virtory.model.values import Kib
+from virtory.model.values import Size
 
 StorageType = Literal["file", "block", "dir", "network", "volume", "nvme", "vhostuser"]
 Bus = Literal["ide", "fdc", "scsi", "virtio", "xen", "usb", "uml", "sata", "sd"]
@@ -21,7 +21,7 @@ ErrorPolicy = Literal["stop", "report", "ignore", "enospace"]
 class MetadataCache(Element):
     """`<metadata_cache>`: memory for the tables of a qcow2 image."""
 
-    max_size: Kib | None = None
+    max_size: Annotated[Size | None, Scaled("bytes")] = None
 
 
 class DiskDriver(VirtioOptions):

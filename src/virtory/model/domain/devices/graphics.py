@@ -55,14 +55,14 @@ class Graphics(Element, tag="graphics"):
     websocket_generated: Annotated[YesNo | None, At("@websocketGenerated")] = None
     listen: Attr[str | None] = None
     keymap: Attr[str | None] = None
-    passwd: Attr[str | None] = None
-    passwd_valid_to: Annotated[str | None, At("@passwdValidTo")] = None
-    connected: Attr[Literal["fail", "disconnect", "keep"] | None] = None
     default_mode: Annotated[ChannelMode | None, At("@defaultMode")] = None
     share_policy: Annotated[
         Literal["allow-exclusive", "force-shared", "ignore"] | None, At("@sharePolicy")
     ] = None
     power_control: Annotated[YesNo | None, At("@powerControl")] = None
+    passwd: Attr[str | None] = None
+    passwd_valid_to: Annotated[str | None, At("@passwdValidTo")] = None
+    connected: Attr[Literal["fail", "disconnect", "keep"] | None] = None
     display: Attr[str | None] = None
     xauth: Attr[str | None] = None
     fullscreen: Attr[YesNo | None] = None
@@ -71,7 +71,6 @@ class Graphics(Element, tag="graphics"):
     replace_user: Annotated[YesNo | None, At("@replaceUser")] = None
     multi_user: Annotated[YesNo | None, At("@multiUser")] = None
     listens: tuple[Listen, ...] = ()
-    audio: Annotated[int | None, At("audio/@id")] = None
     channels: tuple[SpiceChannel, ...] = ()
     image: Annotated[
         Literal["auto_glz", "auto_lz", "quic", "glz", "lz", "off"] | None,
@@ -85,3 +84,4 @@ class Graphics(Element, tag="graphics"):
     clipboard: Annotated[YesNo | None, At("clipboard/@copypaste")] = None
     filetransfer: Annotated[YesNo | None, At("filetransfer/@enable")] = None
     gl: Gl | None = None
+    audio: Annotated[int | None, At("audio/@id")] = None

@@ -8,21 +8,8 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from virtory.codec.xml import At, Attr, Element, Hex, OnOff, YesNo
+from virtory.model.domain.devices.address import HostAddress
 from virtory.model.domain.devices.device import Device
-
-
-class HostAddress(Element):
-    """`<address>` of `<source>`: PCI (domain to function), USB (bus, device) or mediated (uuid)."""
-
-    type: Attr[Literal["pci", "usb"] | None] = None
-    uuid: Attr[str | None] = None
-    domain: Attr[Annotated[int | None, Hex(4)]] = None
-    bus: Attr[str | None] = None
-    slot: Attr[Annotated[int | None, Hex(2)]] = None
-    function: Attr[Annotated[int | None, Hex(1)]] = None
-    device: Attr[int | None] = None
-    target: Attr[int | None] = None
-    unit: Attr[int | None] = None
 
 
 class HostdevSource(Element):

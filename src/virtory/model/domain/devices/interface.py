@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from virtory.codec.xml import At, Attr, Element, OnOff, Range, YesNo
+from virtory.model.domain.devices.address import HostAddress
 from virtory.model.domain.devices.device import Device, VirtioOptions
 from virtory.model.values import Mac
 
@@ -16,6 +17,7 @@ InterfaceType = Literal[
     "user", "network", "bridge", "ethernet", "direct", "vhostuser", "internal", "mcast",
     "client", "server", "udp", "hostdev", "vdpa", "null", "vds",
 ]  # fmt: skip
+InterfaceMode = Literal["vepa", "private", "bridge", "passthrough", "server", "client"]
 Port = Annotated[int, Range(1, 65535)]
 
 
@@ -43,15 +45,14 @@ class InterfaceSource(Element):
     bridge: Attr[str | None] = None
     mac_table_manager: Annotated[Literal["kernel", "libvirt"] | None, At("@macTableManager")] = None
     dev: Attr[str | None] = None
-    mode: Attr[Literal["vepa", "private", "bridge", "passthrough", "server", "client"] | None] = (
-        None
-    )
     type: Attr[Literal["unix"] | None] = None
     path: Attr[str | None] = None
+    mode: Attr[InterfaceMode | None] = None
     name: Attr[str | None] = None
     address: Attr[str | None] = None
     port: Attr[Port | None] = None
     local: PeerAddress | None = None
+    host_address: Annotated[HostAddress | None, At("address")] = None
 
 
 class VirtualPortParameters(Element):
@@ -248,11 +249,10 @@ class Interface(Device, tag="interface"):
     trust_guest_rx_filters: Annotated[YesNo | None, At("@trustGuestRxFilters")] = None
     mac: InterfaceMac | None = None
     source: InterfaceSource | None = None
-    virtualport: VirtualPort | None = None
     vlan: Vlan | None = None
+    virtualport: VirtualPort | None = None
     bandwidth: Bandwidth | None = None
     isolated: Annotated[YesNo | None, At("port/@isolated")] = None
-    teaming: Teaming | None = None
     ips: tuple[Ip, ...] = ()
     routes: tuple[Route, ...] = ()
     port_forwards: tuple[PortForward, ...] = ()
@@ -265,6 +265,7 @@ class Interface(Device, tag="interface"):
     backend: Backend | None = None
     filterref: FilterRef | None = None
     tune: Tune | None = None
+    teaming: Teaming | None = None
     link: Annotated[Literal["up", "down"] | None, At("link/@state")] = None
     mtu: Annotated[int | None, At("mtu/@size")] = None
     coalesce: Coalesce | None = None

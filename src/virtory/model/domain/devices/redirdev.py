@@ -12,7 +12,7 @@ from virtory.model.domain.devices.character import CharacterDevice
 from virtory.model.domain.devices.device import Device
 
 
-class Redirdev(CharacterDevice, tag="redirdev"):
+class Redirdev(CharacterDevice, tag="redirdev", first="bus"):
     """`<redirdev>`: a place for one lent device."""
 
     bus: Attr[Literal["usb"]] = "usb"

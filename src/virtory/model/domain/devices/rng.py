@@ -5,10 +5,10 @@ The rule kept here: the guest can not drain the host, when a `rate` is given.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from virtory.codec.xml import Attr, Element, Text
-from virtory.model.domain.devices.character import CharacterSource, SourceType
+from virtory.codec.xml import At, Attr, Element, Text
+from virtory.model.domain.devices.character import CharacterSource, Protocol, SourceType
 from virtory.model.domain.devices.device import Device, VirtioOptions
 
 
@@ -30,6 +30,7 @@ class RngBackend(Element):
     type: Attr[SourceType | None] = None
     path: Text[str | None] = None
     sources: tuple[CharacterSource, ...] = ()
+    protocol: Annotated[Protocol | None, At("protocol/@type")] = None
 
 
 class Rng(Device, tag="rng"):

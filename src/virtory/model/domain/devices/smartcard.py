@@ -5,10 +5,10 @@ The rule kept here: the card itself stays with the host or the viewer.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from virtory.codec.xml import Attr
-from virtory.model.domain.devices.character import CharacterSource, SourceType
+from virtory.codec.xml import At, Attr
+from virtory.model.domain.devices.character import CharacterSource, Protocol, SourceType
 from virtory.model.domain.devices.device import Device
 
 
@@ -20,3 +20,4 @@ class Smartcard(Device, tag="smartcard"):
     certificate: tuple[str, ...] = ()
     database: str | None = None
     sources: tuple[CharacterSource, ...] = ()
+    protocol: Annotated[Protocol | None, At("protocol/@type")] = None

@@ -18,8 +18,8 @@ VideoType = Literal[
 class VideoDriver(VirtioOptions):
     """`<driver>`."""
 
-    name: Attr[Literal["qemu", "vhostuser"] | None] = None
     vgaconf: Attr[Literal["io", "on", "off"] | None] = None
+    name: Attr[Literal["qemu", "vhostuser"] | None] = None
 
 
 class Acceleration(Element):

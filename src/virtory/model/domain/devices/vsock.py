@@ -22,7 +22,7 @@ class Cid(Element):
     address: Attr[int | None] = None
 
 
-class Vsock(Device, tag="vsock"):
+class Vsock(Device, tag="vsock", last="driver"):
     """`<vsock>`: the device."""
 
     model: Attr[Literal["virtio", "virtio-transitional", "virtio-non-transitional"] | None] = None
