@@ -79,19 +79,23 @@ def _done(verb: Verb, values: dict[str, Any], settings: Settings) -> Output | No
     from virtory.cli.terminal import Terminal
 
     terminal = Terminal(settings)
-    if not verb.loop:
+    loop = bool(values[verb.loop]) if isinstance(verb.loop, str) else verb.loop
+    work = _connected(verb, values, terminal, blocking=not loop)
+    if not loop:
         from virtory.link.blocking import run
 
-        return run(_connected(verb, values, terminal))
+        return run(work)
     import asyncio
 
-    return asyncio.run(_connected(verb, values, terminal))
+    return asyncio.run(work)
 
 
-async def _connected(verb: Verb, values: dict[str, Any], terminal: Terminal) -> Output | None:
+async def _connected(
+    verb: Verb, values: dict[str, Any], terminal: Terminal, *, blocking: bool
+) -> Output | None:
     if verb.local:
         return await verb.run(terminal, **values)
-    async with terminal.connection(blocking=not verb.loop):
+    async with terminal.connection(blocking=blocking):
         return await verb.run(terminal, **values)
 
 

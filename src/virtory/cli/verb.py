@@ -46,14 +46,17 @@ _TAKEN = frozenset({"all", "id", "list", "file", "type", "format", "from", "help
 
 
 class Verb(NamedTuple):
-    """A verb; `loop` says that it needs an event loop, `local` that it needs no connection."""
+    """A verb; `loop` says that it needs an event loop (a text: only when that option is given).
+
+    `local` says that it makes its own connection, or needs none.
+    """
 
     name: str
     group: str
     help: str
     options: tuple[Option, ...]
     run: Run
-    loop: bool = False
+    loop: bool | str = False
     local: bool = False
 
 
@@ -62,7 +65,12 @@ VERBS: dict[str, Verb] = {}
 
 
 def verb(
-    name: str, group: str, help: str, *options: Option, loop: bool = False, local: bool = False
+    name: str,
+    group: str,
+    help: str,
+    *options: Option,
+    loop: bool | str = False,
+    local: bool = False,
 ) -> Callable[[Run], Run]:
     """Declare the decorated coroutine as the verb `name`."""
 

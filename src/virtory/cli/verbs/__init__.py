@@ -40,7 +40,7 @@ _MODULES = {
     "domain_event": "event qemu-monitor-event",
     "qemu": "qemu-monitor-command",
     "connect": "uri version hostname capabilities domcapabilities sysinfo cpu-models"
-    " cpu-baseline cpu-compare hypervisor-cpu-baseline",
+    " cpu-baseline cpu-compare",
     "node": "nodeinfo nodecpumap nodecpustats nodememstats freecell",
     "machine": "ssh rm wait image demo",
     "doctor": "doctor",

@@ -1,0 +1,214 @@
+"""Numbers of domains: everything at once, memory, virtual CPUs.
+
+The rule kept here: names are libvirt's statistics' names.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from virtory.cli import words
+from virtory.cli.output import Data, Field, Fields, Output
+from virtory.cli.verb import ACTIVE, CONFIG, CURRENT, DOMAIN, LIVE, argument, flag, option, verb
+from virtory.model.flags import ConnectGetAllDomainsStats as F
+from virtory.model.flags import DomainStats as S
+
+if TYPE_CHECKING:
+    from virtory.cli.terminal import Terminal
+
+_GROUPS = {
+    "state": S.STATE,
+    "cpu-total": S.CPU_TOTAL,
+    "balloon": S.BALLOON,
+    "vcpu": S.VCPU,
+    "interface": S.INTERFACE,
+    "block": S.BLOCK,
+    "perf": S.PERF,
+    "iothread": S.IOTHREAD,
+    "memory": S.MEMORY,
+    "dirtyrate": S.DIRTYRATE,
+    "vm": S.VM,
+}
+_LISTS = {
+    "list-active": F.ACTIVE,
+    "list-inactive": F.INACTIVE,
+    "list-persistent": F.PERSISTENT,
+    "list-transient": F.TRANSIENT,
+    "list-running": F.RUNNING,
+    "list-paused": F.PAUSED,
+    "list-shutoff": F.SHUTOFF,
+    "list-other": F.OTHER,
+    "enforce": F.ENFORCE_STATS,
+    "backing": F.BACKING,
+    "nowait": F.NOWAIT,
+}
+
+
+@verb(
+    "domstats",
+    "monitor",
+    "all numbers of some domains, or of every one",
+    *(flag(name, f"the {name} group") for name in _GROUPS),
+    *(flag(name, name.replace("-", " ")) for name in _LISTS),
+    flag("raw", "numbers without words"),
+    argument("domain", "these only", required=False, kind="rest", complete="domain"),
+)
+async def domstats(terminal: Terminal, domain: list[str], raw: bool, **given: bool) -> Output:
+    """`virsh domstats`."""
+    groups = sum(bit for name, bit in _GROUPS.items() if given[name.replace("-", "_")])
+    flags = sum(bit for name, bit in _LISTS.items() if given[name.replace("-", "_")])
+    machines = [await terminal.domain(word) for word in domain] or None
+    found = await terminal.host.all_domain_stats(groups, domains=machines, flags=flags)
+    text = "".join(
+        f"Domain: '{item.domain.name}'\n"
+        + "".join(f"  {name}={_plain(value)}\n" for name, value in item.params.items())
+        + "\n"
+        for item in found
+    )
+    return Data(text, [{"domain": item.domain.name, **item.params} for item in found])
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.6f}" if isinstance(value, float) else str(value)
+
+
+@verb(
+    "dommemstat",
+    "monitor",
+    "what the guest does with its memory, in KiB",
+    ACTIVE,
+    option("period", "seconds between the guest's reports", kind="number"),
+    CONFIG,
+    LIVE,
+    CURRENT,
+)
+async def dommemstat(
+    terminal: Terminal, domain: str, period: int | None, config: bool, live: bool, current: bool
+) -> Output:
+    """`virsh dommemstat`."""
+    from virtory.cli.terminal import modification
+
+    machine = await terminal.domain(domain)
+    if period is not None:
+        await machine.set_memory_stats_period(
+            period, flags=modification(live, config, current)
+        )
+        return Data("", {"period": period})
+    stats = await machine.memory_stats()
+    return Data("".join(f"{name} {value}\n" for name, value in stats.items()) + "\n", stats)
+
+
+@verb("vcpuinfo", "monitor", "its virtual CPUs", DOMAIN, flag("pretty", "affinity as a list"))
+async def vcpuinfo(terminal: Terminal, domain: str, pretty: bool) -> Output:
+    """`virsh vcpuinfo`."""
+    machine = await terminal.domain(domain)
+    total = (await terminal.host.node_info()).cpus
+    groups = []
+    for cpu in await machine.vcpus():
+        affinity = _ranges(cpu.affinity, total) if pretty else _flags(cpu.affinity, total)
+        groups.append(
+            [
+                Field("VCPU", str(cpu.number), "vcpu", cpu.number),
+                Field("CPU", "N/A" if cpu.cpu < 0 else str(cpu.cpu), "cpu", cpu.cpu),
+                Field("State", words.word(words.VCPU_STATES, cpu.state)),
+                Field(
+                    "CPU time", f"{cpu.cpu_time_ns / 1e9:.1f}s", "cpu_time_ns", cpu.cpu_time_ns
+                ),
+                Field("CPU Affinity", affinity, "affinity", cpu.affinity),
+            ]
+        )
+    return Fields(*groups)
+
+
+def _flags(cpus: list[int], total: int) -> str:
+    return "".join("y" if number in cpus else "-" for number in range(total))
+
+
+def _ranges(cpus: list[int], total: int) -> str:
+    runs: list[list[int]] = []
+    for number in sorted(cpus):
+        if runs and runs[-1][1] == number - 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    text = ",".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
+    return f"{text} (out of {total})"
+
+
+@verb(
+    "vcpucount",
+    "monitor",
+    "how many virtual CPUs it has",
+    DOMAIN,
+    flag("maximum", "the most it can have"),
+    flag("active", "those it has"),
+    LIVE,
+    CONFIG,
+    CURRENT,
+    flag("guest", "as the guest's agent sees it"),
+)
+async def vcpucount(
+    terminal: Terminal,
+    domain: str,
+    maximum: bool,
+    active: bool,
+    live: bool,
+    config: bool,
+    current: bool,
+    guest: bool,
+) -> Output:
+    """`virsh vcpucount`."""
+    from virtory.cli.terminal import modification
+
+    machine = await terminal.domain(domain)
+    if maximum or active or live or config or current or guest:
+        flags = modification(live, config, current) | maximum << 2 | guest << 3
+        count = await machine.vcpus_count(flags=flags)
+        return Data(f"{count}\n\n", {"vcpus": count})
+    running, kept = await machine.is_active(), await machine.is_persistent()
+    lines, raw = [], {}
+    for what, bit in (("maximum", 4), ("current", 0)):
+        for when, affect, known in (("config", 2, kept), ("live", 1, running)):
+            if known:
+                count = await machine.vcpus_count(flags=bit | affect)
+                lines.append(f"{what:<12} {when:<12} {count:>3}\n")
+                raw[f"{what}_{when}"] = count
+    return Data("".join(lines) + "\n", raw)
+
+
+@verb("cpu-stats", "monitor", "CPU time it used, in seconds", ACTIVE, flag("total", "in sum only"))
+async def cpu_stats(terminal: Terminal, domain: str, total: bool) -> Output:
+    """`virsh cpu-stats`."""
+    machine = await terminal.domain(domain)
+    each = [] if total else await machine.cpu_stats_by_cpu()
+    summed = await machine.cpu_stats()
+    text = "".join(f"CPU{i}:\n{_seconds(stats)}" for i, stats in enumerate(each))
+    return Data(f"{text}Total:\n{_seconds(summed)}\n", {"total": summed, "cpus": each})
+
+
+def _seconds(stats: dict[str, Any]) -> str:
+    return "".join(
+        f"\t{name:<12} {value / 1e9:>16.9f} seconds\n" for name, value in stats.items()
+    )
+
+
+@verb("vcpupin", "monitor", "which host CPUs its virtual CPUs may use", DOMAIN)
+async def vcpupin(terminal: Terminal, domain: str) -> Output:
+    """`virsh vcpupin` without a change."""
+    pins = await (await terminal.domain(domain)).vcpu_pins()
+    rows = "".join(f" {i:<6} {_list(cpus)}\n" for i, cpus in enumerate(pins))
+    return Data(f" VCPU   CPU Affinity\n{'-' * 22}\n{rows}\n", pins)
+
+
+@verb("emulatorpin", "monitor", "which host CPUs its other threads may use", DOMAIN)
+async def emulatorpin(terminal: Terminal, domain: str) -> Output:
+    """`virsh emulatorpin` without a change."""
+    cpus = await (await terminal.domain(domain)).emulator_pin()
+    head = "emulator: CPU Affinity"
+    return Data(f"{head}\n{'-' * 34}\n       *: {_list(cpus)}\n\n", cpus)
+
+
+def _list(cpus: list[int]) -> str:
+    return _ranges(cpus, 0).partition(" ")[0]
