@@ -1,0 +1,118 @@
+"""The names that QEMU knows a running machine's devices by.
+
+The rule kept here: names are libvirt's, for tools look for them (`serial0`, `net0`, `virtio-disk0`);
+a name that the user gave (`ua-…`) stays. They are part of the live description only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from virtory.driver.qemu.device_defaults import disk_number
+from virtory.model.domain.devices.address import DriveAddress
+
+if TYPE_CHECKING:
+    from virtory.model.domain import Devices, Domain
+    from virtory.model.domain.devices.controller import Controller
+    from virtory.model.domain.devices.disk import Disk
+
+_NUMBERED = {
+    "filesystems": "fs",
+    "interfaces": "net",
+    "smartcards": "smartcard",
+    "serials": "serial",
+    "parallels": "parallel",
+    "channels": "channel",
+    "inputs": "input",
+    "tpms": "tpm",
+    "sounds": "sound",
+    "videos": "video",
+    "hostdevs": "hostdev",
+    "redirdevs": "redir",
+    "hubs": "hub",
+    "watchdogs": "watchdog",
+    "rngs": "rng",
+    "panics": "panic",
+}
+
+
+def with_aliases(domain: Domain) -> Domain:
+    """The same with a name for every device; expects defaults and addresses to be there."""
+    devices = domain.devices
+    changes: dict[str, Any] = {}
+    for field, prefix in _NUMBERED.items():
+        row = getattr(devices, field)
+        if row:
+            changes[field] = tuple(
+                _named(each, f"{prefix}{number}") for number, each in enumerate(row)
+            )
+    changes["disks"] = tuple(_named(each, disk_alias(each)) for each in devices.disks)
+    changes["controllers"] = tuple(
+        _named(each, controller_alias(each, devices)) for each in devices.controllers
+    )
+    changes["consoles"] = tuple(
+        _named(each, _console_alias(each, number)) for number, each in enumerate(devices.consoles)
+    )
+    if devices.balloon is not None and devices.balloon.model != "none":
+        changes["balloon"] = _named(devices.balloon, "balloon0")
+    if devices.vsock is not None:
+        changes["vsock"] = _named(devices.vsock, "vsock0")
+    return replace(domain, devices=replace(devices, **changes))
+
+
+def without_aliases(domain: Domain) -> Domain:
+    """The same without the names that were made; those that the user gave stay."""
+    changes: dict[str, Any] = {}
+    devices = domain.devices
+    for field in (*_NUMBERED, "disks", "controllers", "consoles"):
+        row = getattr(devices, field)
+        if row:
+            changes[field] = tuple(_unnamed(each) for each in row)
+    for field in ("balloon", "vsock"):
+        device = getattr(devices, field)
+        if device is not None:
+            changes[field] = _unnamed(device)
+    return replace(domain, devices=replace(devices, **changes))
+
+
+def disk_alias(disk: Disk) -> str:
+    """The name of a disk, by its bus and place."""
+    bus, address = disk.target.bus, disk.address
+    if bus in ("ide", "sata", "scsi", "fdc") and isinstance(address, DriveAddress):
+        place = f"{address.controller}-{address.bus}"
+        if bus == "scsi":
+            return f"scsi{place}-{address.target}-{address.unit}"
+        return f"{bus}{place}-{address.unit}"
+    return f"{bus}-disk{disk_number(disk.target.dev)}"
+
+
+def controller_alias(controller: Controller, devices: Devices) -> str:
+    """The name of a controller, which is also its bus's."""
+    index, kind = controller.index or 0, controller.type
+    if kind == "pci":
+        return f"{'pcie' if controller.model == 'pcie-root' else 'pci'}.{index}"
+    if index == 0 and kind in ("usb", "ide"):
+        return kind
+    if index == 0 and kind == "sata" and _is_q35(devices):
+        return "ide"  # QEMU's own name of the chipset's
+    return f"{kind}{index}"
+
+
+def _is_q35(devices: Devices) -> bool:
+    return any(each.model == "pcie-root" for each in devices.controllers)
+
+
+def _console_alias(console: Any, number: int) -> str:
+    is_mirror = number == 0 and (console.target is None or console.target.type in (None, "serial"))
+    return "serial0" if is_mirror else f"console{number}"
+
+
+def _named(device: Any, name: str) -> Any:
+    return device if device.alias else replace(device, alias=name)
+
+
+def _unnamed(device: Any) -> Any:
+    if device.alias is None or device.alias.startswith("ua-"):
+        return device
+    return replace(device, alias=None)

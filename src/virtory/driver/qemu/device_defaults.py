@@ -1,0 +1,304 @@
+"""What devices leave unsaid: models, buses, ports, and the devices that a machine has anyway.
+
+The rule kept here: as libvirt 9.0 does it, in its order, so that stored XML is the same; where
+libvirt refuses (a microvm has no PCI bus) the device is put on the bus that is there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from virtory.driver.qemu.machine_kind import family
+from virtory.model.domain.devices.balloon import Balloon
+from virtory.model.domain.devices.console import Console, ConsoleTarget
+from virtory.model.domain.devices.controller import Controller
+from virtory.model.domain.devices.disk import Disk, DiskDriver
+from virtory.model.domain.devices.graphics import Graphics, Listen
+from virtory.model.domain.devices.input import Input
+from virtory.model.domain.devices.serial import Serial, SerialTarget
+from virtory.model.domain.devices.sound import Audio
+from virtory.model.domain.devices.video import Video, VideoModel
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from virtory.driver.qemu.capabilities import Capabilities
+    from virtory.model.domain import Devices
+
+D = TypeVar("D")
+
+_BUS_OF_NAME = {"hd": "ide", "sd": "scsi", "vd": "virtio", "fd": "fdc", "xv": "xen"}
+_SERIAL_MODEL = {"isa-serial": "isa-serial", "pci-serial": "pci-serial", "usb-serial": "usb-serial",
+                 "isa-debug": "isa-debugcon"}  # fmt: skip
+
+
+def with_device_defaults(devices: Devices, machine: str, capabilities: Capabilities) -> Devices:
+    """The same with every device's defaults and the machine's own devices."""
+    kind = family(machine)
+    disks = tuple(_disk(each) for each in devices.disks)
+    serials, consoles = _serials(devices.serials, devices.consoles)
+    videos = _videos(devices)
+    changes: dict[str, Any] = {
+        "emulator": devices.emulator or capabilities.path,
+        "disks": disks,
+        "interfaces": tuple(
+            each if each.model else replace(each, model=_network_model(kind))
+            for each in devices.interfaces
+        ),
+        "serials": serials,
+        "consoles": consoles,
+        "parallels": _numbered_parallels(devices),
+        "inputs": _inputs(devices.inputs, kind),
+        "graphics": tuple(_graphics(each) for each in devices.graphics),
+        "audios": devices.audios or (Audio(id=1, type="none"),),
+        "videos": videos,
+        "balloon": devices.balloon or Balloon(model="virtio"),
+        "tpms": tuple(_tpm(each) for each in devices.tpms),
+        "panics": tuple(each if each.model else replace(each, model="isa")
+                        for each in devices.panics),
+    }  # fmt: skip
+    if devices.vsock is not None:
+        changes["vsock"] = _vsock(devices)
+    changes["controllers"] = _controllers(replace(devices, **changes), kind)
+    return replace(devices, **changes)
+
+
+def insert_controller(controllers: Sequence[Controller], new: Controller) -> tuple[Controller, ...]:
+    """At the end, or before the first of its type with a greater index."""
+    index = new.index or 0
+    for position, each in enumerate(controllers):
+        if each.type == new.type and (each.index or 0) > index:
+            return (*controllers[:position], new, *controllers[position:])
+    return (*controllers, new)
+
+
+# -- storage -----------------------------------------------------------------------------------
+
+
+def _disk(disk: Disk) -> Disk:
+    changes: dict[str, Any] = {}
+    if disk.target.bus is None:
+        bus = _BUS_OF_NAME.get(disk.target.dev[:2], "ide")
+        changes["target"] = replace(disk.target, bus=bus)
+    driver = disk.driver
+    if driver is None:
+        changes["driver"] = DiskDriver(name="qemu", type="raw")
+    elif driver.name is None or driver.type is None:
+        changes["driver"] = replace(driver, name=driver.name or "qemu", type=driver.type or "raw")
+    if disk.device == "cdrom" and not disk.readonly:
+        changes["readonly"] = True
+    return replace(disk, **changes) if changes else disk
+
+
+def _controllers(devices: Devices, kind: str) -> tuple[Controller, ...]:
+    """The definition's, numbered, and those that the machine or its disks need."""
+    found: tuple[Controller, ...] = ()
+    for each in devices.controllers:
+        found = (*found, _modelled(_numbered(each, (*found, *devices.controllers)), kind))
+    have = {(each.type, each.index) for each in found}
+    for new in _own_controllers(devices, kind):
+        if (new.type, new.index) not in have:
+            found = insert_controller(found, new)
+            have.add((new.type, new.index))
+    return found
+
+
+def _numbered(controller: Controller, others: Sequence[Controller]) -> Controller:
+    if controller.index is not None:
+        return controller
+    taken = {each.index for each in others if each.type == controller.type}
+    if controller.type == "pci" and not str(controller.model).endswith("-root"):
+        taken.add(0)
+    return replace(controller, index=next(n for n in range(len(others) + 2) if n not in taken))
+
+
+def _modelled(controller: Controller, kind: str) -> Controller:
+    if controller.model is not None:
+        return controller
+    if controller.type == "usb":
+        return replace(controller, model="qemu-xhci" if kind == "q35" else "piix3-uhci")
+    if controller.type == "scsi":
+        return replace(controller, model="lsilogic" if kind != "microvm" else "virtio-scsi")
+    return controller
+
+
+def _own_controllers(devices: Devices, kind: str) -> list[Controller]:
+    own: list[Controller] = []
+    if kind == "i440fx":
+        own.append(Controller(type="usb", index=0, model="piix3-uhci"))
+        own.append(Controller(type="pci", index=0, model="pci-root"))
+    elif kind == "q35":
+        own.append(Controller(type="usb", index=0, model="qemu-xhci"))
+        own.append(Controller(type="sata", index=0))
+        own.append(Controller(type="pci", index=0, model="pcie-root"))
+    if any(c.type == "usb" for c in devices.controllers):
+        own = [each for each in own if each.type != "usb"]
+    scsi = "virtio-scsi" if kind == "microvm" else "lsilogic"
+    for bus, width, model in (("ide", 4, None), ("sata", 6, None), ("scsi", 7, scsi), ("fdc", 2, None)):
+        places = [
+            getattr(disk.address, "controller", None)
+            if disk.address is not None
+            else disk_number(disk.target.dev) // width
+            for disk in devices.disks
+            if disk.target.bus == bus
+        ]
+        highest = max((place for place in places if place is not None), default=-1)
+        own += [Controller(type=bus, index=n, model=model) for n in range(highest + 1)]  # type: ignore[arg-type]
+    if devices.channels or any(_is_virtio(each) for each in devices.consoles):
+        own.append(Controller(type="virtio-serial", index=0))
+    return own
+
+
+def disk_number(name: str) -> int:
+    """The place that a target's letters mean: `vda` 0, `hdb` 1, `sdaa` 26; 0 without letters."""
+    letters = name[3:] if name.startswith("xvd") else name[2:]
+    number = 0
+    for letter in letters:
+        if not "a" <= letter <= "z":
+            break
+        number = number * 26 + ord(letter) - ord("a") + 1
+    return max(number - 1, 0)
+
+
+# -- networks, characters ----------------------------------------------------------------------
+
+
+def _network_model(kind: str) -> str:
+    return "virtio" if kind == "microvm" else "rtl8139"
+
+
+def _is_virtio(console: Console) -> bool:
+    return console.target is not None and console.target.type == "virtio"
+
+
+def _serials(
+    serials: Sequence[Serial], consoles: Sequence[Console]
+) -> tuple[tuple[Serial, ...], tuple[Console, ...]]:
+    """Serial ports numbered; the first is the first console, and the other way round."""
+    rest = list(consoles)
+    made = list(serials)
+    has_mirror = bool(rest) and not _is_virtio(rest[0])
+    if has_mirror:
+        first = rest.pop(0)
+        if not made:
+            made = [Serial(type=first.type, sources=first.sources, protocol=first.protocol,
+                           log=first.log, alias=first.alias)]  # fmt: skip
+    numbered = tuple(_serial(each, number) for number, each in enumerate(made))
+    shift = 1 if has_mirror else 0
+    others = tuple(_console(each, number + shift) for number, each in enumerate(rest))
+    if not numbered:
+        return (), others
+    mirror = Console(
+        type=numbered[0].type,
+        sources=numbered[0].sources,
+        protocol=numbered[0].protocol,
+        log=numbered[0].log,
+        target=ConsoleTarget(type="serial", port=0),
+    )
+    return numbered, (mirror, *others)
+
+
+def _console(console: Console, number: int) -> Console:
+    target = console.target or ConsoleTarget(type="virtio")
+    port = number if target.port is None else target.port
+    return replace(console, target=replace(target, port=port))
+
+
+def _serial(serial: Serial, number: int) -> Serial:
+    target = serial.target or SerialTarget()
+    kind = target.type or "isa-serial"
+    port = number if target.port is None else target.port
+    model: Any = target.model or _SERIAL_MODEL.get(kind)
+    return replace(serial, target=replace(target, type=kind, port=port, model=model))
+
+
+def _numbered_parallels(devices: Devices) -> tuple[Any, ...]:
+    from virtory.model.domain.devices.serial import ParallelTarget
+
+    return tuple(
+        replace(each, target=replace(each.target or ParallelTarget(), port=number))
+        for number, each in enumerate(devices.parallels)
+    )
+
+
+# -- what a person looks at and types on ----------------------------------------------------------
+
+
+def _inputs(inputs: Sequence[Input], kind: str) -> tuple[Input, ...]:
+    made = [each if each.bus else replace(each, bus=_input_bus(each)) for each in inputs]
+    have = {each.type for each in made if each.bus == "ps2"}
+    for name in ("mouse", "keyboard"):
+        if kind != "microvm" and name not in have:
+            made.append(Input(type=name, bus="ps2"))  # type: ignore[arg-type]
+    return tuple(made)
+
+
+def _input_bus(device: Input) -> Any:
+    if device.type in ("passthrough",):
+        return "virtio"
+    return None if device.type == "evdev" else "ps2" if device.type != "tablet" else "usb"
+
+
+def _graphics(graphics: Graphics) -> Graphics:
+    if graphics.type != "vnc":
+        return graphics
+    listens = graphics.listens
+    if not listens:
+        if graphics.socket is not None:
+            listens = (Listen(type="socket", socket=graphics.socket),)
+        else:
+            listens = (Listen(type="address", address=graphics.listen),)
+    changes: dict[str, Any] = {"listens": listens}
+    first = listens[0]
+    if first.type == "socket":
+        changes["socket"], changes["autoport"] = first.socket, None
+        return replace(graphics, **changes)
+    if first.type == "address":
+        changes["listen"] = first.address
+        automatic = graphics.port in (None, -1) or bool(graphics.autoport)
+        changes["autoport"] = automatic
+        if automatic:
+            changes["port"] = -1
+    return replace(graphics, **changes)
+
+
+def _videos(devices: Devices) -> tuple[Video, ...]:
+    videos = devices.videos
+    if not videos and devices.graphics:
+        videos = (Video(model=VideoModel(type="cirrus")),)
+    return tuple(_video(each, number == 0) for number, each in enumerate(videos))
+
+
+def _video(video: Video, first: bool) -> Video:
+    model = video.model or VideoModel(type="cirrus")
+    if model.type == "none":
+        return replace(video, model=model)
+    changes: dict[str, Any] = {"heads": model.heads or 1}
+    if first and model.primary is None:
+        changes["primary"] = True
+    if model.type in ("vga", "cirrus", "bochs", "vmvga") and model.vram is None:
+        changes["vram"] = 16384
+    if model.type == "qxl":
+        changes["ram"], changes["vram"] = model.ram or 65536, model.vram or 65536
+        changes["vgamem"] = model.vgamem or 16384
+    return replace(video, model=replace(model, **changes))
+
+
+def _tpm(tpm: Any) -> Any:
+    model = tpm.model or "tpm-tis"
+    backend = tpm.backend
+    if backend.type == "emulator" and backend.version is None:
+        backend = replace(backend, version="2.0" if model == "tpm-crb" else "1.2")
+    return replace(tpm, model=model, backend=backend)
+
+
+def _vsock(devices: Devices) -> Any:
+    from virtory.model.domain.devices.vsock import Cid
+
+    vsock = devices.vsock
+    assert vsock is not None
+    cid = vsock.cid or Cid(auto=True)
+    if cid.auto is None and cid.address is None:
+        cid = replace(cid, auto=True)
+    return replace(vsock, model=vsock.model or "virtio", cid=cid)

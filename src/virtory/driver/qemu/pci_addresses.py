@@ -1,0 +1,336 @@
+"""Places on the PCI buses, and the buses (root ports, bridges) that are missing for them.
+
+The rule kept here: an address that is given is kept; the others are dealt out in libvirt's order,
+so that the same text gets the same addresses. When a bus is missing it is added and the dealing
+starts over: bridges come first, for they need places themselves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+
+from virtory.driver.qemu.device_defaults import insert_controller
+from virtory.driver.qemu.machine_kind import family
+from virtory.errors import XmlError
+from virtory.model.domain.devices.address import PciAddress
+from virtory.model.domain.devices.controller import Controller, ControllerTarget
+
+if TYPE_CHECKING:
+    from virtory.model.domain import Devices
+
+Need = Literal["pci", "pcie", "root port"]
+Key = tuple[str, int]  # field of Devices, position in it
+
+_ORDER: Final = ("filesystems", "interfaces", "sounds", "controllers", "disks", "balloon", "rngs",
+                 "watchdogs", "videos", "inputs", "serials", "vsock")  # fmt: skip
+_ROOTS = ("pci-root", "pcie-root")
+_BRIDGES = ("pci-bridge", "pcie-to-pci-bridge", "dmi-to-pci-bridge")
+_PORTS = ("pcie-root-port", "pcie-switch-downstream-port")
+_EXPRESS_NETWORK = ("virtio", "virtio-non-transitional", "e1000e", "igb", "vmxnet3")
+_VIRTIO = ("virtio", "virtio-non-transitional")
+_MOST_BUSES = 256
+
+
+class _Missing(Exception):
+    """There is no free place of this kind."""
+
+    def __init__(self, need: Need) -> None:
+        self.need = need
+
+
+class _Bus(NamedTuple):
+    index: int
+    model: str
+    taken: dict[int, set[int]]  # slot → functions
+    aggregated: set[int]  # slots that hold root ports, up to eight each
+
+    @property
+    def slots(self) -> range:
+        if self.model in _PORTS:
+            return range(0, 1)
+        return range(1, 32) if self.model in (*_ROOTS, *_BRIDGES) else range(0, 32)
+
+
+def with_pci_addresses(devices: Devices, machine: str) -> Devices:
+    """Every PCI device with an address, and the buses for them.
+
+    Raises XmlError when two devices claim one place.
+    """
+    kind = family(machine)
+    if not any(c.type == "pci" and c.model in _ROOTS for c in devices.controllers):
+        return devices
+    while True:
+        try:
+            return _dealt(devices, kind)
+        except _Missing as missing:
+            for model in _growth(devices, missing.need, kind):
+                devices = _with_bus(devices, model)
+
+
+def needs(field: str, device: Any) -> Need | None:
+    """What kind of place a device needs; None when it is no PCI device."""
+    if field == "controllers":
+        return _controller_needs(device)
+    if field == "disks":
+        return "pcie" if device.target.bus == "virtio" else None
+    if field == "interfaces":
+        return "pcie" if device.model in _EXPRESS_NETWORK else "pci"
+    if field == "balloon":
+        return _by_model(device.model) if device.model != "none" else None
+    if field == "videos":
+        if device.model is None or device.model.type in ("none", "ramfb"):
+            return None
+        return "pcie" if device.model.type == "virtio" else "pci"
+    if field == "inputs":
+        return _by_model(device.model or "virtio") if device.bus == "virtio" else None
+    if field == "watchdogs":
+        return "pci" if device.model == "i6300esb" else None
+    if field == "sounds":
+        return {"pcspk": None, "sb16": None, "usb": None, "virtio": "pcie"}.get(device.model, "pci")  # type: ignore[return-value]
+    if field == "serials":
+        return "pci" if device.target and device.target.type == "pci-serial" else None
+    return _by_model(getattr(device, "model", None) or "virtio")
+
+
+def _by_model(model: str) -> Need:
+    return "pcie" if model in _VIRTIO else "pci"
+
+
+def _controller_needs(controller: Controller) -> Need | None:
+    kind, model = controller.type, controller.model or ""
+    if kind == "pci":
+        if model in _ROOTS:
+            return None
+        if model == "pcie-root-port":
+            return "root port"
+        return "pcie" if model == "pcie-to-pci-bridge" else "pci"
+    if kind == "scsi":
+        return "pcie" if model in ("virtio-scsi", *_VIRTIO) else "pci"
+    if kind == "usb":
+        if model == "none":
+            return None
+        return "pcie" if model in ("qemu-xhci", "nec-xhci") else "pci"
+    if kind == "virtio-serial":
+        return _by_model(model or "virtio")
+    return "pci" if kind in ("ide", "sata") else None
+
+
+# -- one dealing --------------------------------------------------------------------------------
+
+
+def _dealt(devices: Devices, kind: str) -> Devices:
+    buses = {
+        each.index or 0: _Bus(each.index or 0, each.model or "", {}, set())
+        for each in devices.controllers
+        if each.type == "pci"
+    }
+    given: dict[Key, PciAddress] = {}
+    for key, device, _ in _all(devices):
+        if isinstance(device.address, PciAddress):
+            _take(buses, device.address, kind, key)
+    for key, address in _fixed(devices, kind):
+        if _place_is_free(buses, address):
+            _take(buses, address, kind, key)
+            given[key] = address
+    _reserve_chipset(buses, kind)
+    for key, device, need in _all(devices):
+        if key not in given and not isinstance(device.address, PciAddress):
+            given[key] = _deal(buses, need, kind, _index_of(key, device))
+    _find(buses, "pcie" if kind == "q35" else "pci", kind, None)  # a spare place, for hotplug
+    return _with_multifunction(_apply(devices, given))
+
+
+def _all(devices: Devices) -> list[tuple[Key, Any, Need]]:
+    """Every PCI device in dealing order, PCI controllers (which are buses) first."""
+    found: list[tuple[Key, Any, Need]] = []
+    buses = sorted(
+        ((c.index or 0, n, c) for n, c in enumerate(devices.controllers) if c.type == "pci"),
+        key=lambda entry: entry[:2],
+    )
+    for _, position, controller in buses:
+        need = needs("controllers", controller)
+        if need is not None:
+            found.append((("controllers", position), controller, need))
+    for field in _ORDER:
+        value = getattr(devices, field)
+        for position, device in enumerate(value if isinstance(value, tuple) else (value,)):
+            if device is None or (field == "controllers" and device.type == "pci"):
+                continue
+            need = needs(field, device)
+            if need is not None and _is_pci_or_open(device.address):
+                found.append(((field, position), device, need))
+    return found
+
+
+def _is_pci_or_open(address: object) -> bool:
+    return address is None or isinstance(address, PciAddress)
+
+
+def _fixed(devices: Devices, kind: str) -> list[tuple[Key, PciAddress]]:
+    """Places that the chipset prescribes."""
+    fixed: list[tuple[Key, PciAddress]] = []
+    for position, each in enumerate(devices.controllers):
+        if each.address is None and each.index == 0:
+            place = _chipset_place(each, kind)
+            if place is not None:
+                fixed.append((("controllers", position), place))
+    for position, sound in enumerate(devices.sounds):
+        if kind == "q35" and sound.model == "ich9" and sound.address is None:
+            fixed.append((("sounds", position), PciAddress(slot=0x1B)))
+            break
+    if devices.videos and devices.videos[0].address is None:
+        video = devices.videos[0]
+        if needs("videos", video) is not None:
+            fixed.append((("videos", 0), PciAddress(slot=1 if kind == "q35" else 2)))
+    return fixed
+
+
+def _chipset_place(controller: Controller, kind: str) -> PciAddress | None:
+    if kind == "i440fx":
+        if controller.type == "ide":
+            return PciAddress(slot=1, function=1)
+        if controller.type == "usb" and controller.model == "piix3-uhci":
+            return PciAddress(slot=1, function=2)
+    if kind == "q35" and controller.type == "sata":
+        return PciAddress(slot=0x1F, function=2)
+    return None
+
+
+def _reserve_chipset(buses: dict[int, _Bus], kind: str) -> None:
+    root = buses.get(0)
+    if root is not None:
+        slot = 0x1F if kind == "q35" else 1
+        root.taken.setdefault(slot, set()).add(0)  # the ISA bridge; it is in no definition
+
+
+def _place_is_free(buses: dict[int, _Bus], address: PciAddress) -> bool:
+    taken = buses[0].taken.get(address.slot, set())
+    return address.function not in taken and (address.function != 0 or not taken)
+
+
+def _take(buses: dict[int, _Bus], address: PciAddress, kind: str, key: Key) -> None:
+    bus = buses.get(address.bus)
+    if bus is None:
+        if address.bus >= _MOST_BUSES:
+            raise XmlError(f"PCI bus {address.bus} is beyond the last possible one")
+        raise _Missing("root port" if kind == "q35" else "pci")
+    functions = bus.taken.setdefault(address.slot, set())
+    if address.function in functions:
+        raise XmlError(
+            f"Attempted double use of PCI Address {address.domain:04x}:{address.bus:02x}:"
+            f"{address.slot:02x}.{address.function:x}",
+            cure="Leave one device's <address> away; a free one is then found.",
+        )
+    functions.add(address.function)
+    if key[0] == "controllers" and bus.model == "pcie-root" and address.multifunction:
+        bus.aggregated.add(address.slot)
+
+
+def _index_of(key: Key, device: Any) -> int | None:
+    return device.index if key[0] == "controllers" and device.type == "pci" else None
+
+
+def _deal(buses: dict[int, _Bus], need: Need, kind: str, own: int | None) -> PciAddress:
+    bus, slot, function = _find(buses, need, kind, own)
+    bus.taken.setdefault(slot, set()).add(function)
+    if need == "root port":
+        bus.aggregated.add(slot)
+    return PciAddress(bus=bus.index, slot=slot, function=function)
+
+
+def _find(
+    buses: dict[int, _Bus], need: Need, kind: str, own: int | None
+) -> tuple[_Bus, int, int]:
+    """The first free place that suits; `own` is the bus that is itself being placed."""
+    for index in sorted(buses):
+        bus = buses[index]
+        if index == own or not _suits(bus.model, need, kind):
+            continue
+        for slot in bus.slots:
+            functions = bus.taken.get(slot)
+            if not functions:
+                return bus, slot, 0
+            if need == "root port" and slot in bus.aggregated and len(functions) < 8:
+                return bus, slot, next(n for n in range(8) if n not in functions)
+    raise _Missing(need)
+
+
+def _suits(model: str, need: Need, kind: str) -> bool:
+    if need == "root port":
+        return model == "pcie-root"
+    if kind != "q35":
+        return model in ("pci-root", "pci-bridge")
+    return model in (_PORTS if need == "pcie" else _BRIDGES)
+
+
+def _growth(devices: Devices, need: Need, kind: str) -> list[str]:
+    """The buses to add, in order."""
+    count = sum(1 for each in devices.controllers if each.type == "pci")
+    if count >= _MOST_BUSES:
+        raise XmlError("No more available PCI slots")
+    if kind != "q35":
+        return ["pci-bridge"]
+    if need != "pci":
+        return ["pcie-root-port"]
+    return ["pcie-root-port", "pcie-to-pci-bridge"]
+
+
+def _with_bus(devices: Devices, model: str) -> Devices:
+    index = 1 + max(c.index or 0 for c in devices.controllers if c.type == "pci")
+    new = Controller(type="pci", index=index, model=model)
+    return replace(devices, controllers=insert_controller(devices.controllers, new))
+
+
+# -- writing the result -----------------------------------------------------------------------------
+
+
+def _apply(devices: Devices, given: dict[Key, PciAddress]) -> Devices:
+    changes: dict[str, Any] = {}
+    for (field, position), address in given.items():
+        value = changes.get(field, getattr(devices, field))
+        if isinstance(value, tuple):
+            row = list(value)
+            row[position] = replace(row[position], address=address)
+            changes[field] = tuple(row)
+        else:
+            changes[field] = replace(value, address=address)
+    controllers = changes.get("controllers", devices.controllers)
+    changes["controllers"] = tuple(_described(each) for each in controllers)
+    return replace(devices, **changes)
+
+
+def _described(controller: Controller) -> Controller:
+    """A bus with QEMU's name of its model and what it shows in the guest."""
+    if controller.type != "pci" or controller.model in _ROOTS:
+        return controller
+    model, address = controller.model or "", controller.address
+    changes: dict[str, Any] = {}
+    if controller.model_name is None:
+        changes["model_name"] = {"pcie-to-pci-bridge": "pcie-pci-bridge"}.get(model, model)
+    target = controller.target or ControllerTarget()
+    if model == "pcie-root-port" and isinstance(address, PciAddress):
+        chassis = controller.index if target.chassis is None else target.chassis
+        port = (address.slot << 3) + address.function if target.port is None else target.port
+        changes["target"] = replace(target, chassis=chassis, port=port)
+    elif model == "pci-bridge" and target.chassis_number is None:
+        changes["target"] = replace(target, chassis_number=controller.index)
+    return replace(controller, **changes) if changes else controller
+
+
+def _with_multifunction(devices: Devices) -> Devices:
+    """Function 0 says so where its slot has other functions."""
+    seen: dict[tuple[int, int], int] = {}
+    entries = _all(devices)
+    for _, device, _ in entries:
+        if isinstance(device.address, PciAddress):
+            place = (device.address.bus, device.address.slot)
+            seen[place] = seen.get(place, 0) + 1
+    changed: dict[Key, PciAddress] = {}
+    for key, device, _ in entries:
+        address = device.address
+        if isinstance(address, PciAddress) and address.function == 0:
+            several = seen[address.bus, address.slot] > 1
+            if several and address.multifunction is None:
+                changed[key] = replace(address, multifunction=True)
+    return _apply(devices, changed) if changed else devices
