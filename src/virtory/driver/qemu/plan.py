@@ -1,4 +1,4 @@
-"""A plan: every host resource one start of a domain needs, chosen and written down before it is taken.
+"""A plan: every host resource one start of a domain needs, written down before it is taken.
 
 The rule kept here: planning takes nothing. It may read (the headers of disk images), never create,
 bind, open for writing or spawn. A Plan is a frozen value that survives JSON unchanged, because it
@@ -6,15 +6,19 @@ is stored before `acquire` and is all that `release` needs after a crash.
 
 Descriptors are named by *slot*, a small number that is stable in the plan; the number that the
 descriptor has in the daemon, hence in QEMU's command line, is known only when it is acquired:
-`command_line(…, fds)` takes that map.
+`command_line(…, fds)` takes that map. A file's slot is also the number of its QEMU fdset. What a
+thing is for is its `purpose`, by which devices find it: `disk:vda:0` is the first image of disk
+vda, `disk:vda:1` the one below it, `log:serial0` the scrollback of the first serial port.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+import functools
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
-OpenMode = Literal["r", "rw", "append"]
+OpenMode = Literal["r", "rw", "append", "memory"]
+_FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +35,10 @@ class Directory:
 class OpenFile:
     """A file that the daemon opens; QEMU gets the descriptor in `fdset`, never the path.
 
-    `create` makes it (mode 0600) when it is missing; `template` is then copied into it. `lock_only`
-    images are never written: mode "r". `remove` says that `release` unlinks it.
+    `create` makes it (mode 0600) when it is missing; `template` is then copied into it. Mode
+    `memory`: QEMU gets a sealed copy in memory (`memfd_create`), since it opens that one by the
+    path `/proc/self/fd/N`, for which the file itself might lack permissions. `remove` says that
+    `release` unlinks it.
     """
 
     slot: int
@@ -84,6 +90,31 @@ class Helper:
 
 
 @dataclass(frozen=True, slots=True)
+class Image:
+    """One image of a disk's chain: depth 0 is what the guest writes; `index` is libvirt's."""
+
+    target: str
+    depth: int
+    index: int
+    path: str
+    format: str
+    is_device: bool
+    read_only: bool
+    slot: int
+    data_slot: int | None = None  # the file with the clusters, when the image has one apart
+
+    @property
+    def file_node(self) -> str:
+        """QEMU's name of the node that reads and writes the file."""
+        return f"virtory-{self.index}-storage"
+
+    @property
+    def node(self) -> str:
+        """QEMU's name of the node that knows the format."""
+        return f"virtory-{self.index}-format"
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What one start takes, in the order in which `acquire` takes it."""
 
@@ -93,9 +124,75 @@ class Plan:
     directory: str
     uid: int | None  # None: the daemon's own user
     gid: int | None
-    groups: tuple[int, ...]
-    directories: tuple[Directory, ...]
-    files: tuple[OpenFile, ...]
-    listens: tuple[Listen, ...]
-    pairs: tuple[Pair, ...]
-    helpers: tuple[Helper, ...]
+    groups: tuple[int, ...] = ()
+    directories: tuple[Directory, ...] = ()
+    files: tuple[OpenFile, ...] = ()
+    listens: tuple[Listen, ...] = ()
+    pairs: tuple[Pair, ...] = ()
+    helpers: tuple[Helper, ...] = ()
+    images: tuple[Image, ...] = ()
+    kernel_paths: tuple[tuple[str, str], ...] = ()  # purpose → path that QEMU itself can read
+    vnc_ports: tuple[int, ...] = ()  # one for each display, 0 for one without a port
+    cids: tuple[int, ...] = ()
+
+    def slot(self, purpose: str) -> int | None:
+        """The descriptor for a purpose, if the plan has one."""
+        for row in (self.files, self.listens, self.pairs):
+            for each in row:
+                if each.purpose == purpose:
+                    return each.slot
+        return None
+
+    def path(self, purpose: str) -> str | None:
+        """The path of a file or socket by its purpose."""
+        for row in (self.files, self.listens):
+            for each in row:
+                if each.purpose == purpose:
+                    return each.path
+        return None
+
+    def chain(self, target: str) -> list[Image]:
+        """A disk's images, top first; empty for a drive without a medium."""
+        return sorted((i for i in self.images if i.target == target), key=lambda i: i.depth)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values, for the store."""
+        return {"format": _FORMAT, **_plain(self)}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Plan:
+        """The plan that `to_json` wrote; fields of a newer version are passed over."""
+        return _read(cls, data)
+
+
+_ROWS: dict[str, type] = {
+    "directories": Directory,
+    "files": OpenFile,
+    "listens": Listen,
+    "pairs": Pair,
+    "helpers": Helper,
+    "images": Image,
+}
+
+
+@functools.cache
+def _names(cls: type) -> tuple[str, ...]:
+    return tuple(each.name for each in fields(cls))
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    plain = {name: getattr(value, name) for name in _names(type(value))}
+    for name in _ROWS:
+        if name in plain:
+            plain[name] = [_plain(each) for each in plain[name]]
+    return plain
+
+
+def _read(cls: type, data: dict[str, Any]) -> Any:
+    known = {name: data[name] for name in _names(cls) if name in data}
+    for name, value in known.items():
+        if name in _ROWS and cls is Plan:
+            known[name] = tuple(_read(_ROWS[name], each) for each in value)
+        elif isinstance(value, list):
+            known[name] = tuple(tuple(e) if isinstance(e, list) else e for e in value)
+    return cls(**known)
