@@ -64,7 +64,11 @@ def interfaces(root: Element) -> Iterator[Interface]:
         named = None
         if source is not None:
             named = next(
-                (source.get(k) for k in ("network", "bridge", "dev", "path", "name") if source.get(k)),
+                (
+                    source.get(k)
+                    for k in ("network", "bridge", "dev", "path", "name")
+                    if source.get(k)
+                ),
                 None,
             )
         yield Interface(

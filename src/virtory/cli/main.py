@@ -72,7 +72,7 @@ def _run(words: list[str]) -> int:
 
     show(answer, as_json=settings.json, quiet=settings.quiet)
     sys.stdout.flush()
-    return getattr(answer, "status", 0)
+    return answer.status if answer is not None else 0
 
 
 def _done(verb: Verb, values: dict[str, Any], settings: Settings) -> Output | None:

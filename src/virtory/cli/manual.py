@@ -103,7 +103,9 @@ def _command(verb: Verb) -> click.Command:
     import click
 
     return click.Command(
-        verb.name, params=[_parameter(item) for item in verb.options], help=verb.help,
+        verb.name,
+        params=[_parameter(item) for item in verb.options],
+        help=verb.help,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
 
@@ -116,7 +118,10 @@ def _parameter(item: Option) -> click.Parameter:
         kind = int
     if item.positional:
         return click.Argument(
-            [item.key], required=item.required, type=kind, metavar=item.name.upper(),
+            [item.key],
+            required=item.required,
+            type=kind,
+            metavar=item.name.upper(),
             nargs=-1 if item.kind == REST else 1,
         )
     names = [f"--{item.name}", *([f"-{item.short}"] if item.short else [])]

@@ -23,7 +23,9 @@ class Field(NamedTuple):
 
 
 class Output:
-    """Anything a verb answers."""
+    """Anything a verb answers; `status` is the process's exit status."""
+
+    status = 0
 
     def text(self) -> str:
         """What virsh would print."""
@@ -132,6 +134,7 @@ class Together(Output):
 
     def __init__(self, *parts: Output) -> None:
         self._parts = parts
+        self.status = max(part.status for part in parts)
 
     def text(self) -> str:
         return "".join(part.text() for part in self._parts)

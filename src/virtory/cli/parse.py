@@ -59,7 +59,9 @@ def global_words(words: Sequence[str]) -> tuple[Settings, list[str]]:
     return Settings(**found), rest
 
 
-def keywords(verb: Verb, words: Sequence[str], settings: Settings) -> tuple[dict[str, Any], Settings]:
+def keywords(
+    verb: Verb, words: Sequence[str], settings: Settings
+) -> tuple[dict[str, Any], Settings]:
     """The keywords of `verb.run`. `--json` and `--quiet` may also follow the verb."""
     options = {f"--{item.name}": item for item in verb.options}
     options.update({f"-{item.short}": item for item in verb.options if item.short})

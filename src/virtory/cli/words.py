@@ -5,26 +5,63 @@ The rule kept here: an unknown number is shown as such, never hidden.
 
 from __future__ import annotations
 
-STATES = ("no state", "running", "idle", "paused", "in shutdown", "shut off", "crashed", "pmsuspended")
+STATES = (
+    "no state",
+    "running",
+    "idle",
+    "paused",
+    "in shutdown",
+    "shut off",
+    "crashed",
+    "pmsuspended",
+)
 
 _UNKNOWN = ("unknown",)
 REASONS = {
     0: _UNKNOWN,
     1: (
-        "unknown", "booted", "migrated", "restored", "from snapshot", "unpaused",
-        "migration canceled", "save canceled", "event wakeup", "crashed", "post-copy",
+        "unknown",
+        "booted",
+        "migrated",
+        "restored",
+        "from snapshot",
+        "unpaused",
+        "migration canceled",
+        "save canceled",
+        "event wakeup",
+        "crashed",
+        "post-copy",
         "post-copy failed",
     ),
     2: _UNKNOWN,
     3: (
-        "unknown", "user", "migrating", "saving", "dumping", "I/O error", "watchdog",
-        "from snapshot", "shutting down", "creating snapshot", "crashed", "starting up",
-        "post-copy", "post-copy failed", "api error",
+        "unknown",
+        "user",
+        "migrating",
+        "saving",
+        "dumping",
+        "I/O error",
+        "watchdog",
+        "from snapshot",
+        "shutting down",
+        "creating snapshot",
+        "crashed",
+        "starting up",
+        "post-copy",
+        "post-copy failed",
+        "api error",
     ),
     4: ("unknown", "user"),
     5: (
-        "unknown", "shutdown", "destroyed", "crashed", "migrated", "saved", "failed",
-        "from snapshot", "daemon",
+        "unknown",
+        "shutdown",
+        "destroyed",
+        "crashed",
+        "migrated",
+        "saved",
+        "failed",
+        "from snapshot",
+        "daemon",
     ),
     6: ("unknown", "panicked"),
     7: _UNKNOWN,
@@ -32,8 +69,19 @@ REASONS = {
 VCPU_STATES = ("offline", "running", "blocked")
 CONTROL_STATES = ("ok", "background job", "occupied", "error")
 MEMORY_STATS = (
-    "swap_in", "swap_out", "major_fault", "minor_fault", "unused", "available", "actual", "rss",
-    "usable", "last_update", "disk_caches", "hugetlb_pgalloc", "hugetlb_pgfail",
+    "swap_in",
+    "swap_out",
+    "major_fault",
+    "minor_fault",
+    "unused",
+    "available",
+    "actual",
+    "rss",
+    "usable",
+    "last_update",
+    "disk_caches",
+    "hugetlb_pgalloc",
+    "hugetlb_pgfail",
 )
 
 

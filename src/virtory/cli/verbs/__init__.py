@@ -26,7 +26,7 @@ GROUPS = {
 
 _MODULES = {
     "domain_list": "list",
-    "domain_life": "start shutdown reboot reset suspend resume destroy create inject-nmi"
+    "domain_life": "start shutdown reboot reset suspend resume destroy inject-nmi"
     " dompmwakeup autostart",
     "domain_definition": "define undefine domrename dumpxml edit desc metadata domxml-to-native",
     "domain_state": "dominfo domstate domid domuuid domname domcontrol domjobinfo dommessages",
@@ -42,7 +42,9 @@ _MODULES = {
     "connect": "uri version hostname capabilities domcapabilities sysinfo cpu-models"
     " cpu-baseline cpu-compare",
     "node": "nodeinfo nodecpumap nodecpustats nodememstats freecell",
-    "machine": "ssh rm wait image demo",
+    "create": "create",
+    "machine": "ssh rm wait demo",
+    "image": "image",
     "doctor": "doctor",
     "completion": "completion",
 }

@@ -36,8 +36,13 @@ async def version(terminal: Terminal, daemon: bool) -> Output:
     from virtory.cli.manual import version as ours
 
     host = terminal.host
-    kind, level = await host.type(), await host.library_version()
-    raw = {"client": ours(), "api": str(level), "hypervisor": kind, "version": str(await host.version())}
+    kind, level = await host.hypervisor(), await host.library_version()
+    raw = {
+        "client": ours(),
+        "api": str(level),
+        "hypervisor": kind,
+        "version": str(await host.version()),
+    }
     lines = [
         f"Using client: {raw['client']}",
         f"Using API: {kind} {level}",
@@ -86,7 +91,7 @@ async def sysinfo(terminal: Terminal) -> Output:
 @verb("cpu-models", "host", "CPU models by name", argument("arch", "architecture"))
 async def cpu_models(terminal: Terminal, arch: str) -> Output:
     """`virsh cpu-models`."""
-    return Lines(await terminal.host.cpu_model_names(arch))
+    return Lines(await terminal.host.cpu_models(arch))
 
 
 @verb(

@@ -28,7 +28,12 @@ async def _described(machine: Domain, *, inactive: bool = False) -> Element:
 
 
 @verb(
-    "domblklist", "monitor", "its disks", DOMAIN, _INACTIVE, flag("details", "types and devices too")
+    "domblklist",
+    "monitor",
+    "its disks",
+    DOMAIN,
+    _INACTIVE,
+    flag("details", "types and devices too"),
 )
 async def domblklist(terminal: Terminal, domain: str, inactive: bool, details: bool) -> Output:
     """`virsh domblklist`."""
@@ -65,9 +70,7 @@ async def domblkinfo(
 
             raise Usage("domblkinfo: name a device, or give --all")
         info = await machine.block_info(device)
-        return Fields(
-            [Field(k.capitalize(), shown(v), k, v) for k, v in info._asdict().items()]
-        )
+        return Fields([Field(k.capitalize(), shown(v), k, v) for k, v in info._asdict().items()])
     rows, raw = [], []
     for disk in disks(await _described(machine)):
         if disk.source is None:

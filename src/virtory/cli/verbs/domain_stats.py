@@ -57,8 +57,8 @@ async def domstats(terminal: Terminal, domain: list[str], raw: bool, **given: bo
     """`virsh domstats`."""
     groups = sum(bit for name, bit in _GROUPS.items() if given[name.replace("-", "_")])
     flags = sum(bit for name, bit in _LISTS.items() if given[name.replace("-", "_")])
-    machines = [await terminal.domain(word) for word in domain] or None
-    found = await terminal.host.all_domain_stats(groups, domains=machines, flags=flags)
+    machines = [await terminal.domain(word) for word in domain]
+    found = await terminal.host.domain_stats(groups, domains=machines, flags=flags)
     text = "".join(
         f"Domain: '{item.domain.name}'\n"
         + "".join(f"  {name}={_plain(value)}\n" for name, value in item.params.items())
@@ -92,9 +92,7 @@ async def dommemstat(
 
     machine = await terminal.domain(domain)
     if period is not None:
-        await machine.set_memory_stats_period(
-            period, flags=modification(live, config, current)
-        )
+        await machine.set_memory_stats_period(period, flags=modification(live, config, current))
         return Data("", {"period": period})
     stats = await machine.memory_stats()
     return Data("".join(f"{name} {value}\n" for name, value in stats.items()) + "\n", stats)
@@ -113,9 +111,7 @@ async def vcpuinfo(terminal: Terminal, domain: str, pretty: bool) -> Output:
                 Field("VCPU", str(cpu.number), "vcpu", cpu.number),
                 Field("CPU", "N/A" if cpu.cpu < 0 else str(cpu.cpu), "cpu", cpu.cpu),
                 Field("State", words.word(words.VCPU_STATES, cpu.state)),
-                Field(
-                    "CPU time", f"{cpu.cpu_time_ns / 1e9:.1f}s", "cpu_time_ns", cpu.cpu_time_ns
-                ),
+                Field("CPU time", f"{cpu.cpu_time_ns / 1e9:.1f}s", "cpu_time_ns", cpu.cpu_time_ns),
                 Field("CPU Affinity", affinity, "affinity", cpu.affinity),
             ]
         )
@@ -189,9 +185,7 @@ async def cpu_stats(terminal: Terminal, domain: str, total: bool) -> Output:
 
 
 def _seconds(stats: dict[str, Any]) -> str:
-    return "".join(
-        f"\t{name:<12} {value / 1e9:>16.9f} seconds\n" for name, value in stats.items()
-    )
+    return "".join(f"\t{name:<12} {value / 1e9:>16.9f} seconds\n" for name, value in stats.items())
 
 
 @verb("vcpupin", "monitor", "which host CPUs its virtual CPUs may use", DOMAIN)

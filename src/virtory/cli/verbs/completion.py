@@ -1,0 +1,98 @@
+"""`completion`: what a shell needs to complete verbs, options and names.
+
+The rule kept here: the script holds the words; names of machines are asked of the daemon when Tab is
+pressed, and a daemon that is not there is not started for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from virtory.cli.output import Output, Text
+from virtory.cli.verb import argument, verb
+from virtory.cli.verbs import INDEX, load
+
+if TYPE_CHECKING:
+    from virtory.cli.terminal import Terminal
+
+_LISTS = {
+    "domain": "virtory list --all --name",
+    "active": "virtory list --name",
+    "inactive": "virtory list --inactive --name",
+    "image": 'virtory image list --json | sed -n \'s/^ *"name": "\\(.*\\)",$/\\1/p\'',
+}
+
+
+@verb(
+    "completion",
+    "virtory",
+    "a completion script: source <(virtory completion bash)",
+    argument("shell", "whose", choices=("bash", "zsh", "fish")),
+    local=True,
+)
+async def completion(terminal: Terminal, shell: str) -> Output:
+    """The script for the shell."""
+    makers = {"bash": _bash, "zsh": _zsh, "fish": _fish}
+    return Text(makers[shell]())
+
+
+def _words() -> dict[str, tuple[list[str], str]]:
+    """Verb → its options, and the command that lists what its first argument may be."""
+    words = {}
+    for name in sorted(INDEX):
+        found = load(name)
+        if found is None:
+            continue
+        options = [f"--{item.name}" for item in found.options if not item.positional]
+        first = next((item for item in found.options if item.positional), None)
+        words[name] = (options, "" if first is None else _source(first.complete, first.choices))
+    return words
+
+
+def _source(complete: str, choices: tuple[str, ...]) -> str:
+    if choices:
+        return f"echo {' '.join(choices)}"
+    if complete == "file":
+        return 'compgen -f -- "$word"'
+    return _LISTS.get(complete, "")
+
+
+def _bash() -> str:
+    cases = "".join(
+        f"    {name}) options='{' '.join(options)}'; names() {{ {names or ':'}; }} ;;\n"
+        for name, (options, names) in _words().items()
+    )
+    return f"""_virtory() {{
+  local word=${{COMP_WORDS[COMP_CWORD]}} verb='' i options=''
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    case ${{COMP_WORDS[i]}} in -c|--connect) ((i++)) ;; -*) ;; *) verb=${{COMP_WORDS[i]}}; break ;; esac
+  done
+  names() {{ :; }}
+  case $verb in
+    '') COMPREPLY=($(compgen -W '{" ".join(sorted(INDEX))} help' -- "$word")); return ;;
+{cases}  esac
+  case $word in
+    -*) COMPREPLY=($(compgen -W "$options" -- "$word")) ;;
+    *) COMPREPLY=($(compgen -W "$(names 2>/dev/null)" -- "$word")) ;;
+  esac
+}}
+complete -F _virtory virtory
+"""
+
+
+def _zsh() -> str:
+    return f"autoload -U +X bashcompinit && bashcompinit\n{_bash()}"
+
+
+def _fish() -> str:
+    lines = ["complete -c virtory -f"]
+    for name, (options, names) in _words().items():
+        found = load(name)
+        summary = "" if found is None else found.help.replace("'", "")
+        lines.append(f"complete -c virtory -n __fish_use_subcommand -a {name} -d '{summary}'")
+        seen = f"-n '__fish_seen_subcommand_from {name}'"
+        lines += [f"complete -c virtory {seen} -l {option[2:]}" for option in options]
+        if names and "compgen" not in names:
+            escaped = names.replace("\\", "\\\\").replace("'", "\\'")
+            lines.append(f"complete -c virtory {seen} -a '({escaped})'")
+    return "\n".join(lines) + "\n"

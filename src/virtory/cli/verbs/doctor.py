@@ -1,0 +1,33 @@
+"""`doctor`: what this host has and lacks, each with its cure.
+
+The rule kept here: the daemon looks, since it is the daemon who needs it; a lack that stops machines
+from running makes the exit status 1.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from virtory.cli.output import Data, Output, Table
+from virtory.cli.verb import verb
+
+if TYPE_CHECKING:
+    from virtory.cli.terminal import Terminal
+
+
+@verb("doctor", "host", "what this host has and lacks, and the cures")
+async def doctor(terminal: Terminal) -> Output:
+    """The daemon's report about its host."""
+    report = await terminal.host.report()
+    data = json.loads(report) if isinstance(report, str) else report
+    checks = data["checks"] if isinstance(data, dict) else data
+    rows = [[check["name"], check["status"], check["found"]] for check in checks]
+    text = Table(["Check", "Status", "Found"], rows).text()
+    cures = [(check["name"], check["cure"]) for check in checks if check.get("cure")]
+    if cures:
+        text += "Cures:\n" + "".join(f"  {name}: {cure}\n" for name, cure in cures)
+    answer = Data(text, data)
+    if any(check["status"] == "missing" for check in checks):
+        answer.status = 1
+    return answer

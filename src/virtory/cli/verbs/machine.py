@@ -1,0 +1,132 @@
+"""A machine's everyday: log in, wait, remove; and the demonstration of it all.
+
+The rule kept here: these work on machines that virtory made; other domains are refused by name.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from virtory.cli.output import Output, Together
+from virtory.cli.verb import argument, flag, option, verb
+from virtory.errors import NotFound
+
+if TYPE_CHECKING:
+    from virtory.cli.terminal import Terminal
+    from virtory.provision.manifest import Manifest
+
+_MACHINE = argument("name", "the machine's name", complete="domain")
+
+
+async def _manifest(terminal: Terminal, name: str) -> Manifest:
+    from virtory.provision.machine import find
+
+    return (await find(terminal.host, name)).manifest
+
+
+@verb(
+    "ssh",
+    "machine",
+    "log in to a machine, or run a command there",
+    _MACHINE,
+    argument("command", "what to run", required=False, kind="rest"),
+)
+async def ssh(terminal: Terminal, name: str, command: list[str]) -> None:
+    """Become ssh."""
+    import sys
+
+    from virtory.provision.ssh import become_ssh
+
+    manifest = await _manifest(terminal, name)
+    await terminal.host.close()
+    sys.stdout.flush()
+    become_ssh(manifest, command)
+
+
+@verb(
+    "wait",
+    "machine",
+    "wait until a machine is ready",
+    _MACHINE,
+    option("timeout", "seconds", kind="number"),
+    loop=True,
+)
+async def wait(terminal: Terminal, name: str, timeout: int | None) -> Output:
+    """Watch the phases from power-on to cloud-init's end."""
+    from virtory.cli.machines import waited
+    from virtory.provision.machine import find
+
+    return await waited(terminal, await find(terminal.host, name), timeout_s=timeout)
+
+
+@verb(
+    "rm",
+    "machine",
+    "remove a machine and all that is its own",
+    _MACHINE,
+    flag("force", "destroy it first when it runs", short="f"),
+    loop=True,
+)
+async def rm(terminal: Terminal, name: str, force: bool) -> Output:
+    """Remove what belongs to the machine, and nothing else."""
+    from virtory.cli.machines import removed
+
+    return await removed(terminal, name, force=force)
+
+
+@verb(
+    "demo",
+    "machine",
+    "make a machine of an image and log in: the whole way once",
+    option("image", "what is on its disk (default debian-12)", complete="image"),
+    option("name", "its name (default demo)"),
+    argument("command", "run this there instead of a shell", required=False, kind="rest"),
+    loop=True,
+)
+async def demo(
+    terminal: Terminal, image: str | None, name: str | None, command: list[str]
+) -> Output | None:
+    """Build the image and make the machine where they are not there yet; then log in."""
+    from virtory.cli.images import built
+    from virtory.cli.machines import made, waited
+    from virtory.provision.images import ImageStore
+    from virtory.provision.machine import find
+    from virtory.provision.order import Order
+
+    wanted, called = image or "debian-12", name or "demo"
+    try:
+        ImageStore().find(wanted)
+    except NotFound:
+        await built(terminal, wanted)
+    try:
+        machine = await find(terminal.host, called)
+        if not await machine.domain.is_active():
+            await machine.domain.start()
+    except NotFound:
+        machine = await made(terminal, Order(name=called, image=wanted).checked())
+    answer = await waited(terminal, machine)
+    if answer.status:
+        return answer
+    return Together(answer, await _next(terminal, called, command))
+
+
+async def _next(terminal: Terminal, name: str, command: list[str]) -> Output:
+    """Log in where somebody sits at the terminal; in any case say what to do next."""
+    import asyncio
+    import sys
+
+    from virtory.cli.output import Data
+    from virtory.provision.ssh import argv
+
+    manifest = await _manifest(terminal, name)
+    words = command or ([] if sys.stdin.isatty() else ["uname -a; uptime"])
+    process = await asyncio.create_subprocess_exec(*argv(manifest, words))
+    status = await process.wait()
+    answer = Data(
+        f"\nNext:\n  virtory ssh {name}       log in again\n  virtory list --all\n"
+        f"  virtory console {name}   its serial console\n  virtory rm -f {name}     remove it\n",
+        {"ssh_status": status},
+    )
+    if status:
+        answer.status = 1
+    return answer
