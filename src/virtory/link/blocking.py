@@ -15,7 +15,12 @@ import socket
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from virtory.errors import ConnectionLost, LocalMisuse, VirtoryError
-from virtory.link.descriptors import ANCILLARY_SPACE, peer_credentials, received_descriptors
+from virtory.link.descriptors import (
+    ANCILLARY_SPACE,
+    close_descriptors,
+    peer_credentials,
+    received_descriptors,
+)
 from virtory.link.link import LOW_WATER, READ_SIZE
 from virtory.link.outbox import Outbox
 
@@ -112,6 +117,8 @@ class BlockingLink:
                 self._end(self._lost(None))
                 return
             incoming = self.session.receive(data, fds)
+            if fds:
+                close_descriptors(self.session.take_strays())
             if incoming and self._on_incoming:
                 self._on_incoming(incoming)
         except VirtoryError as error:

@@ -11,6 +11,8 @@ after `on_incoming` returns. Whoever answers later (a task) calls `flush()` afte
     link = UnixLink(sock, Session(Role.SERVER))
     link.start(on_incoming, on_lost)
 
+The link never calls `session.end` or `session.tick`: its owner does, the former in `on_lost`.
+
 `on_lost(error)` is called exactly once, when the link has ended: with None after our own `close()`,
 with `ConnectionLost` when the peer left, with `PeerMisbehaved` when its bytes broke the protocol.
 

@@ -12,6 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from virtory.errors import ConnectionLost, VirtoryError
+from virtory.link.descriptors import close_descriptors
 from virtory.link.link import LOW_WATER, Credentials
 
 if TYPE_CHECKING:
@@ -106,6 +107,8 @@ class MemoryLink:
                 data, fds = self._inbox.popleft()
                 self._waiting -= len(data)
                 incoming = self.session.receive(data, fds)
+                if fds:
+                    close_descriptors(self.session.take_strays())
                 if incoming and self._on_incoming:
                     self._on_incoming(incoming)
         except VirtoryError as error:

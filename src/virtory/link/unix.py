@@ -13,7 +13,12 @@ import socket
 from typing import TYPE_CHECKING
 
 from virtory.errors import ConnectionLost, SystemCallFailed, VirtoryError
-from virtory.link.descriptors import ANCILLARY_SPACE, peer_credentials, received_descriptors
+from virtory.link.descriptors import (
+    ANCILLARY_SPACE,
+    close_descriptors,
+    peer_credentials,
+    received_descriptors,
+)
 from virtory.link.link import HIGH_WATER, LOW_WATER, MOST_QUEUED, READ_SIZE
 from virtory.link.outbox import Outbox
 
@@ -108,7 +113,10 @@ class UnixLink:
             if not data:
                 self._end(self._lost(None))
                 return
-            if incoming := self._receive(data, fds):
+            incoming = self._receive(data, fds)
+            if fds:
+                close_descriptors(self.session.take_strays())
+            if incoming:
                 self._on_incoming(incoming)
         except VirtoryError as error:
             self.flush()

@@ -104,14 +104,15 @@ def socket_paths(
     """Sockets to try for a local URI, best first: the first that exists is the one to use.
 
     `?socket=` overrides everything. `qemu:` and other drivers follow libvirt: the modular daemon's
-    socket, then libvirtd's. `virtory:` and `test:` name virtoryd's own socket.
+    socket, then libvirtd's. `virtory:` and `test:` name virtoryd's own socket; root has only one
+    virtoryd, the system's.
     """
     if socket := uri.params.get("socket"):
         return [socket]
     ending = "-sock-ro" if readonly and uri.instance == "system" else "-sock"
     if uri.driver in DRIVERS_OF_VIRTORYD:
-        system = uri.instance == "system" or (uri.driver == "test" and effective_uid == 0)
-        suffix = "-sock-ro" if readonly else "-sock"
+        system = uri.instance == "system" or effective_uid == 0
+        suffix = "-sock-ro" if readonly and system else "-sock"
         return [f"{runtime_directory(system, environment)}/virtory{suffix}"]
     if uri.instance == "system":
         directory = "/var/run/libvirt"
