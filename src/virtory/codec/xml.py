@@ -141,7 +141,7 @@ OnOff = Annotated[bool, Words("on", "off")]
 
 
 class Verbatim(str):
-    """One whole element kept as text, `xmlns` declarations included, indented for where it stood."""
+    """One whole element kept as text, with its `xmlns`, indented for where it stood."""
 
     __slots__ = ()
 
@@ -181,8 +181,8 @@ class _Fields:
             for field in sorted(owner.declared(), key=lambda field: not field.required)
         ]
         made = dataclasses.make_dataclass("_", specification, eq=False, kw_only=True)
-        fields: dict[str, dataclasses.Field[Any]] = made.__dataclass_fields__
-        owner.__dataclass_fields__ = fields  # type: ignore[misc]
+        fields = {field.name: field for field in dataclasses.fields(made)}
+        owner.__dataclass_fields__ = fields
         return fields
 
 
@@ -390,3 +390,24 @@ def members(cls: type[Element]) -> dict[str, type[Element]]:
     from virtory.codec.xml_compile import compiled
 
     return compiled(cls).members
+
+
+def verbatim_child(text: Verbatim, uri: str) -> str | None:
+    """The child in namespace `uri` of a kept element, its namespace taken off."""
+    from virtory.codec.xml_verbatim import child
+
+    return child(text, uri)
+
+
+def verbatim_with_child(
+    text: Verbatim | None, tag: str, uri: str, prefix: str, content: str | None, level: int
+) -> Verbatim | None:
+    """A kept element with its child in namespace `uri` replaced, added or (None) removed.
+
+    Raises:
+        XmlError: `content` is not well-formed.
+    """
+    from virtory.codec.xml_verbatim import with_child
+
+    changed = with_child(text, tag, uri, prefix, content, level)
+    return None if changed is None else Verbatim(changed)

@@ -74,7 +74,7 @@ class Field(NamedTuple):
     default: Any  # MISSING when required
     place: str  # attribute, text, flag, scalar, scaled, inline, element, elements, verbatim
     xml: str  # the attribute's or child element's name
-    scalar: Scalar | None = None
+    scalar: Scalar = Scalar(str, str)
     classes: tuple[type[Element], ...] = ()
     attribute: str = ""  # of an inline child
     absent: Any = None

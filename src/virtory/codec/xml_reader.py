@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from lxml import etree
 
-    Node = etree._Element
+    Node = Any  # an lxml element; its stubs call every string "str or bytes"
     Handler = Callable[[Node, dict[str, Any], "Reading", int], None]
 
 E = TypeVar("E", bound=Element)
@@ -51,7 +51,7 @@ def read_any(classes: Mapping[str, type[Element]], text: str | bytes, lenient: b
     return value
 
 
-def tree(text: str | bytes) -> Node:
+def tree(text: str | bytes) -> etree._Element:
     """The parsed root element.
 
     Raises:
@@ -159,7 +159,7 @@ class Reading:
         values = plan.defaults.copy()
         attributes = plan.attributes
         for key, raw in node.items():
-            field = attributes.get(key)  # type: ignore[call-overload]
+            field = attributes.get(key)
             if field is None:
                 self._other_attribute(plan, node, str(key), children)
                 continue
@@ -169,7 +169,7 @@ class Reading:
                 self.problem(node, str(key), error)
                 values[field.name] = None
         for child in node:
-            handler = children.get(child.tag)  # type: ignore[call-overload]
+            handler = children.get(child.tag)
             if handler is None:
                 self.unknown_element(child, children)
             else:
@@ -225,7 +225,7 @@ def _read_text(field: Field, node: Node, values: dict[str, Any], reading: Readin
         if field.scaled:
             values[field.name] = field.size(_scaled(text, node.get("unit"), field.scaled.default))
         else:
-            values[field.name] = field.scalar.read(text)  # type: ignore[union-attr]
+            values[field.name] = field.scalar.read(text)
     except ValueError as error:
         reading.problem(node, None, error)
         values[field.name] = None
@@ -340,7 +340,7 @@ def _scalar(field: Field) -> Handler:
                 unit = node.get("unit")
                 value: Any = field.size(_scaled(text, unit, field.scaled.default))
             else:
-                value = field.scalar.read(text)  # type: ignore[union-attr]
+                value = field.scalar.read(text)
         except ValueError as error:
             reading.problem(node, None, error)
             value = None
@@ -370,7 +370,7 @@ def _inline(fields: dict[str, Field]) -> Handler:
                 reading.unknown_attribute(node, str(key), fields)
                 continue
             try:
-                values[field_or_none.name] = field_or_none.scalar.read(raw)  # type: ignore[union-attr]
+                values[field_or_none.name] = field_or_none.scalar.read(raw)
             except ValueError as error:
                 reading.problem(node, str(key), error)
         for child in node:

@@ -10,6 +10,7 @@ import copy
 from typing import TYPE_CHECKING
 
 from virtory.codec.xml import MAX_DEPTH
+from virtory.codec.xml_reader import tree
 from virtory.errors import XmlError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def verbatim(node: etree._Element, level: int) -> str:
 
 
 def _declared_inside(node: etree._Element, outer: etree._Element) -> list[str]:
-    """Prefixes that the subtree declares itself, which content may use without an element's name."""
+    """Prefixes that the subtree declares itself; its texts may use them, so they stay."""
     inherited = outer.nsmap
     return [
         prefix
@@ -58,3 +59,82 @@ def _indent(node: etree._Element, level: int, depth: int) -> None:
 
 def _is_blank(text: str | None) -> bool:
     return not text or text.isspace()
+
+
+def child(text: str, uri: str) -> str | None:
+    """The child in namespace `uri` of the element in `text`, its namespace taken off."""
+    from lxml import etree
+
+    found = next(
+        (node for node in tree(text).iterchildren("*") if etree.QName(node).namespace == uri), None
+    )
+    if found is None:
+        return None
+    taken = copy.deepcopy(found)
+    taken.tail = None
+    for node in taken.iter("*"):
+        name = etree.QName(node)
+        if name.namespace == uri:
+            node.tag = name.localname
+    etree.cleanup_namespaces(taken, keep_ns_prefixes=_other_prefixes(taken, uri))
+    return verbatim(taken, 0)
+
+
+def with_child(
+    text: str | None, tag: str, uri: str, prefix: str, content: str | None, level: int
+) -> str | None:
+    """The element in `text` with its child in namespace `uri` replaced, added or removed.
+
+    Args:
+        text: the element as it is; None when there is none yet.
+        tag: the element's name.
+        uri: the namespace that names the child.
+        prefix: the namespace's prefix.
+        content: the new child, its elements without a namespace; None removes it.
+        level: how deep the element stands.
+
+    Returns:
+        The element's new text; None when nothing is left in it.
+
+    Raises:
+        XmlError: `content` is not well-formed, or `prefix` or `uri` can not be used.
+    """
+    from lxml import etree
+
+    root = etree.Element(tag) if text is None else tree(text)
+    for node in [n for n in root.iterchildren("*") if etree.QName(n).namespace == uri]:
+        root.remove(node)
+    if content is not None:
+        root.append(_injected(tree(content), uri, prefix))
+    if len(root) == 0:
+        return None
+    return verbatim(root, level)
+
+
+def _injected(content: etree._Element, uri: str, prefix: str) -> etree._Element:
+    """`content` with every element that has no namespace put into `uri`."""
+    from lxml import etree
+
+    names: dict[str, str] = {p: u for p, u in content.nsmap.items() if p is not None}
+    names[prefix] = uri
+    try:
+        root = etree.Element(f"{{{uri}}}{etree.QName(content).localname}", nsmap=names)
+    except ValueError as error:
+        raise XmlError(f"the namespace {prefix!r}={uri!r} can not be used: {error}") from None
+    root.attrib.update(content.attrib)
+    root.text = content.text
+    root.extend(content)
+    for node in root.iter("*"):
+        name = etree.QName(node)
+        if not name.namespace:
+            node.tag = f"{{{uri}}}{name.localname}"
+    return root
+
+
+def _other_prefixes(node: etree._Element, uri: str) -> list[str]:
+    return [
+        prefix
+        for element in node.iter("*")
+        for prefix, other in element.nsmap.items()
+        if prefix is not None and other != uri
+    ]

@@ -44,7 +44,7 @@ def write_element(
     known: Compiled, tag: str, value: Any, pad: str, out: list[str], root: bool = False
 ) -> None:
     """Append the element's lines to `out`."""
-    plan: Plan = known.writing
+    plan: Plan | None = known.writing
     if plan is None:
         plan = known.writing = _plan(known)
     head = f"{pad}<{tag}{plan.constant}"
@@ -77,9 +77,7 @@ def _plan(known: Compiled) -> Plan:
     return Plan(
         constant=f" {known.when[0]}='{known.when[1]}'" if known.when else "",
         attributes=getter([field.name for field in attributes]),
-        attribute_writers=tuple(
-            (f" {field.xml}='", field.scalar.write) for field in attributes if field.scalar
-        ),
+        attribute_writers=tuple((f" {field.xml}='", field.scalar.write) for field in attributes),
         text=_text(known.text) if known.text else None,
         children=getter(children),
         child_writers=tuple(writers),
@@ -135,7 +133,7 @@ def _text(field: Field) -> Callable[[Any], tuple[str | None, str]]:
             return str(count), f" unit='{unit}'"
 
         return sized
-    spelled = field.scalar.write  # type: ignore[union-attr]
+    spelled = field.scalar.write
 
     def text(value: Any) -> tuple[str | None, str]:
         (held,) = take(value)
@@ -153,7 +151,7 @@ def _writer(field: Field) -> ChildWriter:
         return lambda held, pad, out: out.append(f"{pad}{held}\n")
     if field.scaled:
         return _sized(field, field.scaled.unit)
-    spelled = field.scalar.write  # type: ignore[union-attr]
+    spelled = field.scalar.write
     if field.place == "inline":
         lead = f"<{field.xml} {field.attribute}='"
         return lambda held, pad, out: out.append(f"{pad}{lead}{spelled(held)}'/>\n")
@@ -173,7 +171,7 @@ def _sized(field: Field, wanted: str) -> ChildWriter:
 
 def _shared(fields: list[Field]) -> ChildWriter:
     take = getter([field.name for field in fields])
-    leads = [(f" {f.attribute}='", f.scalar.write) for f in fields if f.scalar]
+    leads = [(f" {f.attribute}='", f.scalar.write) for f in fields]
 
     def put(held: Any, pad: str, out: list[str]) -> None:
         attributes = "".join(

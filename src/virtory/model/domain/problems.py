@@ -1,16 +1,175 @@
 """What is wrong with a machine's description, without looking at any host.
 
-The rule kept here: all problems at once, each with its XPath.
+The rule kept here: all problems at once, each with its XPath, what was found and what to do.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from virtory.model.domain.device_problems import device_problems, places
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from virtory.model.domain.domain import Domain
+
+    Problems = Iterator[tuple[str, str]]
+
+LONGEST_NAME = 200
+"""In bytes of UTF-8: the name becomes part of file names, which may have 255."""
 
 
 def problems(domain: Domain) -> list[tuple[str, str]]:
     """Every (XPath, message) for which `domain` can not be defined; empty when it can."""
-    return []
+    return [
+        *_names(domain),
+        *_memory(domain),
+        *_processors(domain),
+        *_start(domain),
+        *_settings(domain),
+        *device_problems(domain),
+    ]
+
+
+def _names(domain: Domain) -> Problems:
+    name = domain.name
+    if not name.strip():
+        yield "/domain/name", "the name is empty"
+    elif "/" in name:
+        yield "/domain/name", f"the name {name!r} contains '/', which is not allowed"
+    elif "\n" in name:
+        yield "/domain/name", f"the name {name!r} contains a line break, which is not allowed"
+    elif name in (".", ".."):
+        yield "/domain/name", f"the name {name!r} means a directory, which is not allowed"
+    elif len(name.encode()) > LONGEST_NAME:
+        yield "/domain/name", f"the name is longer than {LONGEST_NAME} bytes"
+    if domain.title is not None and "\n" in domain.title:
+        yield "/domain/title", "the title contains a line break; put longer text in <description>"
+    for number, sysinfo in enumerate(domain.sysinfos, 1):
+        for entry in sysinfo.system.entries if sysinfo.system else ():
+            if entry.name == "uuid" and domain.uuid is not None and entry.value:
+                digits = entry.value.replace("-", "").strip().lower()
+                if digits != domain.uuid.replace("-", ""):
+                    yield (
+                        f"/domain/sysinfo[{number}]/system/entry[@name='uuid']",
+                        f"the UUID {entry.value} differs from the machine's, {domain.uuid}",
+                    )
+
+
+def _memory(domain: Domain) -> Problems:
+    if domain.memory <= 0:
+        yield "/domain/memory", "the memory size is 0; give the machine some, such as 512 MiB"
+    if domain.max_memory is not None:
+        if domain.max_memory.size < domain.memory:
+            yield (
+                "/domain/maxMemory",
+                f"the most memory ({domain.max_memory.size.kib} KiB) is less than the memory "
+                f"({domain.memory.kib} KiB)",
+            )
+        if domain.max_memory.slots <= 0:
+            yield "/domain/maxMemory/@slots", "at least one slot is needed to plug memory in"
+    backing = domain.memory_backing
+    if backing is not None and backing.hugepages is not None:
+        for number, page in enumerate(backing.hugepages.pages, 1):
+            if page.size == 0:
+                place = f"/domain/memoryBacking/hugepages/page[{number}]/@size"
+                yield place, "the size of a huge page is 0"
+
+
+def _processors(domain: Domain) -> Problems:
+    vcpu = domain.vcpu
+    if vcpu.current is not None and vcpu.current > vcpu.count:
+        yield (
+            "/domain/vcpu/@current",
+            f"{vcpu.current} vCPUs at the start are more than the {vcpu.count} there can be",
+        )
+    cpu = domain.cpu
+    if cpu is None:
+        return
+    if cpu.topology is not None:
+        shape = cpu.topology
+        total = shape.sockets * (shape.dies or 1) * (shape.clusters or 1)
+        total *= shape.cores * shape.threads
+        if total != vcpu.count:
+            yield (
+                "/domain/cpu/topology",
+                f"the topology has {total} processors, <vcpu> says {vcpu.count}; make them equal",
+            )
+    named = cpu.model is not None and cpu.model.name is not None
+    if cpu.mode in (None, "custom") and cpu.features and not named:
+        yield "/domain/cpu/model", "features need a CPU model, or a mode such as host-model"
+    seen: set[str] = set()
+    for number, feature in enumerate(cpu.features, 1):
+        if feature.name in seen:
+            yield f"/domain/cpu/feature[{number}]", f"the feature {feature.name!r} is given twice"
+        seen.add(feature.name)
+
+
+def _start(domain: Domain) -> Problems:
+    os = domain.os
+    if os.kernel is None:
+        for field in ("initrd", "cmdline", "dtb"):
+            if getattr(os, field) is not None:
+                yield f"/domain/os/{field}", f"<{field}> has no effect without a <kernel>"
+    if os.smbios == "sysinfo" and not any(s.type == "smbios" for s in domain.sysinfos):
+        yield "/domain/os/smbios/@mode", "mode 'sysinfo' needs a <sysinfo type='smbios'>"
+    loader = os.loader
+    if loader is not None and loader.secure:
+        features = domain.features
+        if features is None or features.smm is None or features.smm.state is False:
+            yield "/domain/os/loader/@secure", "secure boot needs <smm state='on'/> in <features>"
+        if loader.type not in (None, "pflash"):
+            yield "/domain/os/loader/@secure", "secure boot needs a loader of type 'pflash'"
+    if os.nvram is not None and os.nvram.path is not None and os.nvram.source is not None:
+        yield "/domain/os/nvram", "the file is given twice, as text and as <source>"
+    if os.boots and any(place for place, _ in _boot_orders(domain)):
+        yield "/domain/os/boot", "<boot dev> and <boot order> of devices exclude each other"
+    taken: dict[int, str] = {}
+    for place, order in _boot_orders(domain):
+        other = taken.setdefault(order, place)
+        if other != place:
+            yield f"{place}/boot/@order", f"boot order {order} is also that of {other}"
+
+
+def _boot_orders(domain: Domain) -> Iterator[tuple[str, int]]:
+    devices = domain.devices
+    for kind, held in (
+        ("disk", devices.disks),
+        ("interface", devices.interfaces),
+        ("hostdev", devices.hostdevs),
+        ("redirdev", devices.redirdevs),
+    ):
+        for place, device in places(held, kind):
+            if device.boot_order is not None:
+                yield place, device.boot_order
+
+
+def _settings(domain: Domain) -> Problems:
+    clock = domain.clock
+    if clock.offset == "timezone" and not clock.timezone:
+        yield "/domain/clock/@timezone", "offset 'timezone' needs the name of a time zone"
+    if clock.offset == "absolute" and clock.start is None:
+        yield "/domain/clock/@start", "offset 'absolute' needs a start, in seconds since 1970"
+    timers = [timer.name for timer in clock.timers]
+    for name in sorted({name for name in timers if timers.count(name) > 1}):
+        yield f"/domain/clock/timer[@name='{name}']", f"the timer {name!r} is given twice"
+    resource = domain.resource
+    if resource is not None and resource.partition and not resource.partition.startswith("/"):
+        yield "/domain/resource/partition", f"{resource.partition!r} does not start with '/'"
+    for number, label in enumerate(domain.seclabels, 1):
+        place = f"/domain/seclabel[{number}]"
+        if label.type == "static" and label.label is None:
+            yield place, "type 'static' needs a <label>"
+        if any(label.model == other.model for other in domain.seclabels[: number - 1]):
+            yield place, f"the security model {label.model!r} is given twice"
+    emulator = domain.devices.emulator
+    if emulator is not None and not emulator.startswith("/"):
+        yield "/domain/devices/emulator", f"{emulator!r} is not an absolute path"
+    if domain.iothreadids is not None:
+        ids = [thread.id for thread in domain.iothreadids.iothreads]
+        for number in sorted({i for i in ids if ids.count(i) > 1}):
+            yield (
+                f"/domain/iothreadids/iothread[@id='{number}']",
+                f"the I/O thread {number} is given twice",
+            )

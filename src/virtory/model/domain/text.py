@@ -9,11 +9,12 @@ import functools
 from typing import TYPE_CHECKING
 
 from virtory.codec import xml
-from virtory.codec.xml import Element
 from virtory.model.domain.domain import Domain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from virtory.codec.xml import Element
 
 
 def parse_domain(text: str, *, lenient: bool = False) -> Domain:

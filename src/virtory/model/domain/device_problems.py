@@ -1,0 +1,281 @@
+"""What is wrong with a machine's devices, each alone and all together.
+
+The rule kept here: only what no host could serve is a problem; what a driver can not do is its own
+to say.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from virtory.model.domain.devices.address import (
+    CcidAddress,
+    DriveAddress,
+    PciAddress,
+    UsbAddress,
+    VirtioSerialAddress,
+)
+from virtory.model.domain.order import disk_index
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from virtory.codec.xml import Element
+    from virtory.model.domain.devices import Devices
+    from virtory.model.domain.devices.disk import Disk
+    from virtory.model.domain.devices.interface import Interface
+    from virtory.model.domain.domain import Domain
+
+    Problems = Iterator[tuple[str, str]]
+
+_DISK_SOURCES = {
+    "file": "file",
+    "block": "dev",
+    "dir": "dir",
+    "network": "protocol",
+    "volume": "pool",
+}
+_INTERFACE_SOURCES = {"network": "network", "bridge": "bridge", "direct": "dev", "vdpa": "dev"}
+_PATHS = ("file", "dev", "pipe")
+LONGEST_VNC_PASSWORD = 8
+
+
+def device_problems(domain: Domain) -> Problems:
+    """Every (XPath, message) about the devices of `domain`."""
+    devices = domain.devices
+    for place, disk in places(devices.disks, "disk"):
+        yield from _disk(place, disk, domain)
+    for place, interface in places(devices.interfaces, "interface"):
+        yield from _interface(place, interface)
+    yield from _streams(devices)
+    yield from _others(devices)
+    yield from _same(devices)
+
+
+def places(held: tuple[Any, ...], tag: str) -> Iterator[tuple[str, Any]]:
+    """Each device with its XPath."""
+    for number, device in enumerate(held, 1):
+        index = f"[{number}]" if len(held) > 1 else ""
+        yield f"/domain/devices/{tag}{index}", device
+
+
+def every_device(devices: Devices) -> Iterator[tuple[str, Element]]:
+    """All devices that can have an address, with their XPaths, in the order of the XML."""
+    for tag, held in (
+        ("disk", devices.disks),
+        ("controller", devices.controllers),
+        ("filesystem", devices.filesystems),
+        ("interface", devices.interfaces),
+        ("smartcard", devices.smartcards),
+        ("serial", devices.serials),
+        ("parallel", devices.parallels),
+        ("channel", devices.channels),
+        ("input", devices.inputs),
+        ("tpm", devices.tpms),
+        ("sound", devices.sounds),
+        ("video", devices.videos),
+        ("hostdev", devices.hostdevs),
+        ("redirdev", devices.redirdevs),
+        ("hub", devices.hubs),
+        ("watchdog", devices.watchdogs),
+        ("rng", devices.rngs),
+        ("panic", devices.panics),
+    ):
+        yield from places(held, tag)
+    for tag, device in (
+        ("memballoon", devices.balloon),
+        ("iommu", devices.iommu),
+        ("vsock", devices.vsock),
+    ):
+        if device is not None:
+            yield f"/domain/devices/{tag}", device
+    for place, console in places(devices.consoles, "console"):
+        if console.target is None or console.target.type != "serial":
+            yield place, console
+
+
+def _disk(place: str, disk: Disk, domain: Domain) -> Problems:
+    source, bus = disk.source, disk.target.bus
+    if disk_index(disk.target.dev) is None:
+        yield (
+            f"{place}/target/@dev",
+            f"{disk.target.dev!r} is no name of a drive; use one such as vda, sda or hda",
+        )
+    wanted = _DISK_SOURCES.get(disk.type)
+    given = getattr(source, wanted) if source is not None and wanted is not None else None
+    if wanted is not None and not given and not disk.is_removable:
+        yield f"{place}/source/@{wanted}", f"the disk {disk.target.dev!r} has no source"
+    if disk.type == "volume" and given and source is not None and not source.volume:
+        yield f"{place}/source/@volume", f"the disk {disk.target.dev!r} names no volume"
+    if disk.device == "floppy" and bus not in (None, "fdc"):
+        yield f"{place}/target/@bus", f"a floppy drive is on bus 'fdc', not {bus!r}"
+    if bus == "fdc" and disk.device != "floppy":
+        yield f"{place}/target/@bus", f"bus 'fdc' has floppy drives only, not a {disk.device}"
+    if disk.device == "cdrom" and bus == "virtio":
+        yield f"{place}/target/@bus", "bus 'virtio' has no CD-ROM drives; use 'sata' or 'scsi'"
+    if disk.target.tray is not None and not disk.is_removable:
+        yield f"{place}/target/@tray", f"a drive of device {disk.device!r} has no tray"
+    tune = disk.iotune
+    for kind in ("bytes_sec", "iops_sec", "bytes_sec_max", "iops_sec_max"):
+        parts = [getattr(tune, f"{part}_{kind}", None) for part in ("total", "read", "write")]
+        if parts[0] and any(parts[1:]):
+            yield f"{place}/iotune/total_{kind}", "total excludes read and write"
+    thread = disk.driver.iothread if disk.driver else None
+    if thread is not None and thread not in _threads(domain):
+        yield f"{place}/driver/@iothread", f"there is no I/O thread {thread}; see <iothreads>"
+
+
+def _threads(domain: Domain) -> set[int]:
+    """The numbers of the machine's I/O threads: those given, then the lowest that are free."""
+    given = {thread.id for thread in domain.iothreadids.iothreads} if domain.iothreadids else set()
+    number = 1
+    while len(given) < min(domain.iothreads or 0, 1000):
+        given.add(number)
+        number += 1
+    return given
+
+
+def _interface(place: str, interface: Interface) -> Problems:
+    source = interface.source
+    wanted = _INTERFACE_SOURCES.get(interface.type)
+    if wanted is not None and not (source is not None and getattr(source, wanted)):
+        yield (
+            f"{place}/source/@{wanted}",
+            f"an interface of type {interface.type!r} needs a {wanted}",
+        )
+    if interface.mac is not None and interface.mac.address.is_multicast:
+        address = interface.mac.address
+        yield f"{place}/mac/@address", f"{address} is a multicast address; its first byte is odd"
+    for number, forward in enumerate(interface.port_forwards, 1):
+        for index, ports in enumerate(forward.ranges, 1):
+            if ports.end is not None and ports.end < ports.start:
+                yield (
+                    f"{place}/portForward[{number}]/range[{index}]/@end",
+                    f"the range ends at {ports.end}, before its start {ports.start}",
+                )
+
+
+def _streams(devices: Devices) -> Problems:
+    """Serial ports and their like: does the source say where?"""
+    for tag, held in (
+        ("serial", devices.serials),
+        ("parallel", devices.parallels),
+        ("console", devices.consoles),
+        ("channel", devices.channels),
+        ("redirdev", devices.redirdevs),
+    ):
+        for place, device in places(held, tag):
+            source = device.source
+            path = source.path if source is not None else None
+            needs = device.type in _PATHS or (device.type == "unix" and tag != "channel")
+            if needs and not path:
+                yield f"{place}/source/@path", f"type {device.type!r} needs a path"
+            if device.type == "tcp":
+                for part in ("host", "service"):
+                    if source is None or not getattr(source, part):
+                        yield f"{place}/source/@{part}", f"type 'tcp' needs a {part}"
+    for place, channel in places(devices.channels, "channel"):
+        target = channel.target
+        if target.type == "guestfwd" and (target.address is None or target.port is None):
+            yield f"{place}/target", "type 'guestfwd' needs an address and a port"
+
+
+def _others(devices: Devices) -> Problems:
+    for place, graphics in places(devices.graphics, "graphics"):
+        if graphics.type == "vnc" and len(graphics.passwd or "") > LONGEST_VNC_PASSWORD:
+            yield (
+                f"{place}/@passwd",
+                f"VNC passwords have at most {LONGEST_VNC_PASSWORD} characters, this one has "
+                f"{len(graphics.passwd or '')}",
+            )
+    for place, filesystem in places(devices.filesystems, "filesystem"):
+        if not filesystem.target:
+            yield f"{place}/target/@dir", "a share needs a name for the guest"
+        if filesystem.source is None:
+            yield f"{place}/source", "a share needs a directory of the host"
+    for place, rng in places(devices.rngs, "rng"):
+        if rng.backend.model == "egd" and not rng.backend.sources:
+            yield f"{place}/backend/source", "backend 'egd' needs a source"
+    for place, hostdev in places(devices.hostdevs, "hostdev"):
+        if hostdev.source is None:
+            yield f"{place}/source", "which device of the host is meant is not said"
+    vsock = devices.vsock
+    if vsock is not None and vsock.cid is not None:
+        cid = vsock.cid.address
+        if cid is not None and not 3 <= cid < 2**32 - 1:
+            yield "/domain/devices/vsock/cid/@address", f"{cid} is reserved; guests have 3 or more"
+    balloon = devices.balloon
+    if balloon is not None and balloon.model == "none" and balloon.stats_period:
+        yield "/domain/devices/memballoon/stats", "without a balloon there are no statistics"
+
+
+def _same(devices: Devices) -> Problems:
+    """Names, numbers and addresses that two devices claim."""
+    yield from _twice(
+        [
+            (f"{p}/target/@dev", f"the drive {d.target.dev!r}")
+            for p, d in places(devices.disks, "disk")
+        ]
+    )
+    yield from _twice(
+        [
+            (f"{p}/mac/@address", f"the MAC address {i.mac.address}")
+            for p, i in places(devices.interfaces, "interface")
+            if i.mac is not None
+        ]
+    )
+    yield from _twice(
+        [
+            (f"{p}/@index", f"the {c.type} controller {c.index}")
+            for p, c in places(devices.controllers, "controller")
+            if c.index is not None and c.type != "usb"
+        ]
+    )
+    yield from _twice(
+        [
+            (f"{p}/target/@dir", f"the share {f.target!r}")
+            for p, f in places(devices.filesystems, "filesystem")
+            if f.target
+        ]
+    )
+    yield from _twice(
+        [(f"{p}/@id", f"the audio back end {a.id}") for p, a in places(devices.audios, "audio")]
+    )
+    aliases: list[tuple[str, str]] = []
+    addresses: list[tuple[str, str]] = []
+    for place, device in every_device(devices):
+        alias = getattr(device, "alias", None)
+        if alias is not None and alias.startswith("ua-"):
+            aliases.append((f"{place}/alias/@name", f"the alias {alias!r}"))
+        spelled = _address(device)
+        if spelled is not None:
+            addresses.append((f"{place}/address", spelled))
+    yield from _twice(aliases)
+    yield from _twice(addresses)
+
+
+def _twice(claims: list[tuple[str, str]]) -> Problems:
+    first: dict[str, str] = {}
+    for place, claim in claims:
+        other = first.setdefault(claim, place)
+        if other != place:
+            yield place, f"{claim} is also at {other.rpartition('/')[0]}"
+
+
+def _address(device: Any) -> str | None:
+    """The address as words that are equal for devices which exclude each other."""
+    match device.address:
+        case PciAddress() as pci:
+            where = f"{pci.domain:04x}:{pci.bus:02x}:{pci.slot:02x}.{pci.function}"
+            return f"the PCI address {where}"
+        case DriveAddress() as drive:
+            bus = getattr(getattr(device, "target", None), "bus", None) or "drive"
+            where = f"{drive.controller}:{drive.bus}:{drive.target}:{drive.unit}"
+            return f"the {bus} address {where}"
+        case VirtioSerialAddress() as port if port.port is not None:
+            return f"the virtio-serial port {port.controller}:{port.bus}:{port.port}"
+        case UsbAddress() as usb if usb.port is not None:
+            return f"the USB port {usb.bus}:{usb.port}"
+        case CcidAddress() as card:
+            return f"the smartcard slot {card.controller}:{card.slot}"
+    return None

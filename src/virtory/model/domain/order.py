@@ -1,0 +1,104 @@
+"""The order in which libvirt keeps disks and controllers, whatever order they were given in.
+
+The rule kept here: nothing is added, changed or lost. The order matters, since addresses and device
+names are given out along it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from virtory.model.domain.devices.controller import Controller
+    from virtory.model.domain.devices.disk import Disk
+    from virtory.model.domain.domain import Domain
+
+_PREFIXES = ("fd", "hd", "vd", "sd", "xvd", "ubd")
+
+
+def ordered(domain: Domain) -> Domain:
+    """The same machine with its disks and controllers in libvirt's order.
+
+    Disks must have their bus; the one that a driver chose as default counts too.
+    """
+    devices = domain.devices
+    disks = ordered_disks(devices.disks)
+    controllers = ordered_controllers(devices.controllers)
+    if disks == devices.disks and controllers == devices.controllers:
+        return domain
+    import dataclasses
+
+    changed = dataclasses.replace(devices, disks=disks, controllers=controllers)
+    return dataclasses.replace(domain, devices=changed)
+
+
+def ordered_disks(disks: tuple[Disk, ...]) -> tuple[Disk, ...]:
+    """Disks of one bus together, by their names' index, buses as they first appear."""
+    return tuple(
+        sorted(
+            disks,
+            key=_keys(
+                [disk.target.bus for disk in disks],
+                {id(disk): (disk.target.bus, disk_index(disk.target.dev) or 0) for disk in disks},
+            ),
+        )
+    )
+
+
+def ordered_controllers(controllers: tuple[Controller, ...]) -> tuple[Controller, ...]:
+    """Controllers of one type together, by their index, types as they first appear."""
+    return tuple(
+        sorted(
+            controllers,
+            key=_keys(
+                [controller.type for controller in controllers],
+                {
+                    id(controller): (
+                        controller.type,
+                        controller.index if controller.index is not None else 1 << 31,
+                    )
+                    for controller in controllers
+                },
+            ),
+        )
+    )
+
+
+def _keys(
+    groups: Sequence[object], places: Mapping[int, tuple[object, int]]
+) -> Callable[[object], tuple[int, int]]:
+    first = {group: groups.index(group) for group in set(groups)}
+
+    def rank(value: object) -> tuple[int, int]:
+        group, index = places[id(value)]
+        return first[group], index
+
+    return rank
+
+
+def disk_index(name: str) -> int | None:
+    """The number of a disk's name: 0 for `vda`, 26 for `sdaa`, None for no such name.
+
+    A partition's number at the end, as in `sda1`, is left out.
+    """
+    for prefix in _PREFIXES:
+        if name.startswith(prefix):
+            letters = name[len(prefix) :].rstrip("0123456789")
+            if letters.isascii() and letters.islower() and len(letters) <= 4:
+                index = 0
+                for letter in letters:
+                    index = index * 26 + ord(letter) - ord("a") + 1
+                return index - 1
+    return None
+
+
+def disk_name(prefix: str, index: int) -> str:
+    """The name that `disk_index` reads as `index`: `disk_name("vd", 1)` is `vdb`."""
+    letters = ""
+    count = index + 1
+    while count:
+        count, letter = divmod(count - 1, 26)
+        letters = chr(ord("a") + letter) + letters
+    return prefix + letters
