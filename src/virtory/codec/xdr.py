@@ -9,22 +9,23 @@ A record is a class with annotated fields and nothing else:
         dom: NonnullDomain
         flags: UInt = 0
 
-Creating the class does no work. The first construction, encoding and decoding each compile a function
-for exactly this class: neighbouring fields of fixed size become one `struct.Struct`, strings and
-nested records are inlined, so that no description is interpreted when a message travels.
+Creating the class does no work. The first construction, encoding and decoding each compile a
+function for exactly this class: neighbouring fields of fixed size become one `struct.Struct`,
+strings and nested records are inlined, so no description is interpreted when a message travels.
 
 Field types
     Int UInt Hyper UHyper Double      numbers of 4, 4, 8, 8 and 8 bytes
     Char UChar UShort                 C's small numbers, which XDR widens to 4 bytes
     Annotated[str, String(max)]       UTF-8; bytes that are not travel as surrogate escapes
     Annotated[bytes, Opaque(max)]     bytes, `FixedOpaque(n)` exactly n of them
-    Annotated[bytes, CharArray(max)]  C's `char x<max>`: every byte widened to 4; `FixedCharArray(n)`
-                                      is `char x[n]`, padded with zeroes, which decoding strips
+    Annotated[bytes, CharArray(max)]  C's `char x<max>`: every byte widened to 4;
+                                      `FixedCharArray(n)` is `char x[n]`, padded with zeroes,
+                                      which decoding strips
     Annotated[list[X], Array(max)]    a list
     X | None                          an optional
     a Record, or a NamedTuple whose fields are annotated like a record's
-    Annotated[..., Union("kind", {1: Int, …})]   the arm of a union whose discriminant is the earlier
-                                      field `kind`
+    Annotated[..., Union("kind", {1: Int, …})]
+                                      the arm of a union whose discriminant is the field before it
 A NamedTuple is encoded from any tuple of its shape and decoded to itself.
 """
 
@@ -113,8 +114,8 @@ UShort = UInt
 class Record:
     """The base of every record: constructor by position or name, `==`, `repr`, `encode`, `decode`.
 
-    What looks like three methods here is replaced, on a class's first use, by functions compiled for
-    it; these only do that and call them.
+    What looks like three methods here is replaced, on a class's first use, by functions compiled
+    for it; these only do that and call them.
     """
 
     if not TYPE_CHECKING:

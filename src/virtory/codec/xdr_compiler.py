@@ -202,8 +202,8 @@ class _Source:
 class _Writer(_Source):
     """Writes the body of `encode`.
 
-    Values of fixed size gather in a run, runs and byte strings in parts; parts are joined at the end
-    or, when there is a loop, added to the list `out`.
+    Values of fixed size gather in a run, runs and byte strings in parts; parts are joined at the
+    end or, when there is a loop, added to the list `out`.
     """
 
     def __init__(self) -> None:

@@ -27,24 +27,29 @@ _TWO_WORDS: Final = Struct(">II")
 
 
 def long(length: int, limit: int, name: str = "a value") -> NoReturn:
+    """Refuse a length."""
     raise XdrError(f"{name}: a length of {length}; at most {limit} is allowed")
 
 
 def short(name: str) -> NoReturn:
+    """Refuse truncated data."""
     raise XdrError(f"{name}: the data ends before the record does")
 
 
 def no_flag(name: str, value: int) -> NoReturn:
+    """Refuse what should say whether an optional value follows."""
     raise XdrError(
         f"{name}: {value} says neither that an optional value follows nor that none does"
     )
 
 
 def has_nul(name: str) -> NoReturn:
+    """Refuse a text that C would cut short."""
     raise XdrError(f"{name}: a text contains a zero byte")
 
 
 def misuse(record: object, problem: Exception) -> NoReturn:
+    """Say which record of ours holds a value that is not of its field's type."""
     shown = repr(record)
     if len(shown) > 500:
         shown = f"{shown[:500]}…"

@@ -1,7 +1,7 @@
 """Errors as they travel: a `VirtoryError` ⇄ the protocol's error record.
 
-The rule kept here: the message is complete as sent, for libvirt's clients print it as it stands; our
-own find the detail in `str2` and the cure in `str3`.
+The rule kept here: the message is complete as sent, for libvirt's clients print it as it stands;
+our own find the detail in `str2` and the cure in `str3`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a session hands to its owner: one small class per thing that can arrive.
 
-The rule kept here: whatever holds file descriptors owns them; who takes it out of the session's list
-closes them.
+The rule kept here: whatever holds file descriptors owns them; who takes it out of the session's
+list closes them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Incoming:
     """Anything that arrived. Tell the kinds apart with `match` or `type(...) is`."""
 
-    __slots__ = ()
+    __slots__: tuple[str, ...] = ()
     __match_args__: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
@@ -57,7 +57,7 @@ class Call(Incoming):
 
 
 class UnknownCall(Incoming):
-    """A call for a program, version or number we do not have, already answered: only for the log."""
+    """A call for a program, version or number we do not have, already answered: for the log."""
 
     __slots__ = ("number", "program", "serial", "version")
     __match_args__ = ("program", "number")

@@ -1,21 +1,25 @@
 """The keepalive program: two empty messages, and the rule when to send one and when to give up.
 
-The rule kept here: anything received proves that the peer lives. After `interval` seconds of silence
-a PING goes out, at most `count` of them, `interval` apart; then the peer is dead.
+The rule kept here: anything received proves that the peer lives. After `interval` seconds of
+silence a PING goes out, at most `count` of them, `interval` apart; then the peer is dead.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from virtory.wire.frame import MESSAGE, OK, frame
+from virtory.wire.frame import HEADER, HEADER_SIZE, MESSAGE, OK
 from virtory.wire.procedure import KEEPALIVE
 
 PING = KEEPALIVE.event("PING", 1, None)
 PONG = KEEPALIVE.event("PONG", 2, None)
 
-PING_FRAME: Final = frame(KEEPALIVE.number, KEEPALIVE.version, PING.number, MESSAGE, 0, OK)
-PONG_FRAME: Final = frame(KEEPALIVE.number, KEEPALIVE.version, PONG.number, MESSAGE, 0, OK)
+PING_FRAME: Final = HEADER.pack(
+    HEADER_SIZE, KEEPALIVE.number, KEEPALIVE.version, PING.number, MESSAGE, 0, OK
+)
+PONG_FRAME: Final = HEADER.pack(
+    HEADER_SIZE, KEEPALIVE.number, KEEPALIVE.version, PONG.number, MESSAGE, 0, OK
+)
 
 
 class Keepalive:

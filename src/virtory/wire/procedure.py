@@ -1,7 +1,7 @@
 """What a procedure is, and where to find one by its number.
 
-The rule kept here: a procedure is declared once, beside its records, and everything that dispatches,
-checks access, logs or traces reads that declaration.
+The rule kept here: a procedure is declared once, beside its records, and everything that
+dispatches, checks access, logs or traces reads that declaration.
 
 A file of `wire/remote/` imports nothing of the others but `types`, and `find` imports only the file
 that declares the number asked for: a client that lists domains never loads the storage records.
@@ -32,7 +32,8 @@ class Procedure(Generic[A, R]):
         program, version, number: how it is named on the wire.
         name: libvirt's name without the program's prefix: `DOMAIN_GET_INFO`.
         args, ret: the records of a call; None where the body is empty.
-        message: the record of an event; None for calls (and for keepalive's empty messages).
+        event: true for messages that nobody answers; false for calls.
+        message: the record of an event; None for calls and for keepalive's empty messages.
         acl: permissions a caller needs, in libvirt's notation `object:permission[:FLAG]`; a third
             part makes it needed only when that flag is set (`!` only when it is not).
         acl_filter: permissions that decide which objects a list shows.
@@ -46,6 +47,7 @@ class Procedure(Generic[A, R]):
         "acl",
         "acl_filter",
         "args",
+        "event",
         "high",
         "message",
         "name",
@@ -67,6 +69,7 @@ class Procedure(Generic[A, R]):
         ret: type[Record] | None = None,
         message: type[Record] | None = None,
         *,
+        event: bool = False,
         acl: tuple[str, ...] = (),
         acl_filter: tuple[str, ...] = (),
         high: bool = False,
@@ -80,6 +83,7 @@ class Procedure(Generic[A, R]):
         self.args = args
         self.ret = ret
         self.message = message
+        self.event = event
         self.acl = acl
         self.acl_filter = acl_filter
         self.high = high
@@ -194,7 +198,15 @@ class Program:
     def event(self, name: str, number: int, message: type[Record] | None) -> Procedure[None, None]:
         """Declare a message that nobody answers."""
         return self._declare(
-            Procedure(self.number, self.version, number, name, message=message, acl=("none",))
+            Procedure(
+                self.number,
+                self.version,
+                number,
+                name,
+                message=message,
+                event=True,
+                acl=("none",),
+            )
         )
 
     def _declare(self, procedure: AnyProcedure) -> AnyProcedure:

@@ -1,7 +1,7 @@
 """One RPC conversation, either side: serials, replies, events, errors, streams, keepalive.
 
 The rule kept here: a session is a value that bytes go through. It never waits, opens or closes
-anything, and what a peer may do in which role is one table, `_RULES`: what it lacks is misbehaviour.
+anything. What a peer may send in which role is one table, `_RULES`; what it lacks is misbehaviour.
 
 Owner's guide
     `receive(data, fds)`   bytes (and descriptors) that arrived → a list of `Incoming` values.
@@ -16,14 +16,15 @@ Owner's guide
     `end(error)`           the connection is over (end of file, an exception of `receive` or `tick`,
                            our own wish): one Failure for every pending call, one StreamAborted for
                            every open stream, then PeerDead. Call it once, deliver its list.
-    `take_strays()`        descriptors that arrived but belong to nobody: close them. Ask after every
-                           receive that brought descriptors and after `end`.
+    `take_strays()`        descriptors that arrived but belong to nobody: close them. Ask after
+                           every receive that brought descriptors and after `end`.
     `queued`, `open_calls` bytes waiting in the session; calls a client waits for. The protocol has
                            no flow control: a link stops reading from a peer that does not read what
                            we write, and a daemon may stop reading from one with many open calls.
 
-Descriptors belong to whom they are given: those passed to `call` or `reply` to the session (the link
-closes them once written; `os.dup` what you keep), those in a `Call` or `Reply` to its receiver.
+Descriptors belong to whom they are given: those passed to `call` or `reply` to the session (the
+link closes them once written; `os.dup` what you keep), those in a `Call` or `Reply` to its
+receiver.
 
 Arguments arrive decoded. What cannot be decoded the server's session answers itself, as libvirtd
 does: error 39 "Unable to decode message payload", the connection lives on. A reply that cannot be
@@ -49,9 +50,6 @@ from virtory.wire.frame import (
     CALL_WITH_FDS,
     CONTINUE,
     ERROR,
-    FDS_MAX,
-    FRAME_MAX,
-    HEADER,
     MESSAGE,
     OK,
     REPLY,
@@ -61,6 +59,7 @@ from virtory.wire.frame import (
     Chunk,
     Frame,
     FrameReader,
+    FrameWriter,
 )
 from virtory.wire.incoming import (
     Call,
@@ -112,11 +111,6 @@ _SUPPORTS_FEATURE: Final = 60
 _FEATURE_KEEPALIVE: Final = 10
 _SERIAL_MASK: Final = 0xFFFFFFFF
 
-# Queued pieces are joined into one write up to this size; above, copying costs more than it saves.
-_JOIN_BELOW: Final = 65536
-
-_pack = HEADER.pack
-_COUNTS: Final = tuple(count.to_bytes(4, "big") for count in range(FDS_MAX + 1))
 
 A = TypeVar("A", bound="Record | None")
 R = TypeVar("R", bound="Record | None")
@@ -139,16 +133,15 @@ class Session:
         self.role: Role = role
         self.closed = False
         self.open_calls = 0
-        self.queued = 0
         self.wants_tick = False
         self._rules = _RULES[role]
         self._reader = FrameReader()
-        self._out: list[bytes] = []
-        self._chunks: list[Chunk] = []
+        self._writer = FrameWriter()
+        self._send = self._writer.send
         self._serial = 0
         self._pending: dict[int, AnyProcedure] = {}
         self._abandoned: set[int] = set()
-        self._streams = Streams(self._queue, server=role == SERVER)
+        self._streams = Streams(self._writer, server=role == SERVER)
         self._interval = keepalive_interval
         self._count = keepalive_count
         self._keepalive: Keepalive | None = None
@@ -163,8 +156,10 @@ class Session:
             self._keepalive.heard = True
         incoming: list[Incoming] = []
         rules = self._rules
+        items: list[Frame] = []
         try:
-            for item in self._reader.feed(data, fds):
+            items = self._reader.feed(data, fds)
+            for item in items:
                 rule = rules.get((item[3], item[5]))
                 if rule is None:
                     raise PeerMisbehaved(
@@ -174,6 +169,7 @@ class Session:
                 rule(self, item, incoming)
         except PeerMisbehaved:
             self.closed = True
+            self._reader.disown(items)
             raise
         return incoming
 
@@ -181,14 +177,12 @@ class Session:
 
     def outgoing(self) -> list[Chunk]:
         """Everything queued, in order; the session forgets it."""
-        out = self._out
-        if out:
-            self._flush(())
-        chunks = self._chunks
-        if chunks:
-            self._chunks = []
-            self.queued = 0
-        return chunks
+        return self._writer.take()
+
+    @property
+    def queued(self) -> int:
+        """Bytes that wait for `outgoing`."""
+        return self._writer.queued
 
     # The client's verbs
 
@@ -198,7 +192,7 @@ class Session:
         """Queue a call; its serial comes back in the Reply or Failure. `fds` change owner."""
         if self.role != CLIENT or self.closed:
             raise LocalMisuse(f"{procedure.name} cannot be called: {self._state()}")
-        if procedure.message is not None or _kind_of(args) is not procedure.args:
+        if procedure.event or _kind_of(args) is not procedure.args:
             raise LocalMisuse(f"{procedure.name} is not called with {_name_of(args)}")
         serial = self._serial
         while serial in self._pending:
@@ -302,7 +296,7 @@ class Session:
             return None
         deadline, ping = self._keepalive.tick(now)
         if ping:
-            self._queue(PING_FRAME)
+            self._writer.queue(PING_FRAME)
         elif not deadline:
             self.closed = True
             raise ConnectionLost("connection closed due to keepalive timeout")
@@ -331,59 +325,6 @@ class Session:
             self._reader.strays = []
         return strays
 
-    # Queueing
-
-    def _send(
-        self,
-        procedure: AnyProcedure,
-        kind: int,
-        serial: int,
-        status: int,
-        body: bytes,
-        fds: Sequence[int] = (),
-    ) -> None:
-        if fds:
-            if len(fds) > FDS_MAX:
-                raise LocalMisuse(
-                    f"{len(fds)} file descriptors with one message; {FDS_MAX} at most"
-                )
-            body = _COUNTS[len(fds)] + body
-        length = 28 + len(body)
-        if length > FRAME_MAX:
-            raise XdrError(f"{procedure.name}: a message of {length} bytes; at most {FRAME_MAX}")
-        self._out.append(
-            _pack(
-                length,
-                procedure.program,
-                procedure.version,
-                procedure.number,
-                kind,
-                serial,
-                status,
-            )
-            + body
-        )
-        self.queued += length
-        if fds:
-            self._flush(tuple(fds))
-
-    def _queue(self, data: bytes) -> None:
-        self._out.append(data)
-        self.queued += len(data)
-
-    def _flush(self, fds: tuple[int, ...]) -> None:
-        """Turn the queued pieces into chunks, the last of them followed by `fds`."""
-        out = self._out
-        self._out = []
-        if len(out) == 1:
-            self._chunks.append(Chunk(out[0], fds))
-            return
-        if sum(map(len, out)) < _JOIN_BELOW:
-            self._chunks.append(Chunk(b"".join(out), fds))
-            return
-        self._chunks += [Chunk(piece) for piece in out[:-1]]
-        self._chunks.append(Chunk(out[-1], fds))
-
     def _state(self) -> str:
         return "the session is closed" if self.closed else f"the session is a {self.role}"
 
@@ -392,7 +333,7 @@ class Session:
     def _on_call(self, item: Frame, incoming: list[Incoming]) -> None:
         program, version, number, _, serial, _, data, start, stop, fds = item
         procedure = find(program, number)
-        if procedure is None or procedure.version != version or procedure.message is not None:
+        if procedure is None or procedure.version != version or procedure.event:
             self._answer_unknown(item, incoming)
             return
         args = None
@@ -417,7 +358,7 @@ class Session:
 
     def _answer_unknown(self, item: Frame, incoming: list[Incoming]) -> None:
         program = PROGRAMS.get(item.program)
-        if program is None or program.version != item.version:
+        if program is None or program is KEEPALIVE or program.version != item.version:
             error = RpcError(f"Cannot find program {item.program} version {item.version}")
         else:
             error = _unknown_procedure(item.number)
@@ -464,12 +405,13 @@ class Session:
     def _on_message(self, item: Frame, incoming: list[Incoming]) -> None:
         if item.program == KEEPALIVE.number:
             if item.number == PING.number:
-                self._queue(PONG_FRAME)
+                self._writer.queue(PONG_FRAME)
             return
         if self.role == SERVER:
             return
         procedure = find(item.program, item.number)
         if procedure is None or procedure.message is None or procedure.version != item.version:
+            # An event of a newer server: nothing we can have subscribed to.
             return
         try:
             message = procedure.message.decode(item.data, item.start, item.stop)

@@ -16,12 +16,10 @@ from typing import TYPE_CHECKING, Final
 from virtory.codec.xdr import Hyper, Record, UInt, XdrError
 from virtory.errors import LocalMisuse, PeerMisbehaved, RpcError, VirtoryError
 from virtory.wire.failure import decode_error, encode_error
-from virtory.wire.frame import CONTINUE, ERROR, HEADER, OK, STREAM, STREAM_HOLE, Frame, frame
+from virtory.wire.frame import CONTINUE, ERROR, OK, STREAM, STREAM_HOLE, Frame, FrameWriter
 from virtory.wire.incoming import Incoming, StreamAborted, StreamData, StreamFinished, StreamHole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from virtory.wire.procedure import AnyProcedure
 
 # The most data libvirt's own ends put into one packet.
@@ -38,8 +36,8 @@ class NetStreamHole(Record):
     flags: UInt = 0
 
 
-# States. A stream is OPENING until its call is answered. A server's is PEER_FINISHED once the client
-# has sent everything; a client's is FINISHING or ABORTING until the server confirms.
+# States. A stream is OPENING until its call is answered. A server's is PEER_FINISHED once the
+# client has sent everything; a client's is FINISHING or ABORTING until the server confirms.
 OPENING: Final = "is not open yet"
 OPEN: Final = "is open"
 PEER_FINISHED: Final = "was finished by the peer"
@@ -64,12 +62,12 @@ class Stream:
 
 
 class Streams:
-    """All streams of one end of a connection; `queue` takes the bytes to send."""
+    """All streams of one end of a connection."""
 
-    __slots__ = ("_open", "_queue", "_server")
+    __slots__ = ("_open", "_send", "_server")
 
-    def __init__(self, queue: Callable[[bytes], None], *, server: bool) -> None:
-        self._queue = queue
+    def __init__(self, writer: FrameWriter, *, server: bool) -> None:
+        self._send = writer.send
         self._server = server
         self._open: dict[int, Stream] = {}
 
@@ -98,31 +96,20 @@ class Streams:
         stream = self._writable(serial)
         for start in range(0, len(data) or 1, PACKET_MAX):
             body = data[start : start + PACKET_MAX] if len(data) > PACKET_MAX else data
-            procedure = stream.procedure
-            self._queue(
-                HEADER.pack(
-                    28 + len(body),
-                    procedure.program,
-                    procedure.version,
-                    procedure.number,
-                    STREAM,
-                    serial,
-                    CONTINUE,
-                )
-            )
-            self._queue(body)
+            self._send(stream.procedure, STREAM, serial, CONTINUE, body)
 
     def send_hole(self, serial: int, length: int) -> None:
         stream = self._writable(serial)
         if not stream.sparse:
             raise LocalMisuse(f"stream {serial} was not opened as sparse; send zeroes")
-        self._packet(stream, STREAM_HOLE, CONTINUE, NetStreamHole(length=length).encode())
+        hole = NetStreamHole(length=length).encode()
+        self._send(stream.procedure, STREAM_HOLE, serial, CONTINUE, hole)
 
     def finish(self, serial: int) -> None:
         stream = self._known(serial)
         if stream.state in (OPENING, FINISHING, ABORTING):
             raise LocalMisuse(f"stream {serial} {stream.state}, so cannot be finished")
-        self._packet(stream, STREAM, OK)
+        self._send(stream.procedure, STREAM, serial, OK, b"")
         if self._server:
             del self._open[serial]
         else:
@@ -134,7 +121,8 @@ class Streams:
             return
         if stream.state is OPENING:
             raise LocalMisuse(f"stream {serial} {stream.state}, so cannot be aborted")
-        self._packet(stream, STREAM, ERROR, b"" if error is None else encode_error(error))
+        body = b"" if error is None else encode_error(error)
+        self._send(stream.procedure, STREAM, serial, ERROR, body)
         if self._server:
             del self._open[serial]
         else:
@@ -188,7 +176,7 @@ class Streams:
     def _aborted(self, stream: Stream, item: Frame, incoming: list[Incoming]) -> None:
         error = decode_error(item.data, item.start, item.stop) if item.stop > item.start else None
         if self._server:
-            self._packet(stream, STREAM, OK)
+            self._send(stream.procedure, STREAM, stream.serial, OK, b"")
         del self._open[stream.serial]
         incoming.append(StreamAborted(stream.serial, error))
 
@@ -205,20 +193,6 @@ class Streams:
         if not stream.writes:
             raise LocalMisuse(f"the stream of {stream.procedure.name} goes the other way")
         return stream
-
-    def _packet(self, stream: Stream, kind: int, status: int, body: bytes = b"") -> None:
-        procedure = stream.procedure
-        self._queue(
-            frame(
-                procedure.program,
-                procedure.version,
-                procedure.number,
-                kind,
-                stream.serial,
-                status,
-                body,
-            )
-        )
 
 
 def _content(stream: Stream, item: Frame) -> Incoming:

@@ -44,7 +44,7 @@ HOST_REPORT = VIRTORY.call("HOST_REPORT", 2, None, HostReportRet, acl="connect:r
 
 
 class DomainConsoleHistoryArgs(Record):
-    """`device` is a console's alias, None the first one; `limit` is in bytes, counted from the end."""
+    """`device` is a console's alias, None the first one; `limit` is in bytes, from the end."""
 
     dom: NonnullDomain
     device: NullableString

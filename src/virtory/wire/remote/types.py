@@ -1,7 +1,7 @@
 """Records and types that the remote program's files share.
 
-The rule kept here: what is only a value (a domain's name, uuid and id; a typed parameter) is a named
-tuple. Encoders accept any tuple of that shape, so that a driver's values travel without being
+The rule kept here: what is only a value (a domain's name, uuid and id; a typed parameter) is a
+named tuple. Encoders accept any tuple of that shape, so that a driver's values travel without being
 converted one by one.
 """
 
