@@ -1,7 +1,7 @@
 """`completion`: what a shell needs to complete verbs, options and names.
 
-The rule kept here: the script holds the words; names of machines are asked of the daemon when Tab is
-pressed, and a daemon that is not there is not started for it.
+The rule kept here: the script holds the words; names of machines are asked of the daemon when Tab
+is pressed.
 """
 
 from __future__ import annotations
@@ -65,7 +65,11 @@ def _bash() -> str:
     return f"""_virtory() {{
   local word=${{COMP_WORDS[COMP_CWORD]}} verb='' i options=''
   for ((i = 1; i < COMP_CWORD; i++)); do
-    case ${{COMP_WORDS[i]}} in -c|--connect) ((i++)) ;; -*) ;; *) verb=${{COMP_WORDS[i]}}; break ;; esac
+    case ${{COMP_WORDS[i]}} in
+      -c|--connect) ((i++)) ;;
+      -*) ;;
+      *) verb=${{COMP_WORDS[i]}}; break ;;
+    esac
   done
   names() {{ :; }}
   case $verb in

@@ -1,7 +1,7 @@
 """`doctor`: what this host has and lacks, each with its cure.
 
-The rule kept here: the daemon looks, since it is the daemon who needs it; a lack that stops machines
-from running makes the exit status 1.
+The rule kept here: the daemon looks, since it is the daemon who needs it; a lack that stops
+machines from running makes the exit status 1.
 """
 
 from __future__ import annotations

@@ -1,0 +1,69 @@
+"""Answers as text like virsh's, and as JSON."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from virtory.cli.output import Done, Field, Fields, Lines, Output, Table, Text, key_of, show
+from virtory.cli.verbs.domain_tune import kib
+from virtory.cli.parse import Usage
+
+
+def test_a_table_looks_as_virsh_draws_it() -> None:
+    table = Table(["Id", "Name", "State"], [[1, "test", "running"]])
+    assert table.text() == (
+        " Id   Name   State\n----------------------\n 1    test   running\n\n"
+    )
+
+
+def test_an_empty_table_still_has_its_head() -> None:
+    assert Table(["Id", "Name", "State"], []).text() == " Id   Name   State\n--------------------\n\n"
+
+
+def test_a_cell_that_is_not_there_is_a_dash_and_null() -> None:
+    table = Table(["Id", "Name"], [[None, "off"]])
+    assert " -    off" in table.text()
+    assert table.data() == [{"id": None, "name": "off"}]
+
+
+def test_fields_align_their_values_and_keep_raw_ones_for_programs() -> None:
+    fields = Fields([Field("Max memory", "8388608 KiB", "max_memory_kib", 8388608)])
+    assert fields.text() == "Max memory:     8388608 KiB\n\n"
+    assert fields.data() == {"max_memory_kib": 8388608}
+
+
+def test_a_label_becomes_a_key() -> None:
+    assert key_of("CPU(s)") == "cpus"
+    assert key_of("Core(s) per socket") == "cores_per_socket"
+
+
+@pytest.mark.parametrize("output", [Done("Domain 'a' started"), Lines(["a"]), Text("<a/>")])
+def test_text_ends_with_a_line_break(output: Output) -> None:
+    assert output.text().endswith("\n")
+
+
+def test_json_is_written_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    show(Done("gone", name="a"), as_json=True, quiet=False)
+    assert json.loads(capsys.readouterr().out) == {"message": "gone", "name": "a"}
+
+
+def test_quiet_drops_what_only_says_that_it_was_done(capsys: pytest.CaptureFixture[str]) -> None:
+    show(Done("gone"), as_json=False, quiet=True)
+    show(Lines(["a"]), as_json=False, quiet=True)
+    assert capsys.readouterr().out == "a\n\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("2097152", 2097152), ("512M", 524288), ("2G", 2097152), ("1GiB", 1 << 20), ("1MB", 977)],
+)
+def test_a_size_takes_virshs_units(text: str, expected: int) -> None:
+    assert kib(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "much", "1X", "1Gbit", "-1"])
+def test_a_size_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(Usage):
+        kib(text)
