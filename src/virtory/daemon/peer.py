@@ -127,14 +127,13 @@ class Peer:
                 self._check(route, call)
             args = (call.args, call) if route.whole else (call.args,)
             result = route.run(self, *args)
-        except Exception as error:
-            self._failed(call, error)
-        else:
             if route.waits:
                 self._waiting += 1
                 self.server.spawn(self._finish(call, result))
                 return
             self.session.reply(call, result)
+        except Exception as error:
+            self._failed(call, error)
         if call.fds:
             self._close_descriptors(call)
 
@@ -147,12 +146,11 @@ class Peer:
         """Wait for a handler and send its answer; a client that leaves does not stop the work."""
         try:
             result = await work
-        except Exception as error:
-            if not self.closed:
-                self._failed(call, error)
-        else:
             if not self.closed and not call.answered:
                 self.session.reply(call, result)
+        except Exception as error:
+            if not self.closed and not call.answered:
+                self._failed(call, error)
         self._waiting -= 1
         if call.fds:
             self._close_descriptors(call)

@@ -1,0 +1,189 @@
+"""Clients that are many, rude, slow or suddenly gone; the daemon serves the others."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import socket
+from typing import Any
+
+import pytest
+
+from virtory.daemon.config import Config, Keepalive, Limits
+from virtory.errors import ConnectionLost, PeerMisbehaved
+from virtory.wire.frame import CALL, HEADER, OK
+from virtory.wire.procedure import REMOTE
+from virtory.wire.remote import connect, domain, domain_event
+
+
+def frame(
+    program: int, number: int, kind: int, serial: int, status: int, body: bytes = b""
+) -> bytes:
+    """A message as bytes, right or wrong."""
+    return HEADER.pack(28 + len(body), program, 1, number, kind, serial, status) + body
+
+
+async def still_serves(daemon: Any) -> None:
+    client = await (await daemon.connect_unix()).open()
+    assert (await client.call(connect.CONNECT_GET_HOSTNAME)).hostname
+    client.close()
+
+
+async def test_two_hundred_clients_are_served_at_once(daemon: Any) -> None:
+    clients = [await daemon.connect_unix() for _ in range(200)]
+    await asyncio.gather(*(client.open() for client in clients))
+    replies = await asyncio.gather(
+        *(client.call(connect.CONNECT_GET_HOSTNAME) for client in clients)
+    )
+    assert len({reply.hostname for reply in replies}) == 1
+    assert len(daemon.server.peers) == 200
+
+
+async def test_a_client_that_vanishes_leaves_nothing(daemon: Any) -> None:
+    client = await (await daemon.connect_unix()).open()
+    register = domain_event.CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY
+    await client.call(register, domain_event.ConnectDomainEventCallbackRegisterAnyArgs(0, None))
+    assert len(daemon.driver.bus) == 1
+    client.close()
+    await daemon.until(lambda: not daemon.server.peers)
+    assert len(daemon.driver.bus) == 0
+    await still_serves(daemon)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\0\0\0\x10" + bytes(24),
+        b"\xff\xff\xff\xff" + bytes(24),
+        b"GET / HTTP/1.1\r\nHost: here\r\n\r\n",
+        frame(REMOTE.number, 59, 1, 0, OK),
+        frame(REMOTE.number, 59, CALL, 0, 1),
+        frame(REMOTE.number, 59, 4, 0, OK, b"\0\0\0\x21"),
+        frame(REMOTE.number, 59, 4, 0, OK, b"\0\0\0\x02") + b"\0\0",
+        frame(REMOTE.number, 59, 99, 0, OK),
+    ],
+)
+async def test_bytes_that_break_the_protocol_end_that_connection_alone(
+    daemon: Any, data: bytes
+) -> None:
+    good = await (await daemon.connect_unix()).open()
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_UNIX) as bad:
+        bad.setblocking(False)
+        await loop.sock_connect(bad, daemon.socket)
+        await loop.sock_sendall(bad, data)
+        async with asyncio.timeout(10):
+            while await loop.sock_recv(bad, 4096):
+                pass
+    assert (await good.call(connect.CONNECT_GET_HOSTNAME)).hostname
+    await daemon.until(lambda: len(daemon.server.peers) == 1)
+
+
+async def test_random_bytes_harm_nobody(daemon: Any) -> None:
+    rng = random.Random(20)
+    loop = asyncio.get_running_loop()
+    for _ in range(50):
+        with socket.socket(socket.AF_UNIX) as bad:
+            bad.setblocking(False)
+            await loop.sock_connect(bad, daemon.socket)
+            await loop.sock_sendall(bad, rng.randbytes(rng.randrange(1, 4096)))
+    await daemon.until(lambda: not daemon.server.peers)
+    await still_serves(daemon)
+
+
+async def test_a_message_cut_off_in_the_middle_is_forgotten_with_its_client(daemon: Any) -> None:
+    whole = frame(REMOTE.number, 1, CALL, 0, OK, bytes(8))
+    loop = asyncio.get_running_loop()
+    for cut in range(1, len(whole)):
+        with socket.socket(socket.AF_UNIX) as bad:
+            bad.setblocking(False)
+            await loop.sock_connect(bad, daemon.socket)
+            await loop.sock_sendall(bad, whole[:cut])
+    await daemon.until(lambda: not daemon.server.peers)
+    await still_serves(daemon)
+
+
+async def test_descriptors_that_no_call_wants_are_closed(daemon: Any) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    client = await (await daemon.connect_unix()).open()
+    reader, writer = os.pipe()
+    ignored = client.send(connect.CONNECT_GET_HOSTNAME, None, (reader,))
+    assert (await client.reply(ignored)).ret.hostname
+    os.close(writer)
+    client.close()
+    await daemon.until(lambda: not daemon.server.peers)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+async def test_a_client_that_never_reads_is_read_no_more(daemon: Any) -> None:
+    await daemon.open()
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_UNIX) as rude:
+        rude.setblocking(False)
+        await loop.sock_connect(rude, daemon.socket)
+        await daemon.until(lambda: len(daemon.server.peers) == 2)
+        name = connect.ConnectOpenArgs("test:///default", 0).encode()
+        await loop.sock_sendall(rude, frame(REMOTE.number, 1, CALL, 0, OK, name))
+        asking = frame(REMOTE.number, connect.CONNECT_GET_CAPABILITIES.number, CALL, 1, OK)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(3):
+                while True:
+                    await loop.sock_sendall(rude, asking * 256)
+        queued = max(peer.link.queued for peer in daemon.server.peers)
+        assert 0 < queued <= daemon.server.limits.queued_bytes_per_client
+        await still_serves(daemon)
+    await daemon.until(lambda: len(daemon.server.peers) == 1)
+
+
+async def test_events_that_nobody_reads_end_the_connection(
+    start_daemon: Any, xml: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    daemon = await start_daemon(config=Config(limits=Limits(queued_event_bytes_per_client=5000)))
+    deaf, busy = await daemon.open(), await daemon.open()
+    await deaf.call(
+        domain_event.CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY,
+        domain_event.ConnectDomainEventCallbackRegisterAnyArgs(0, None),
+    )
+    deaf.link.pause_reading()
+    defined = domain.DomainDefineXmlArgs(xml("noisy"))
+    for _ in range(200):
+        dom = (await busy.call(domain.DOMAIN_DEFINE_XML, defined)).dom
+        await busy.call(domain.DOMAIN_UNDEFINE, domain.DomainUndefineArgs(dom))
+    await daemon.until(lambda: len(daemon.server.peers) == 1)
+    assert "bytes unread when DOMAIN_EVENT_CALLBACK_LIFECYCLE was to be sent" in caplog.text
+    assert (await busy.call(connect.CONNECT_GET_HOSTNAME)).hostname
+    busy.close()
+    await daemon.server.stop()
+
+
+async def test_more_clients_than_allowed_are_turned_away(start_daemon: Any) -> None:
+    daemon = await start_daemon(config=Config(limits=Limits(clients=2)))
+    first, second = [await (await daemon.connect_unix()).open() for _ in range(2)]
+    third = await daemon.connect_unix()
+    await third.gone.wait()
+    assert isinstance(third.lost, ConnectionLost)
+    first.close()
+    await daemon.until(lambda: len(daemon.server.peers) == 1)
+    await (await daemon.connect_unix()).open()
+    assert (await second.call(connect.CONNECT_GET_HOSTNAME)).hostname
+    await daemon.server.stop()
+
+
+async def test_a_silent_client_that_asked_for_keepalive_is_given_up(start_daemon: Any) -> None:
+    daemon = await start_daemon(config=Config(keepalive=Keepalive(interval_s=1, tries=1)))
+    client = daemon.connect()
+    supports = connect.CONNECT_SUPPORTS_FEATURE
+    await client.call(supports, connect.ConnectSupportsFeatureArgs(10))
+    client.link.pause_reading()
+    await daemon.until(lambda: not daemon.server.peers)
+    await daemon.server.stop()
+
+
+async def test_a_goodbye_reaches_every_client(start_daemon: Any) -> None:
+    daemon = await start_daemon()
+    clients = [await daemon.open() for _ in range(3)]
+    await daemon.server.stop()
+    for client in clients:
+        await client.gone.wait()
+        assert not isinstance(client.lost, PeerMisbehaved)
