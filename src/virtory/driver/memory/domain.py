@@ -1,0 +1,16 @@
+"""Domains in memory, all parts together.
+
+The rule kept here: nothing of its own; each part is in the file named after it.
+"""
+
+from __future__ import annotations
+
+from virtory.driver.memory.definition import Definitions
+from virtory.driver.memory.guest import Guests
+from virtory.driver.memory.lifecycle import Lifecycles
+from virtory.driver.memory.state import States
+from virtory.driver.memory.stats import Statistics
+
+
+class MemoryDomains(Definitions, Lifecycles, States, Statistics, Guests):
+    """The DomainDriver of `test:///default`."""

@@ -1,0 +1,63 @@
+"""Title, description and applications' elements of a domain, as libvirt's metadata calls mean them.
+
+The rule kept here: pure; every driver refuses the same things in the same words.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from virtory.errors import InvalidArgument, MetadataNotFound
+from virtory.model.domain.metadata import metadata_of, with_metadata
+from virtory.model.flags import DomainMetadata
+
+if TYPE_CHECKING:
+    from virtory.model.domain import Domain
+
+
+def find_metadata(domain: Domain, kind: int, uri: str | None) -> str:
+    """The title, the description, or the element of namespace `uri`.
+
+    Raises:
+        MetadataNotFound: there is none.
+        InvalidArgument: `kind` is not one of DomainMetadata, or an element without `uri`.
+    """
+    if kind == DomainMetadata.TITLE:
+        text = domain.title
+    elif kind == DomainMetadata.DESCRIPTION:
+        text = domain.description
+    else:
+        text = metadata_of(domain, _namespace(kind, uri))
+    if text is None:
+        raise MetadataNotFound("Requested metadata element is not present")
+    return text
+
+
+def with_changed_metadata(
+    domain: Domain, kind: int, text: str | None, key: str | None, uri: str | None
+) -> Domain:
+    """The same machine with the title, the description or an element set, or removed with None.
+
+    Raises:
+        XmlError: the element is not well-formed.
+        InvalidArgument: a title of several lines, or an element without prefix or namespace.
+    """
+    if kind == DomainMetadata.TITLE:
+        if text is not None and "\n" in text:
+            raise InvalidArgument("metadata title can't contain newlines")
+        return dataclasses.replace(domain, title=text or None)
+    if kind == DomainMetadata.DESCRIPTION:
+        return dataclasses.replace(domain, description=text or None)
+    namespace = _namespace(kind, uri)
+    if text is not None and not key:
+        raise InvalidArgument("XML namespace key must be provided with a metadata element")
+    return with_metadata(domain, namespace, key or "", text)
+
+
+def _namespace(kind: int, uri: str | None) -> str:
+    if kind != DomainMetadata.ELEMENT:
+        raise InvalidArgument(f"unknown metadata type {kind}")
+    if not uri:
+        raise InvalidArgument("XML namespace URI must be provided with a metadata element")
+    return uri
