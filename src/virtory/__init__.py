@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from virtory.client.connect import Host, connect, open_host
     from virtory.client.domain import Domain
-    from virtory.client.events import Event, Subscription
+    from virtory.client.events import Event
     from virtory.client.interface import Interface
     from virtory.client.network import Network
     from virtory.client.node_device import NodeDevice
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from virtory.client.snapshot import Checkpoint, Snapshot
     from virtory.client.storage import StoragePool, StorageVolume
     from virtory.client.streams import Stream
+    from virtory.client.subscription import Subscription
     from virtory.client.sync import open_sync
     from virtory.link.blocking import run as run_sync
 
@@ -45,7 +46,7 @@ _HOMES = {
     "StoragePool": "client.storage",
     "StorageVolume": "client.storage",
     "Stream": "client.streams",
-    "Subscription": "client.events",
+    "Subscription": "client.subscription",
     "connect": "client.connect",
     "errors": "errors",
     "flags": "model.flags",

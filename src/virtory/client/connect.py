@@ -52,8 +52,9 @@ if TYPE_CHECKING:
     from typing import Self
 
     from virtory.client.domain import Domain
-    from virtory.client.events import Subscription
+    from virtory.client.domain_handle import DomainHandle
     from virtory.client.handle import Handle
+    from virtory.client.subscription import Subscription
     from virtory.link.link import Link
     from virtory.link.uri import Uri
     from virtory.wire import virtory as ours
@@ -255,17 +256,18 @@ class Host(HostDomains, HostObjects, HostInfo):
             domain, subject: only those of this object.
             limit: events that may wait to be read; beyond, the subscription ends with an error.
         """
-        from virtory.client.events import Subscription
+        from virtory.client.subscription import Subscription
 
         return Subscription(self, kinds or ("lifecycle",), domain or subject, limit)
 
     # -- what only virtoryd answers ------------------------------------------------------------------
     async def daemon_info(self) -> ours.DaemonInfoRet:
-        """`DAEMON_INFO` of virtory's own program: version, pid, uptime in seconds, state directory.
+        """`DAEMON_INFO` of virtory's own program: version, pid, uptime in seconds, directory.
 
         Against libvirtd this raises `NotSupported`.
         """
-        return await self._own(ours.DAEMON_INFO)
+        found: ours.DaemonInfoRet = await self._own(ours.DAEMON_INFO)
+        return found
 
     async def report(self) -> dict[str, Any]:
         """`HOST_REPORT` of virtory's own program: what this host has and lacks, with cures.
@@ -277,7 +279,7 @@ class Host(HostDomains, HostObjects, HostInfo):
         found: dict[str, Any] = json.loads((await self._own(ours.HOST_REPORT)).json)
         return found
 
-    async def console_history(self, domain: Domain, device: str | None, limit: int) -> bytes:
+    async def console_history(self, domain: DomainHandle, device: str | None, limit: int) -> bytes:
         """`DOMAIN_CONSOLE_HISTORY` of virtory's own program; see `Domain.console_history`."""
         args = ours.DomainConsoleHistoryArgs(domain.ref, device, limit)
         data: bytes = (await self._own(ours.DOMAIN_CONSOLE_HISTORY, args)).data

@@ -1,7 +1,7 @@
 """A domain's disks while it runs: resize, limits, copy, commit, pull, their jobs, backup.
 
-The rule kept here: a disk is named by its target (`vda`) or its path; a job that was started goes on
-after the call has returned, and `block_job` and events tell how far it is.
+The rule kept here: a disk is named by its target (`vda`) or its path; a job that was started goes
+on after the call has returned, and `block_job` and events tell how far it is.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A domain as the wire names it: what all the topics of `Domain` build on.
 
-The rule kept here: name, UUID and id are those of the last lookup or start; the daemon goes by UUID.
+The rule kept here: name, UUID and id are those of the last lookup or start; daemons go by UUID.
 """
 
 from __future__ import annotations

@@ -49,11 +49,10 @@ class DomainLifecycle(DomainHandle):
         flags |= reset_nvram << 5
         if files:
             with_files = w.DomainCreateWithFilesArgs(self.ref, flags)
-            ret = await self._call(w.DOMAIN_CREATE_WITH_FILES, with_files, files)
+            self.ref = (await self._call(w.DOMAIN_CREATE_WITH_FILES, with_files, files)).dom
         else:
             args = w.DomainCreateWithFlagsArgs(self.ref, flags)
-            ret = await self._call(w.DOMAIN_CREATE_WITH_FLAGS, args)
-        self.ref = ret.dom
+            self.ref = (await self._call(w.DOMAIN_CREATE_WITH_FLAGS, args)).dom
 
     async def shutdown(self, *, acpi: bool = False, agent: bool = False, flags: int = 0) -> None:
         """`DOMAIN_SHUTDOWN_FLAGS` (supersedes `DOMAIN_SHUTDOWN`): ask the guest to power off.

@@ -77,7 +77,7 @@ class DomainScreen(DomainHandle):
         await self._call(w.DOMAIN_OPEN_GRAPHICS, args, [fd])
 
     async def open_graphics_fd(self, *, index: int = 0, flags: int = 0) -> int:
-        """`DOMAIN_OPEN_GRAPHICS_FD`: a descriptor connected to the display; the caller closes it."""
+        """`DOMAIN_OPEN_GRAPHICS_FD`: a descriptor joined to the display; the caller closes it."""
         import os
 
         from virtory.errors import PeerMisbehaved

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from virtory.client.domain import Domain
 from virtory.client.handle import uuid_bytes
+from virtory.client.host_part import HostPart
 from virtory.client.later import Later
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from virtory.client import parameters, results
-    from virtory.client.caller import Caller
     from virtory.client.domain_handle import DomainHandle
     from virtory.wire import qemu
     from virtory.wire.remote import domain as w
@@ -34,10 +34,8 @@ else:
 MOST_NAMES = 16384
 
 
-class HostDomains:
+class HostDomains(HostPart):
     """Which domains a host has."""
-
-    caller: Caller
 
     async def list_domains(
         self,
@@ -56,22 +54,22 @@ class HostDomains:
                 flags |= bit if word else bit << 1
         args = w.ConnectListAllDomainsArgs(1, flags)
         ret = await self.caller.call(w.CONNECT_LIST_ALL_DOMAINS, args)
-        return [Domain(self, ref) for ref in ret.domains]
+        return [Domain(self._host, ref) for ref in ret.domains]
 
     async def domain(self, name: str) -> Domain:
         """`DOMAIN_LOOKUP_BY_NAME`: raises `DomainNotFound`."""
         ret = await self.caller.call(w.DOMAIN_LOOKUP_BY_NAME, w.DomainLookupByNameArgs(name))
-        return Domain(self, ret.dom)
+        return Domain(self._host, ret.dom)
 
     async def domain_by_uuid(self, uuid: str | bytes) -> Domain:
         """`DOMAIN_LOOKUP_BY_UUID`: raises `DomainNotFound`."""
         args = w.DomainLookupByUuidArgs(uuid_bytes(uuid))
-        return Domain(self, (await self.caller.call(w.DOMAIN_LOOKUP_BY_UUID, args)).dom)
+        return Domain(self._host, (await self.caller.call(w.DOMAIN_LOOKUP_BY_UUID, args)).dom)
 
     async def domain_by_id(self, number: int) -> Domain:
         """`DOMAIN_LOOKUP_BY_ID`: a running domain; raises `DomainNotFound`."""
         args = w.DomainLookupByIdArgs(number)
-        return Domain(self, (await self.caller.call(w.DOMAIN_LOOKUP_BY_ID, args)).dom)
+        return Domain(self._host, (await self.caller.call(w.DOMAIN_LOOKUP_BY_ID, args)).dom)
 
     async def domain_ids(self) -> list[int]:
         """`CONNECT_LIST_DOMAINS`: the numbers of the running domains."""
@@ -98,7 +96,7 @@ class HostDomains:
         `OperationFailed` when the name belongs to another UUID.
         """
         args = w.DomainDefineXmlFlagsArgs(xml, flags | validate)
-        return Domain(self, (await self.caller.call(w.DOMAIN_DEFINE_XML_FLAGS, args)).dom)
+        return Domain(self._host, (await self.caller.call(w.DOMAIN_DEFINE_XML_FLAGS, args)).dom)
 
     async def create_domain(
         self,
@@ -118,14 +116,14 @@ class HostDomains:
         if files:
             with_files = w_state.DomainCreateXmlWithFilesArgs(xml, flags)
             found = await self.caller.call(w_state.DOMAIN_CREATE_XML_WITH_FILES, with_files, files)
-            return Domain(self, found.dom)
+            return Domain(self._host, found.dom)
         args = w_state.DomainCreateXmlArgs(xml, flags)
-        return Domain(self, (await self.caller.call(w_state.DOMAIN_CREATE_XML, args)).dom)
+        return Domain(self._host, (await self.caller.call(w_state.DOMAIN_CREATE_XML, args)).dom)
 
     async def attach_process(self, pid: int, *, flags: int = 0) -> Domain:
         """`QEMU_PROC_DOMAIN_ATTACH`: adopt a QEMU that runs already."""
         args = qemu.DomainAttachArgs(pid, flags)
-        return Domain(self, (await self.caller.call(qemu.DOMAIN_ATTACH, args)).dom)
+        return Domain(self._host, (await self.caller.call(qemu.DOMAIN_ATTACH, args)).dom)
 
     async def domain_stats(
         self, stats: int = 0, *, domains: Sequence[DomainHandle] = (), flags: int = 0
@@ -140,7 +138,7 @@ class HostDomains:
         )
         ret = await self.caller.call(w_stats.CONNECT_GET_ALL_DOMAIN_STATS, args)
         return [
-            results.DomainStats(Domain(self, item.dom), parameters.values_of(item.params))
+            results.DomainStats(Domain(self._host, item.dom), parameters.values_of(item.params))
             for item in ret.ret_stats
         ]
 

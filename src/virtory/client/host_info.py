@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from virtory.client.host_part import HostPart
 from virtory.client.later import Later
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from virtory.client import parameters, results
-    from virtory.client.caller import Caller
     from virtory.client.results import Params
-    from virtory.wire.procedure import Procedure
     from virtory.wire.remote import connect as w
     from virtory.wire.remote import node as w_node
     from virtory.wire.remote import storage_pool as w_storage_pool
@@ -30,13 +29,8 @@ MOST_FIGURES = 64
 MOST_CELLS = 1024
 
 
-class HostInfo:
+class HostInfo(HostPart):
     """What a host is."""
-
-    caller: Caller
-
-    def _call(self, procedure: Procedure[Any, Any], args: Any = None) -> Coroutine[Any, Any, Any]:
-        return self.caller.call(procedure, args)
 
     # -- versions and names --------------------------------------------------------------------
     async def hypervisor(self) -> str:
@@ -167,7 +161,7 @@ class HostInfo:
         """`NODE_GET_INFO`: CPU model, memory in KiB, clock in MHz, topology."""
         ret = await self.caller.call(w_node.NODE_GET_INFO)
         return results.NodeInfo(
-            ret.model if isinstance(ret.model, str) else text_of(ret.model),
+            text_of(ret.model),
             ret.memory,
             ret.cpus,
             ret.mhz,
@@ -187,13 +181,13 @@ class HostInfo:
         """`NODE_GET_CPU_STATS`: nanoseconds by state, of one CPU or with -1 of all."""
         args = w_node.NodeGetCpuStatsArgs(cpu, 16, flags)
         ret = await self.caller.call(w_node.NODE_GET_CPU_STATS, args)
-        return {field: value for field, value in ret.params}
+        return dict(ret.params)
 
     async def memory_stats(self, cell: int = -1, *, flags: int = 0) -> dict[str, int]:
         """`NODE_GET_MEMORY_STATS`: KiB by kind, of one NUMA cell or with -1 of all."""
         args = w_node.NodeGetMemoryStatsArgs(16, cell, flags)
         ret = await self.caller.call(w_node.NODE_GET_MEMORY_STATS, args)
-        return {field: value for field, value in ret.params}
+        return dict(ret.params)
 
     async def free_memory(self) -> int:
         """`NODE_GET_FREE_MEMORY`: in bytes."""

@@ -15,23 +15,47 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from virtory.client.results import Params
+    from virtory.wire.remote.types import TypedParam
 
 INT, UINT, LLONG, ULLONG, DOUBLE, BOOLEAN, STRING = range(1, 8)
 STRING_OKAY = 4
 """In a call's `flags`: parameters that are strings may be answered."""
 
 _INTS = frozenset(
-    "numa_mode thread_pool_min thread_pool_max disks_port compression.mt.level "
-    "compression.mt.threads compression.mt.dthreads compression.zlib.level "
-    "compression.zstd.level auto_converge.initial auto_converge.increment "
-    "parallel.connections".split()
+    [
+        "numa_mode",
+        "thread_pool_min",
+        "thread_pool_max",
+        "disks_port",
+        "compression.mt.level",
+        "compression.mt.threads",
+        "compression.mt.dthreads",
+        "compression.zlib.level",
+        "compression.zstd.level",
+        "auto_converge.initial",
+        "auto_converge.increment",
+        "parallel.connections",
+    ]
 )
 _UINTS = frozenset(
-    "weight shm_pages_to_scan shm_sleep_millisecs shm_merge_across_nodes inbound.average "
-    "inbound.peak inbound.burst inbound.floor outbound.average outbound.peak outbound.burst "
-    "granularity poll_grow poll_shrink".split()
+    [
+        "weight",
+        "shm_pages_to_scan",
+        "shm_sleep_millisecs",
+        "shm_merge_across_nodes",
+        "inbound.average",
+        "inbound.peak",
+        "inbound.burst",
+        "inbound.floor",
+        "outbound.average",
+        "outbound.peak",
+        "outbound.burst",
+        "granularity",
+        "poll_grow",
+        "poll_shrink",
+    ]
 )
-_LLONGS = frozenset("vcpu_quota emulator_quota iothread_quota global_quota".split())
+_LLONGS = frozenset(["vcpu_quota", "emulator_quota", "iothread_quota", "global_quota"])
 
 
 def values_of(params: Iterable[tuple[str, int, Any]]) -> Params:
@@ -39,13 +63,15 @@ def values_of(params: Iterable[tuple[str, int, Any]]) -> Params:
     return {field: bool(value) if kind == BOOLEAN else value for field, kind, value in params}
 
 
-def typed(params: Mapping[str, Any]) -> list[tuple[str, int, Any]]:
+def typed(params: Mapping[str, Any]) -> list[TypedParam]:
     """A dictionary as typed parameters; a list repeats its parameter.
 
     Raises `InvalidArgument` for a value of no known type.
     """
+    from virtory.wire.remote.types import TypedParam
+
     return [
-        (field, *_typed(field, item))
+        TypedParam(field, *_typed(field, item))
         for field, value in params.items()
         for item in (value if isinstance(value, list) else [value])
     ]

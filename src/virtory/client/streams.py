@@ -1,7 +1,7 @@
 """Byte streams beside a call: consoles, screenshots, volumes going up and down.
 
-The rule kept here: leaving a stream's `async with` ends it at the daemon too: finished when all went
-well, aborted when an exception passes. Data waits in memory only up to `HIGH_WATER`; beyond, the
+The rule kept here: leaving a stream's `async with` ends it at the daemon too: finished when all
+went well, aborted when an exception passes. Data waits in memory up to `HIGH_WATER`; beyond, the
 link stops reading unless a call waits for its answer (the protocol has no flow control per stream).
 """
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import select
 import socket
+import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from virtory.errors import ConnectionLost, LocalMisuse, VirtoryError
@@ -27,7 +28,7 @@ from virtory.link.outbox import Outbox
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
 
-    from virtory.link.link import OnIncoming, OnLost
+    from virtory.link.link import OnIncoming, OnLost, Waiter
     from virtory.wire.session import Session
 
 Result = TypeVar("Result")
@@ -82,6 +83,19 @@ class BlockingLink:
 
     def waiter(self) -> BlockingWaiter:
         return BlockingWaiter(self)
+
+    async def wait(self, waiter: Waiter, timeout_s: float | None) -> bool:
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while not waiter.done():
+            if deadline is not None and not self._readable_until(deadline):
+                return False
+            self.pump()
+        return True
+
+    def _readable_until(self, deadline: float) -> bool:
+        poll = select.poll()
+        poll.register(self._sock, select.POLLIN)
+        return bool(poll.poll(max(0.0, deadline - time.monotonic()) * 1000))
 
     def flush(self) -> None:
         if self.closed:
@@ -182,4 +196,4 @@ class BlockingWaiter:
         if self._error:
             raise self._error
         return self._result
-        yield  # makes this a generator: it never suspends
+        yield  # type: ignore[unreachable]  # makes this a generator: it never suspends

@@ -90,5 +90,8 @@ class Link(Protocol):
     def waiter(self) -> Waiter:
         """Something to await that the incoming side fulfils."""
 
+    async def wait(self, waiter: Waiter, timeout_s: float | None) -> bool:
+        """Wait until `waiter` is done (True) or the time is over (False); None is for ever."""
+
     def close(self, error: VirtoryError | None = None) -> None:
         """End the link, after one attempt to send what is queued; idempotent."""

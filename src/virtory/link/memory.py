@@ -16,7 +16,7 @@ from virtory.link.descriptors import close_descriptors
 from virtory.link.link import LOW_WATER, Credentials
 
 if TYPE_CHECKING:
-    from virtory.link.link import OnIncoming, OnLost
+    from virtory.link.link import OnIncoming, OnLost, Waiter
     from virtory.wire.session import Session
 
 
@@ -63,6 +63,10 @@ class MemoryLink:
 
     def waiter(self) -> asyncio.Future[object]:
         return self._loop.create_future()
+
+    async def wait(self, waiter: Waiter, timeout_s: float | None) -> bool:
+        done, _ = await asyncio.wait((waiter,), timeout=timeout_s)  # type: ignore[type-var]
+        return bool(done)
 
     def flush(self) -> None:
         if self.closed:

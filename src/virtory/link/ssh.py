@@ -2,8 +2,8 @@
 
 The rule kept here: `command` is pure; the far side's shell sees every word of the user's quoted.
 The parameters are those of libvirt's URI documentation (`command keyfile netcat no_tty no_verify
-proxy socket`). On the far side libvirt's `virt-ssh-helper` is used where it is installed, else `nc`;
-a virtoryd is reached by `virtory proxy`.
+proxy socket`). On the far side libvirt's `virt-ssh-helper` is used where it is installed, else
+`nc`; a virtoryd is reached by `virtory proxy`.
 
     `keyfile`    the private key                 `netcat`   the program to use instead of nc
     `no_verify`  1: accept any host key          `socket`   the far daemon's socket (implies nc)
@@ -96,7 +96,7 @@ class SshProcess:
         self._stderr = os.memfd_create("ssh-stderr")
         try:
             self._process = subprocess.Popen(
-                words, stdin=far, stdout=far, stderr=self._stderr, close_fds=True
+                words, stdin=far.fileno(), stdout=far.fileno(), stderr=self._stderr, close_fds=True
             )
         except OSError as error:
             os.close(self._stderr)

@@ -25,7 +25,7 @@ from virtory.link.outbox import Outbox
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from virtory.link.link import OnIncoming, OnLost
+    from virtory.link.link import OnIncoming, OnLost, Waiter
     from virtory.wire.session import Session
 
 
@@ -129,6 +129,10 @@ class UnixLink:
         return ConnectionLost(f"the connection ended: {detail}")
 
     # -- writing -------------------------------------------------------------------------
+    async def wait(self, waiter: Waiter, timeout_s: float | None) -> bool:
+        done, _ = await asyncio.wait((waiter,), timeout=timeout_s)  # type: ignore[type-var]
+        return bool(done)
+
     def flush(self) -> None:
         if self._closed:
             return

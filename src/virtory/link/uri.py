@@ -31,8 +31,23 @@ if TYPE_CHECKING:
 
 LONGEST_URI = 4096
 PARAMETERS = frozenset(
-    "socket name mode netcat keyfile no_verify no_tty command proxy known_hosts_verify "
-    "no_sanity pkipath tls_priority known_hosts sshauth".split()
+    [
+        "socket",
+        "name",
+        "mode",
+        "netcat",
+        "keyfile",
+        "no_verify",
+        "no_tty",
+        "command",
+        "proxy",
+        "known_hosts_verify",
+        "no_sanity",
+        "pkipath",
+        "tls_priority",
+        "known_hosts",
+        "sshauth",
+    ]
 )
 TRANSPORTS = ("unix", "ssh")
 OTHER_TRANSPORTS = ("tls", "tcp", "ext", "libssh", "libssh2")
