@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 from virtory.errors import InternalError, OpenFailed, SystemCallFailed, VirtoryError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    Migration = Callable[[sqlite3.Connection], None]
 
 FILE = "state.sqlite"
 LOCK = "lock"
@@ -62,7 +64,7 @@ CREATE TABLE damaged (
 """
 
 
-def _statements(script: str) -> Callable[[sqlite3.Connection], None]:
+def _statements(script: str) -> Migration:
     def run(db: sqlite3.Connection) -> None:
         for statement in filter(str.strip, script.split(";\n")):
             db.execute(statement)
@@ -70,7 +72,7 @@ def _statements(script: str) -> Callable[[sqlite3.Connection], None]:
     return run
 
 
-MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [_statements(_FIRST_SCHEMA)]
+MIGRATIONS: list[Migration] = [_statements(_FIRST_SCHEMA)]
 """Step n makes schema n+1 of schema n; an empty file is schema 0. Only ever append."""
 
 
@@ -103,8 +105,10 @@ def take_lock(directory: str) -> int:
     return lock
 
 
-def open_database(directory: str) -> sqlite3.Connection:
-    """The database in `directory`, made or migrated when need be; for the calling thread only."""
+def open_database(
+    directory: str, migrations: Sequence[Migration] = tuple(MIGRATIONS)
+) -> sqlite3.Connection:
+    """The database in `directory`, made or migrated when need be."""
     path = os.path.join(directory, FILE)
     try:
         db = connect(path)
@@ -112,7 +116,7 @@ def open_database(directory: str) -> sqlite3.Connection:
         raise explain(error, path, "open") from error
     try:
         db.execute("PRAGMA journal_mode = WAL")
-        _migrate(db, path)
+        _migrate(db, path, migrations)
     except sqlite3.Error as error:
         db.close()
         raise explain(error, path, "open") from error
@@ -158,7 +162,7 @@ def _unusable(directory: str, error: OSError) -> VirtoryError:
     )
 
 
-def _migrate(db: sqlite3.Connection, path: str) -> None:
+def _migrate(db: sqlite3.Connection, path: str, migrations: Sequence[Migration]) -> None:
     version = db.execute("PRAGMA user_version").fetchone()[0]
     application = db.execute("PRAGMA application_id").fetchone()[0]
     if application not in (0, APPLICATION_ID) or (version and not application):
@@ -166,21 +170,21 @@ def _migrate(db: sqlite3.Connection, path: str) -> None:
             f"{path} belongs to another program (application id 0x{application:x})",
             cure="Name another directory with --state",
         )
-    if version > len(MIGRATIONS):
+    if version > len(migrations):
         raise OpenFailed(
-            f"{path} has schema {version}, this virtoryd knows schemas up to {len(MIGRATIONS)}",
+            f"{path} has schema {version}, this virtoryd knows schemas up to {len(migrations)}",
             cure="Start the newer virtoryd that wrote it, or name another directory with --state",
         )
-    if version == len(MIGRATIONS):
+    if version == len(migrations):
         return
     if version:
         _keep_copy(db, f"{path}.schema-{version}")
     db.execute("BEGIN IMMEDIATE")
     try:
-        for migration in MIGRATIONS[version:]:
+        for migration in migrations[version:]:
             migration(db)
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        db.execute(f"PRAGMA user_version = {len(migrations)}")
         db.execute("COMMIT")
     except BaseException:
         db.execute("ROLLBACK")

@@ -1,0 +1,357 @@
+"""The store: what is saved is there after any end, and what is damaged hides nothing."""
+
+import asyncio
+import errno
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import uuid
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from virtory.driver.store import (
+    Autostart,
+    DomainRow,
+    ForgetDomain,
+    ForgetRunning,
+    Job,
+    RunningRow,
+    ShutoffReason,
+    State,
+    Store,
+)
+from virtory.driver.store_file import FILE, MIGRATIONS, open_database
+from virtory.errors import InternalError, OpenFailed, SystemCallFailed
+
+
+def domain(name, **more):
+    key = uuid.uuid5(uuid.NAMESPACE_DNS, name).bytes
+    return DomainRow(key, name, f"<domain type='kvm'>\n  <name>{name}</name>\n</domain>\n", **more)
+
+
+def running(row, number, **more):
+    plan = '{"uid": 64055}'
+    return RunningRow(
+        row.uuid, row.name, number, 4711, 99, 1, 1, plan, '{"qmp": "/x"}', row.xml, **more
+    )
+
+
+@pytest.fixture
+def directory(tmp_path):
+    return str(tmp_path / "state")
+
+
+@pytest.fixture
+def store(directory):
+    with closing(Store(directory)) as store:
+        store.load()
+        yield store
+
+
+def again(store):
+    """What the next daemon finds."""
+    store.close()
+    with closing(Store(store.directory)) as following:
+        return following.load()
+
+
+def edit(store, *statements):
+    """Change the file behind the store's back, as a bad disk or a curious user does."""
+    store.close()
+    with closing(sqlite3.connect(store.path, isolation_level=None)) as db:
+        for statement in statements:
+            db.execute(*statement)
+
+
+async def test_what_is_saved_is_found_again(store):
+    row = domain("a", autostart=True, title="Ä title", vcpus=2, max_vcpus=4, memory_kib=7)
+    guest = running(row, 3, job='{"kind": "save"}')
+    await store.save(row, guest)
+    assert again(store) == ([row], [guest], [])
+
+
+async def test_saving_a_row_again_replaces_it(store):
+    await store.save(domain("a", vcpus=1))
+    changed = domain("a", vcpus=2, managed_save=True)
+    await store.save(changed)
+    assert again(store).domains == [changed]
+
+
+async def test_a_domain_can_take_another_name(store):
+    row = domain("a")
+    await store.save(row)
+    await store.save(row._replace(name="b"))
+    assert [found.name for found in again(store).domains] == ["b"]
+
+
+async def test_small_changes_change_nothing_else(store):
+    row = domain("a")
+    await store.save(row, running(row, 1))
+    await store.save(Autostart(row.uuid, True), State(row.uuid, 3, 5), Job(row.uuid, "{}"))
+    await store.save(ShutoffReason(row.uuid, 2))
+    loaded = again(store)
+    assert loaded.domains == [row._replace(autostart=True, reason=2)]
+    assert loaded.running == [running(row, 1, job="{}")._replace(state=3, reason=5)]
+
+
+async def test_what_is_forgotten_is_gone(store):
+    a, b = domain("a"), domain("b")
+    await store.save(a, b, running(a, 1), running(b, 2))
+    await store.save(ForgetDomain(a.uuid), ForgetRunning(b.uuid))
+    loaded = again(store)
+    assert [row.name for row in loaded.domains] == ["b"]
+    assert [row.name for row in loaded.running] == ["a"]
+
+
+async def test_changes_of_one_save_are_made_together_or_not_at_all(store):
+    await store.save(domain("a"))
+    clash = domain("b")._replace(name="a")
+    with pytest.raises(InternalError, match="UNIQUE"):
+        await store.save(domain("c"), clash)
+    assert [row.name for row in again(store).domains] == ["a"]
+
+
+async def test_one_failing_save_does_not_fail_those_that_wait_beside_it(store):
+    await store.save(domain("a"))
+    clash = domain("b")._replace(name="a")
+    saves = [store.save(domain(f"d{i}")) for i in range(20)]
+    results = await asyncio.gather(*saves, store.save(clash), return_exceptions=True)
+    assert [type(result) for result in results] == [type(None)] * 20 + [InternalError]
+    assert len(again(store).domains) == 21
+
+
+async def test_text_that_is_not_unicode_fails_only_its_own_save(store):
+    with pytest.raises(InternalError, match="not Unicode"):
+        await store.save(domain("a", title="\udcff"))
+    await store.save(domain("b"))
+    assert [row.name for row in again(store).domains] == ["b"]
+
+
+def test_a_blocking_save_is_on_disk_when_it_returns(store):
+    store.save_now(domain("a"))
+    with closing(sqlite3.connect(store.path)) as db:
+        assert db.execute("SELECT name FROM domain").fetchall() == [("a",)]
+    with pytest.raises(InternalError, match="UNIQUE"):
+        store.save_now(domain("b")._replace(name="a"))
+
+
+async def test_a_save_after_close_is_refused(store):
+    store.close()
+    store.close()
+    with pytest.raises(InternalError, match="closed"):
+        await store.save(domain("a"))
+
+
+async def test_ids_go_on_where_the_last_daemon_stopped(store, directory):
+    row = domain("a")
+    assert [store.next_domain_id(), store.next_domain_id()] == [1, 2]
+    await store.save(running(row, 2))
+    await store.save(ForgetRunning(row.uuid))
+    store.close()
+    with closing(Store(directory)) as following:
+        following.load()
+        assert following.next_domain_id() == 3
+
+
+async def test_descriptions_can_be_read_with_any_sqlite_tool(store):
+    row = domain("a")
+    await store.save(row)
+    store.close()
+    with closing(sqlite3.connect(store.path)) as db:
+        assert db.execute("SELECT xml FROM domain WHERE name = 'a'").fetchone() == (row.xml,)
+
+
+@pytest.mark.parametrize(
+    ("statement", "problem"),
+    [
+        ("UPDATE domain SET xml = x'3cff' WHERE name = 'bad'", "xml is not UTF-8 text"),
+        ("UPDATE domain SET xml = '<domain' WHERE name = 'bad'", "not a domain's XML"),
+        ("UPDATE domain SET vcpus = 'many' WHERE name = 'bad'", "vcpus is not a number"),
+        ("UPDATE domain SET vcpus = 1.5 WHERE name = 'bad'", "vcpus is of the wrong type"),
+        ("UPDATE domain SET name = '' WHERE name = 'bad'", "the name is empty"),
+    ],
+)
+async def test_a_damaged_row_is_set_aside_and_hides_no_other(store, directory, statement, problem):
+    await store.save(domain("bad"), *(domain(f"d{i}") for i in range(5)))
+    edit(store, [statement])
+    with closing(Store(directory)) as following:
+        loaded = following.load()
+        assert sorted(row.name for row in loaded.domains) == [f"d{i}" for i in range(5)]
+        assert [damage.source for damage in loaded.damaged] == ["domain"]
+        assert problem in loaded.damaged[0].problem
+        await following.save(domain("bad"))  # the name is free again
+    with closing(Store(directory)) as third:
+        assert third.load().damaged == []
+    with closing(sqlite3.connect(store.path)) as db:
+        kept = db.execute("SELECT source, problem FROM damaged").fetchall()
+        assert kept == [("domain", loaded.damaged[0].problem)]
+
+
+async def test_a_damaged_running_row_hides_no_other(store, directory):
+    a, b = domain("a"), domain("b")
+    await store.save(running(a, 1), running(b, 2))
+    edit(store, ["UPDATE running SET plan = x'ff' WHERE name = 'a'"])
+    with closing(Store(directory)) as following:
+        loaded = following.load()
+    assert [row.name for row in loaded.running] == ["b"]
+    assert loaded.damaged == [("running", "a", "plan is not UTF-8 text")]
+
+
+def test_a_destroyed_page_costs_only_what_was_on_it(store, directory):
+    rows = [domain(f"d{i}") for i in range(200)]
+    store.save_now(*(row._replace(xml=row.xml.rjust(1500)) for row in rows))
+    store.close()
+    with closing(sqlite3.connect(store.path)) as db:
+        size = db.execute("PRAGMA page_size").fetchone()[0]
+    content = Path(store.path).read_bytes()
+    page = content.index(b"<name>d77</name>") // size
+    wrecked = content[: page * size] + b"\xff" * size + content[(page + 1) * size :]
+    Path(store.path).write_bytes(wrecked)
+    with closing(Store(directory)) as following:
+        names = {row.name for row in following.load().domains}
+    assert "d77" not in names
+    assert len(names) > 150
+
+
+async def test_a_second_daemon_is_told_who_has_the_directory(store, directory):
+    with pytest.raises(OpenFailed, match=f"in use by another virtoryd, process {os.getpid()}") as e:
+        Store(directory)
+    assert "--state" in e.value.cure
+
+
+def test_a_newer_schema_is_refused_and_left_alone(store, directory):
+    store.save_now(domain("a"))
+    edit(store, ["PRAGMA user_version = 999"])
+    before = Path(store.path).read_bytes()
+    with pytest.raises(OpenFailed, match="has schema 999") as caught:
+        Store(directory)
+    assert "newer virtoryd" in caught.value.cure
+    assert Path(store.path).read_bytes() == before
+
+
+async def test_an_older_schema_is_migrated_and_the_old_file_kept(store, directory):
+    await store.save(domain("a"))
+    store.close()
+
+    def add_column(db):
+        db.execute("ALTER TABLE damaged ADD COLUMN more TEXT")
+
+    with closing(open_database(directory, [*MIGRATIONS, add_column])) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS) + 1,)
+        assert db.execute("SELECT more FROM damaged").fetchall() == []
+        assert db.execute("SELECT name FROM domain").fetchall() == [("a",)]
+    with closing(sqlite3.connect(f"{store.path}.schema-{len(MIGRATIONS)}")) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+        assert db.execute("SELECT name FROM domain").fetchall() == [("a",)]
+
+
+async def test_a_migration_that_fails_leaves_the_file_as_it_was(store, directory):
+    await store.save(domain("a"))
+    store.close()
+
+    def fail(db):
+        db.execute("DROP TABLE damaged")
+        db.execute("no such statement")
+
+    with pytest.raises(InternalError, match="cannot open the state file"):
+        open_database(directory, [*MIGRATIONS, fail])
+    with closing(Store(directory)) as following:
+        assert [row.name for row in following.load().domains] == ["a"]
+    with closing(sqlite3.connect(store.path)) as db:
+        assert db.execute("SELECT * FROM damaged").fetchall() == []
+
+
+def test_a_file_of_another_program_is_refused(directory):
+    Path(directory).mkdir()
+    with closing(sqlite3.connect(f"{directory}/{FILE}")) as db:
+        db.execute("PRAGMA application_id = 1234")
+        db.execute("CREATE TABLE t (x)")
+    with pytest.raises(OpenFailed, match="another program"):
+        Store(directory)
+
+
+def test_a_file_that_is_no_database_is_refused_with_a_cure(directory):
+    Path(directory).mkdir()
+    Path(directory, FILE).write_bytes(b"hello, I am a text file\n" * 100)
+    with pytest.raises(OpenFailed, match="not a database") as caught:
+        Store(directory)
+    assert ".recover" in caught.value.cure
+    # The lock was given back.
+    Path(directory, FILE).unlink()
+    Store(directory).close()
+
+
+def test_a_state_directory_that_can_not_be_made_says_so(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemCallFailed, match="cannot use the state directory") as caught:
+        Store(str(tmp_path / "file" / "state"))
+    assert caught.value.errno == errno.ENOTDIR
+    assert "--state" in caught.value.cure
+
+
+FULL = textwrap.dedent("""
+    import resource, signal, sys
+    from virtory.driver.store import DomainRow, Store
+    from virtory.errors import SystemCallFailed
+
+    store = Store(sys.argv[1])
+    store.load()
+    store.save_now(DomainRow(b"a" * 16, "small", "<domain/></domain>"))
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, resource.RLIM_INFINITY))
+    try:
+        store.save_now(DomainRow(b"b" * 16, "big", "<domain>" + "x" * (4 << 20) + "</domain>"))
+    except SystemCallFailed as error:
+        print(error.errno, error.cure)
+    store.save_now(DomainRow(b"c" * 16, "after", "<domain></domain>"))
+    store.close()
+""")
+
+
+def test_a_file_that_can_not_grow_fails_that_save_with_a_cure_and_no_other(directory):
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, directory], capture_output=True, text=True, check=True
+    )
+    number, cure = done.stdout.split(" ", 1)
+    assert int(number) in (errno.ENOSPC, errno.EIO)
+    assert cure.startswith(("Free some space", "Look at the kernel's log"))
+    with closing(Store(directory)) as store:
+        assert sorted(row.name for row in store.load().domains) == ["after", "small"]
+
+
+KILLED = textwrap.dedent("""
+    import sys
+    from virtory.driver.store import DomainRow, Store
+
+    store = Store(sys.argv[1])
+    store.load()
+    for number in range(10000):
+        store.save_now(DomainRow(b"%016d" % number, f"d{number}", "<domain></domain>"))
+        print(number, flush=True)
+""")
+
+
+def test_a_daemon_killed_while_saving_loses_nothing_it_confirmed(directory):
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, directory], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    confirmed = -1
+    for line in process.stdout:
+        confirmed = int(line)
+        if confirmed == 50:
+            process.send_signal(signal.SIGKILL)
+            break
+    rest = process.stdout.read().split()
+    process.stdout.close()
+    process.wait()
+    confirmed = max([confirmed, *(int(word) for word in rest if word.isdigit())])
+    with closing(Store(directory)) as store:
+        found = {row.name for row in store.load().domains}
+    assert {f"d{number}" for number in range(confirmed + 1)} <= found
+    assert len(found) <= confirmed + 2
