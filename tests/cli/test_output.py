@@ -7,19 +7,19 @@ import json
 import pytest
 
 from virtory.cli.output import Done, Field, Fields, Lines, Output, Table, Text, key_of, show
-from virtory.cli.verbs.domain_tune import kib
 from virtory.cli.parse import Usage
+from virtory.cli.verbs.domain_tune import kib
 
 
 def test_a_table_looks_as_virsh_draws_it() -> None:
     table = Table(["Id", "Name", "State"], [[1, "test", "running"]])
-    assert table.text() == (
-        " Id   Name   State\n----------------------\n 1    test   running\n\n"
-    )
+    assert table.text() == (" Id   Name   State\n----------------------\n 1    test   running\n\n")
 
 
 def test_an_empty_table_still_has_its_head() -> None:
-    assert Table(["Id", "Name", "State"], []).text() == " Id   Name   State\n--------------------\n\n"
+    assert (
+        Table(["Id", "Name", "State"], []).text() == " Id   Name   State\n--------------------\n\n"
+    )
 
 
 def test_a_cell_that_is_not_there_is_a_dash_and_null() -> None:

@@ -61,10 +61,11 @@ async def made(terminal: Terminal, order: Order) -> Machine:
     """The machine of the order, started; each step is said."""
     from virtory.provision.machine import create
 
-    return await create(terminal.host, order, report=lambda step: _said(terminal, step))
+    return await create(terminal.host, order, report=lambda step: said(terminal, step))
 
 
-def _said(terminal: Terminal, step: Step) -> None:
+def said(terminal: Terminal, step: Step) -> None:
+    """Show a step of long work: while it runs on a terminal, and when it is done."""
     if step.seconds is None:
         if sys.stderr.isatty() and not terminal.settings.quiet:
             share = f" {100 * step.done // step.total}%" if step.done and step.total else ""

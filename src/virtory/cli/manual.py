@@ -27,9 +27,9 @@ EPILOG = (
 
 def version() -> str:
     """This program's version."""
-    from importlib.metadata import version as installed
+    from virtory import __version__
 
-    return f"virtory {installed('virtory')}"
+    return f"virtory {__version__}"
 
 
 def explain(problem: Usage) -> int:

@@ -35,16 +35,12 @@ class Terminal:
     @asynccontextmanager
     async def connection(self, *, blocking: bool) -> AsyncIterator[None]:
         """Be connected while the block runs."""
-        from virtory.client.connect import open_host
+        from virtory.client.connect import connect
 
-        host = await open_host(
-            self.settings.uri, readonly=self.settings.readonly, blocking=blocking
-        )
-        self._host = host
-        try:
+        settings = self.settings
+        connecting = connect(settings.uri, readonly=settings.readonly, blocking=blocking)
+        async with connecting as self._host:
             yield
-        finally:
-            await host.close()
 
     def say(self, line: str) -> None:
         """A line of progress, on standard error; nothing when quiet."""
