@@ -6,7 +6,6 @@ machines from running makes the exit status 1.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from virtory.cli.output import Data, Output, Table
@@ -19,9 +18,8 @@ if TYPE_CHECKING:
 @verb("doctor", "host", "what this host has and lacks, and the cures")
 async def doctor(terminal: Terminal) -> Output:
     """The daemon's report about its host."""
-    report = await terminal.host.report()
-    data = json.loads(report) if isinstance(report, str) else report
-    checks = data["checks"] if isinstance(data, dict) else data
+    data = await terminal.host.report()
+    checks = data["checks"]
     rows = [[check["name"], check["status"], check["found"]] for check in checks]
     text = Table(["Check", "Status", "Found"], rows).text()
     cures = [(check["name"], check["cure"]) for check in checks if check.get("cure")]

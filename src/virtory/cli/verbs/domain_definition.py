@@ -5,7 +5,7 @@ The rule kept here: a definition is the user's: it is shown and stored whole.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from virtory.cli.output import Done, Output, Text
 from virtory.cli.verb import CONFIG, CURRENT, DOMAIN, LIVE, argument, flag, option, verb
@@ -96,7 +96,7 @@ def _found(xml: str, xpath: str, wrap: bool) -> str:
     from lxml import etree
 
     try:
-        found = etree.fromstring(xml.encode()).xpath(xpath)
+        found: Any = etree.fromstring(xml.encode()).xpath(xpath)
     except etree.XPathError as error:
         from virtory.cli.parse import Usage
 

@@ -61,7 +61,9 @@ def _listed() -> Output:
     from virtory.provision.recipes import RECIPES
 
     found = ImageStore().list()
-    rows = [[item.name, "here", item.user, f"{item.file_size / 2**20:.0f} MiB"] for item in found]
+    rows: list[list[str | None]] = [
+        [item.name, "here", item.user, f"{item.file_size / 2**20:.0f} MiB"] for item in found
+    ]
     raw = [item.as_json() for item in found]
     here = {item.name for item in found}
     rows += [[name, "can be built", None, None] for name in RECIPES if name not in here]
