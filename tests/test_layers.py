@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "virtory"
-ROW = re.compile(r"^\| `(?P<layer>\w+)` \| (?P<ours>[^|]*) \| (?P<never>[^|]*) \|")
+ROW = re.compile(r"^\| `(?P<layer>\w+)` \|(?P<ours>[^|]*)\|(?P<never>[^|]*)\|")
 
 
 def table() -> dict[str, tuple[set[str], set[str]]]:
