@@ -7,8 +7,11 @@ The rule kept here: the same table gives the same bytes; owners are root, times 
 from __future__ import annotations
 
 import stat
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _MAGIC = "070701"
 _TRAILER = "TRAILER!!!"

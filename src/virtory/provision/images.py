@@ -20,14 +20,16 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from virtory.provision import places
 from virtory.provision.errors import BadImage, ImageInUse, ImageNotFound
 from virtory.provision.qcow2 import backing_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ENTRY = "image.json"
 DISK = "disk.qcow2"

@@ -11,8 +11,11 @@ import re
 import shutil
 import struct
 import subprocess
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
 _UNPACKERS = {
     b"\x02\x21\x4c\x18": ("lz4", "-dc"),

@@ -1,20 +1,49 @@
 """A machine as a whole: made of an image, a seed and a domain; removed with all that is its own.
 
-The rule kept here: a machine is there with all its parts or not at all.
+The rule kept here: a machine is there with all its parts or not at all, and removal touches only
+what its manifest lists.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+import shutil
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from virtory.provision.steps import Report, silent
+from virtory.errors import (
+    AlreadyExists,
+    ConfigUnsupported,
+    DomainNotFound,
+    InvalidArgument,
+    MetadataNotFound,
+    OperationInvalid,
+    VirtoryError,
+)
+from virtory.provision import ports
+from virtory.provision.describe import DISK_FILE, SEED_FILE, Choice, describe
+from virtory.provision.images import Image, ImageStore
+from virtory.provision.keys import UserKey, new_host_key, user_key
+from virtory.provision.manifest import NAMESPACE, Manifest, not_ours
+from virtory.provision.programs import run
+from virtory.provision.seed import Seed, read_user_data
+from virtory.provision.ssh import known_hosts_line
+from virtory.provision.steps import Report, silent, step
 
 if TYPE_CHECKING:
-    from virtory.client import Connection, Domain
-    from virtory.provision.images import ImageStore
-    from virtory.provision.manifest import Manifest
+    from pathlib import Path
+
+    from virtory.client.connect import Host
+    from virtory.client.domain import Domain
     from virtory.provision.order import Order
+
+MANIFEST_FILE = "machine.xml"
+KNOWN_HOSTS = "known_hosts"
+FILES = (DISK_FILE, SEED_FILE, KNOWN_HOSTS, MANIFEST_FILE)
+DEFAULT_DISK = 10 << 30
+_NAMES_OF_UUIDS = uuid.UUID("6f0c5a0e-6f5d-4b1b-9f65-1d6a5a9f1f0e")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +57,7 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """What `remove` did, as sentences for the user: each names one thing."""
+    """What `remove` did, as phrases for the user: each names one thing."""
 
     name: str
     removed: tuple[str, ...]
@@ -36,7 +65,7 @@ class Removal:
 
 
 async def create(
-    host: Connection,
+    host: Host,
     order: Order,
     *,
     store: ImageStore | None = None,
@@ -48,24 +77,231 @@ async def create(
     Raises:
         ImageNotFound, InvalidArgument, AlreadyExists, ResourceBusy (the SSH port is taken).
     """
-    ...
+    store, image, order = await _checked(host, order, store)
+    choice, manifest, key = await _chosen(host, order, image, store)
+    domain: Domain | None = None
+    try:
+        with step("disk, seed and keys", report):
+            manifest = _make_files(order, image, manifest, choice, key)
+        with step(f"define the domain: {choice.spoken}", report):
+            xml = _text(order, image, manifest, choice)
+            domain = await host.define_domain(xml)
+        if start:
+            with step("start", report):
+                await domain.start()
+    except BaseException:
+        await _take_back(domain, manifest)
+        raise
+    return Machine(order.name, domain, manifest)
 
 
-async def preview(host: Connection, order: Order, *, store: ImageStore | None = None) -> str:
+async def preview(host: Host, order: Order, *, store: ImageStore | None = None) -> str:
     """The domain XML that `create` would define; nothing is made."""
-    ...
+    store, image, order = await _checked(host, order, store)
+    choice, manifest, _ = await _chosen(host, order, image, store, make_keys=False)
+    return _text(order, image, manifest, choice)
 
 
-async def find(host: Connection, name: str) -> Machine:
+async def find(host: Host, name: str) -> Machine:
     """The machine with this name; raises `DomainNotFound` or `NotOurMachine`."""
-    ...
+    domain = await host.domain(name)
+    try:
+        xml = await domain.metadata(NAMESPACE)
+    except MetadataNotFound:
+        raise not_ours(name) from None
+    return Machine(name, domain, Manifest.from_xml(xml, name))
 
 
-async def remove(
-    host: Connection, name: str, *, force: bool = False, report: Report = silent
-) -> Removal:
+async def remove(host: Host, name: str, *, force: bool = False, report: Report = silent) -> Removal:
     """Remove the domain and the files its manifest lists, nothing else.
 
     A running machine is refused with `OperationInvalid` unless `force`, which destroys it first.
     """
-    ...
+    machine = await find(host, name)
+    domain, manifest = machine.domain, machine.manifest
+    if await domain.is_active():
+        if not force:
+            raise OperationInvalid(
+                f"machine '{name}' is running",
+                cure=f"shut it down first: virtory shutdown {name}; or remove it as it is:"
+                f" virtory rm --force {name}",
+            )
+        with step("power off", report), suppress(OperationInvalid):
+            await domain.destroy()
+    kept = await _foreign_disks(domain, manifest)
+    with step("undefine", report), suppress(DomainNotFound):
+        await domain.undefine(managed_save=True, snapshots_metadata=True, nvram=True)
+    removed = [f"the domain '{name}'"]
+    with step("remove its files", report):
+        for file in _remove_files(manifest):
+            removed.append(str(file))
+    if manifest.directory.exists():
+        kept += [f"{path} (not virtory's)" for path in sorted(manifest.directory.iterdir())]
+    kept.append(f"the image '{manifest.image}'")
+    if manifest.key is not None:
+        kept.append(f"your SSH key {manifest.key}")
+    return Removal(name, tuple(removed), tuple(kept))
+
+
+async def _checked(
+    host: Host, order: Order, store: ImageStore | None
+) -> tuple[ImageStore, Image, Order]:
+    order = order.checked()
+    if not host.address.local:
+        raise ConfigUnsupported(
+            f"machine '{order.name}' can not be made on {host.address.text}: images and seeds are"
+            " files of the host that the daemon runs on",
+            cure="log in there and run 'virtory create' on that host",
+        )
+    store = store or ImageStore()
+    image = store.find(order.image)
+    with suppress(DomainNotFound):
+        await host.domain(order.name)
+        raise AlreadyExists(
+            f"a domain called '{order.name}' exists",
+            cure=f"choose another name, or remove it: virtory rm {order.name}",
+        )
+    size = order.disk_size
+    if size is not None and size < image.virtual_size:
+        raise InvalidArgument(
+            f"a disk of {size} bytes is smaller than the image '{image.name}'"
+            f" ({image.virtual_size} bytes)",
+            cure="ask for at least the image's size with --disk, or leave it out",
+        )
+    return store, image, order
+
+
+async def _chosen(
+    host: Host, order: Order, image: Image, store: ImageStore, *, make_keys: bool = True
+) -> tuple[Choice, Manifest, UserKey]:
+    kvm = await _has_kvm(host, image.arch)
+    if order.virtualisation == "kvm" and not kvm:
+        raise ConfigUnsupported(
+            f"KVM can not run '{order.name}' on this host",
+            cure="'virtory doctor' says why; or leave out --virtualisation kvm to emulate",
+        )
+    kvm = kvm and order.virtualisation != "qemu"
+    instance = str(uuid.uuid4())
+    key = user_key(order.ssh_key) if make_keys else UserKey("", order.ssh_key)
+    manifest = Manifest(
+        image=image.name,
+        directory=_directory(store.machines, order.name, instance),
+        files=FILES,
+        user=image.user,
+        host="127.0.0.1",
+        port=ports.choose(order.name, order.ssh_port, ports.taken(store.machines)),
+        key=key.private,
+        host_key="",
+        instance=instance,
+        cloud_init=image.cloud_init,
+    )
+    choice = Choice(
+        kvm=kvm,
+        direct=_boots_directly(order, image, kvm),
+        uuid=instance,
+        mac=_mac(instance),
+        serial=f"ds=nocloud;i={instance};h={order.guest_hostname}",
+    )
+    return choice, manifest, key
+
+
+async def _has_kvm(host: Host, arch: str) -> bool:
+    from lxml import etree
+
+    parser = etree.XMLParser(resolve_entities=False, no_network=True)
+    root = etree.fromstring((await host.capabilities()).encode(), parser)
+    return bool(root.xpath("guest/arch[@name=$arch]/domain[@type='kvm']", arch=arch))
+
+
+def _boots_directly(order: Order, image: Image, kvm: bool) -> bool:
+    if order.boot == "direct" and image.kernel is None:
+        raise InvalidArgument(
+            f"the image '{image.name}' has no kernel beside its disk", cure="use --boot disk"
+        )
+    if order.boot == "disk" and image.firmware == "none":
+        raise InvalidArgument(
+            f"the image '{image.name}' has no boot loader on its disk", cure="use --boot direct"
+        )
+    if order.boot != "auto" or image.kernel is None:
+        return order.boot == "direct"
+    return image.direct_boot == "always" or (image.direct_boot == "emulated" and not kvm)
+
+
+def _directory(machines: Path, name: str, instance: str) -> Path:
+    plain = machines / name
+    return machines / f"{name}-{instance[:8]}" if plain.exists() else plain
+
+
+def _mac(instance: str) -> str:
+    tail = uuid.uuid5(_NAMES_OF_UUIDS, instance).bytes[:3]
+    return ":".join(f"{byte:02x}" for byte in (0x52, 0x54, 0x00, *tail))
+
+
+def _make_files(
+    order: Order, image: Image, manifest: Manifest, choice: Choice, key: UserKey
+) -> Manifest:
+    directory = manifest.directory
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(mode=0o711)
+    host_key = new_host_key(directory, comment=order.guest_hostname)
+    manifest = replace(manifest, host_key=host_key.public)
+    seed = Seed(
+        instance=manifest.instance,
+        hostname=order.guest_hostname,
+        authorized_keys=(key.public,),
+        mac=choice.mac,
+        host_key=host_key,
+        user_data=read_user_data(order.user_data) if order.user_data else None,
+    )
+    seed.write_disc(directory / SEED_FILE)
+    size = order.disk_size or max(image.virtual_size, DEFAULT_DISK)
+    run(
+        [
+            *("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2"),
+            *("-b", str(image.disk.resolve()), str(directory / DISK_FILE), str(size)),
+        ],
+        doing=f"make the disk of '{order.name}'",
+    )
+    (directory / DISK_FILE).chmod(0o600)
+    (directory / KNOWN_HOSTS).write_text(known_hosts_line(manifest))
+    (directory / MANIFEST_FILE).write_text(manifest.to_xml())
+    return manifest
+
+
+def _text(order: Order, image: Image, manifest: Manifest, choice: Choice) -> str:
+    from virtory.model.domain import format_domain
+
+    return format_domain(describe(order, image, manifest, choice))
+
+
+async def _take_back(domain: Domain | None, manifest: Manifest) -> None:
+    if domain is not None:
+        with suppress(VirtoryError):
+            if await domain.is_active():
+                await domain.destroy()
+        with suppress(VirtoryError):
+            await domain.undefine(nvram=True)
+    shutil.rmtree(manifest.directory, ignore_errors=True)
+
+
+async def _foreign_disks(domain: Domain, manifest: Manifest) -> list[str]:
+    """Disks of the domain that the manifest does not own."""
+    from virtory.model.domain import parse_domain
+
+    own = {str(manifest.directory / name) for name in manifest.files}
+    disks = parse_domain(await domain.xml(inactive=True)).devices.disks
+    paths = [disk.source.file for disk in disks if disk.source and disk.source.file]
+    return [f"the disk {path}" for path in paths if path not in own]
+
+
+def _remove_files(manifest: Manifest) -> list[Path]:
+    removed = []
+    for name in manifest.files:
+        path = manifest.directory / name
+        with suppress(FileNotFoundError):
+            os.unlink(path)
+            removed.append(path)
+    with suppress(OSError):
+        manifest.directory.rmdir()
+        removed.append(manifest.directory)
+    return removed

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from virtory.errors import InvalidArgument
-from virtory.model.values import Size
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from virtory.model.values import Size
 
 HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 

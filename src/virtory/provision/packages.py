@@ -6,16 +6,18 @@ read, never changed.
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import subprocess
 import tarfile
-from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from virtory.provision.errors import BuildFailed
 from virtory.provision.programs import run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 
 def download(names: Sequence[str], directory: Path) -> list[Path]:
@@ -81,7 +83,7 @@ def unpack(package: Path, target: Path, wanted: Callable[[str], bool]) -> list[s
     ) as process:
         assert process.stdout is not None
         names = []
-        with tarfile.open(fileobj=io.BufferedReader(process.stdout), mode="r|") as archive:
+        with tarfile.open(fileobj=process.stdout, mode="r|") as archive:
             for member in archive:
                 name = member.name.removeprefix("./")
                 if name and (member.isreg() or member.issym()) and wanted(name):

@@ -1,8 +1,7 @@
 """The phases from power-on to ready as a pure state machine: signals in, reports out.
 
-The rule kept here: a phase is over when a signal from the guest says so, never by a clock; the
-clock only says that nothing at all has happened for too long, and any sign of life takes that
-back.
+The rule kept here: a phase is over when a signal from the guest says so, never by a clock. The
+clock only says that there has been no sign of life for too long, and any sign takes that back.
 """
 
 from __future__ import annotations
@@ -10,7 +9,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
+from virtory.provision.stalls import find
+
+CONSOLE_LINES = 20
+_ANSI = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07]*\x07|[()][A-Z0-9]|[=>c78])|[\x00\x08\r]")
+_LONGEST_LINE = 4096
 
 
 class Phase(StrEnum):
@@ -48,3 +53,223 @@ class Progress:
     took_s: float | None = None
     console: tuple[str, ...] = ()
     cure: str | None = None
+
+
+class _Sign(NamedTuple):
+    """A console line that ends `phase`; `{0}` of `evidence` is the pattern's first group."""
+
+    phase: Phase
+    pattern: re.Pattern[str]
+    evidence: str
+
+
+def _sign(phase: Phase, pattern: str, evidence: str) -> _Sign:
+    return _Sign(phase, re.compile(pattern), evidence)
+
+
+SIGNS = (
+    _sign(Phase.FIRMWARE, r"Linux version (\S+)", "the kernel {0} began"),
+    _sign(
+        Phase.FIRMWARE,
+        r"^EFI stub:|^Loading Linux |^Booting `|^\[ +0\.000000\]",
+        "the kernel began",
+    ),
+    _sign(Phase.KERNEL, r"tiny: kernel is up", "the initramfs runs"),
+    _sign(Phase.KERNEL, r"Run (/init|/sbin/init) as init process|Freeing unused kernel", "{0}"),
+    _sign(Phase.KERNEL, r"Welcome to (.+?)!?$", "{0} starts"),
+    _sign(Phase.KERNEL, r"systemd\[1\]: |init started: BusyBox| login: ?$", "its init runs"),
+    _sign(Phase.ADDRESS, r"tiny: address (\S+)", "DHCP gave {0}"),
+    _sign(Phase.ADDRESS, r"lease of (\S+) obtained|bound to (\S+) --", "DHCP gave {0}"),
+    _sign(
+        Phase.ADDRESS, r"ci-info: \|\s+e\S+\s+\|\s+True\s+\|\s+(\d+(?:\.\d+){3})", "DHCP gave {0}"
+    ),
+    _sign(
+        Phase.CLOUD_INIT, r"Cloud-init v\. .* finished at .*Up (\S+) seconds", "finished at {0} s"
+    ),
+    _sign(Phase.CLOUD_INIT, r"tiny: cloud-init \(minimal\) finished", "the seed was applied"),
+)
+_RESTART = re.compile(r"Linux version |tiny: kernel is up|reboot: Restarting system")
+_ORDER = tuple(Phase)
+
+
+class Tracker:
+    """Follows one machine; give it what happens and when (seconds since power-on).
+
+    `until` is the last phase of interest: when it is over, `finished` is True. Phases in `without`
+    are reported as SKIPPED when their turn comes.
+    """
+
+    def __init__(
+        self,
+        *,
+        until: Phase = Phase.CLOUD_INIT,
+        without: frozenset[Phase] = frozenset(),
+        stall_s: float = 60.0,
+    ) -> None:
+        self.until = until
+        self.finished = False
+        self.failed = False
+        self.phase = Phase.PROCESS
+        self._without = without
+        self._stall_s = stall_s
+        self._patience = stall_s
+        self._began = 0.0
+        self._last_sign = 0.0
+        self._lines: list[str] = []
+        self._partial = b""
+        self._early: dict[Phase, str] = {}
+        self._known: str | None = None
+
+    @property
+    def console(self) -> tuple[str, ...]:
+        """The last lines with text, without colours."""
+        lines = [*self._lines, _clean(self._partial)]
+        return tuple(line for line in lines if line)[-CONSOLE_LINES:]
+
+    def begin(self, now: float) -> list[Progress]:
+        """The first report."""
+        return [self._report(State.RUNNING, now, "")]
+
+    def feed(self, now: float, data: bytes) -> list[Progress]:
+        """Bytes from the console."""
+        if not data or self.finished:
+            return []
+        self._alive(now)
+        *whole, self._partial = (self._partial + data).split(b"\n")
+        self._partial = self._partial[-_LONGEST_LINE:]
+        reports: list[Progress] = []
+        if self.phase is Phase.PROCESS:
+            reports += self.over(now, Phase.PROCESS, "its console speaks")
+        for raw in whole:
+            line = _clean(raw)
+            if line:
+                self._lines.append(line)
+                reports += self._read(now, line)
+        del self._lines[: -CONSOLE_LINES * 2]
+        reports += self._read(now, _clean(self._partial), partial=True)
+        return reports
+
+    def over(self, now: float, phase: Phase, evidence: str) -> list[Progress]:
+        """A signal that `phase` is over; it proves the phases before it as well.
+
+        cloud-init may end before anybody could connect: that is kept until its turn comes.
+        """
+        if self.finished or _ORDER.index(phase) < _ORDER.index(self.phase):
+            return []
+        self._alive(now)
+        if phase is Phase.CLOUD_INIT and self.phase is not Phase.CLOUD_INIT:
+            self._early[phase] = evidence
+            return []
+        reports = []
+        while not self.finished:
+            mine = self.phase is phase
+            words = evidence if mine else f"later signs prove it: {evidence}"
+            reports += self._next(now, State.DONE, words)
+            if mine:
+                break
+        return reports
+
+    def stopped(self, now: float, why: str) -> list[Progress]:
+        """The machine is off: there is nothing left to wait for."""
+        if self.finished:
+            return []
+        self.finished = self.failed = True
+        found = find(self.console)
+        evidence = f"{why}: {found.cause}" if found else why
+        cure = found.cure if found else "read the console above; start it again: virtory start NAME"
+        return [self._report(State.FAILED, now, evidence, self.console, cure)]
+
+    def rebooted(self, now: float) -> list[Progress]:
+        """The guest starts anew; phases that are over begin again."""
+        if self.finished or _ORDER.index(self.phase) <= _ORDER.index(Phase.KERNEL):
+            return []
+        self._alive(now)
+        self.phase, self._began, self._early = Phase.FIRMWARE, now, {}
+        return [self._report(State.RUNNING, now, "the guest reboots")]
+
+    def tick(self, now: float) -> list[Progress]:
+        """Time passes: a stall is reported when nothing was heard for too long."""
+        quiet = now - self._last_sign
+        if self.finished or quiet < self._patience:
+            return []
+        self._patience *= 2
+        found = find(self.console)
+        evidence = f"no sign of life for {quiet:.0f} s"
+        if found:
+            return [
+                self._report(
+                    State.STALLED, now, f"{found.cause}; {evidence}", self.console, found.cure
+                )
+            ]
+        return [self._report(State.STALLED, now, evidence, self.console, _SILENT[self.phase])]
+
+    def next_tick(self) -> float:
+        """When `tick` may have something to say."""
+        return self._last_sign + self._patience
+
+    def _read(self, now: float, line: str, *, partial: bool = False) -> list[Progress]:
+        if not line:
+            return []
+        reports: list[Progress] = []
+        if not partial and _RESTART.search(line):
+            reports += self.rebooted(now)
+        for sign in SIGNS:
+            match = sign.pattern.search(line)
+            if match:
+                groups = [group for group in match.groups() if group]
+                words = sign.evidence.format(*groups or [match.group(0)])
+                reports += self.over(now, sign.phase, words)
+        return reports + self._trouble(now, line)
+
+    def _trouble(self, now: float, line: str) -> list[Progress]:
+        """A line that is known to mean trouble is said at once, and once."""
+        found = find((line,))
+        if self.finished or found is None or not found.at_once or found.cause == self._known:
+            return []
+        self._known = found.cause
+        return [self._report(State.STALLED, now, found.cause, self.console, found.cure)]
+
+    def _next(self, now: float, state: State, evidence: str) -> list[Progress]:
+        took = now - self._began
+        reports = [Progress(self.phase, state, now, evidence, took)]
+        if self.phase is self.until or self.phase is _ORDER[-1]:
+            self.finished = True
+            return reports
+        self.phase = _ORDER[_ORDER.index(self.phase) + 1]
+        self._began = now
+        if self.phase in self._without:
+            return reports + self._next(now, State.SKIPPED, "this image has none")
+        reports.append(self._report(State.RUNNING, now, ""))
+        early = self._early.pop(self.phase, None)
+        if early is not None:
+            reports += self._next(now, State.DONE, early)
+        return reports
+
+    def _alive(self, now: float) -> None:
+        self._last_sign = now
+        self._patience = self._stall_s
+
+    def _report(
+        self,
+        state: State,
+        now: float,
+        evidence: str,
+        console: tuple[str, ...] = (),
+        cure: str | None = None,
+    ) -> Progress:
+        return Progress(self.phase, state, now, evidence, None, console, cure)
+
+
+_SILENT = {
+    Phase.PROCESS: "the console says nothing: does the machine have a serial port?",
+    Phase.FIRMWARE: "the firmware found nothing to boot, or shows it on the screen only:"
+    " virtory screenshot",
+    Phase.KERNEL: "the kernel may print to another console: add console=ttyS0 to its command line",
+    Phase.ADDRESS: "the guest may not use DHCP: log in by 'virtory console' and look at 'ip addr'",
+    Phase.SSH: "is an SSH server installed and started? look by 'virtory console'",
+    Phase.CLOUD_INIT: "something cloud-init runs takes long: virtory ssh NAME cloud-init status --long",
+}
+
+
+def _clean(raw: bytes) -> str:
+    return _ANSI.sub(b"", raw).decode("utf-8", "replace").rstrip()

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 import struct
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from virtory.provision.errors import BadImage
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MAGIC = b"QFI\xfb"
 DATA_FILE_BIT = 1 << 2
@@ -30,7 +33,7 @@ _FOREIGN = {
 
 
 def detect(path: Path) -> str:
-    """"qcow2" or "raw", by content; raises `BadImage` for anything else that is recognised.
+    """ "qcow2" or "raw", by content; raises `BadImage` for anything else that is recognised.
 
     Only an import may use this: a machine's definition always states its formats.
     """

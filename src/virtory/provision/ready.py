@@ -1,29 +1,239 @@
-"""Waiting for a machine: a stream of `Progress` values from its console, its port and its agent.
+"""Waiting for a machine: a stream of `Progress` values from its console, its port and its events.
 
-The rule kept here: it only observes. However the wait ends, the machine goes on running.
+The rule kept here: it only observes. It takes nothing that somebody else may want (virtoryd's
+console history rather than the console itself), and however the wait ends, the machine goes on.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
-from virtory.provision.phases import Phase, Progress
+from virtory.errors import ConnectionLost, NotSupported, OperationFailed, VirtoryError
+from virtory.provision import ssh
+from virtory.provision.phases import Phase, Progress, Tracker
 
 if TYPE_CHECKING:
     from virtory.provision.machine import Machine
+    from virtory.provision.manifest import Manifest
 
-STALL_S = 45.0
+STALL_S = 60.0
+HISTORY_EVERY_S = 0.1
+PROBE_EVERY_S = 1.0
+PROBE_FOR_S = 20.0
+MOST_PROBES = 4
+ASK_AFTER_S = 5.0
+HISTORY = 1 << 18
+_STOPPED, _CRASHED = 5, 8
+
+Signal = Callable[[Tracker, float], list[Progress]]
 
 
 async def watch(
     machine: Machine, *, until: Phase = Phase.CLOUD_INIT, stall_s: float = STALL_S
 ) -> AsyncIterator[Progress]:
-    """Yield reports until the phase `until` is over or the machine is beyond waiting (FAILED).
+    """Yield reports until the phase `until` is over or the machine is off (FAILED).
 
-    A STALLED report is given after `stall_s` seconds without any sign of life, then again after
-    each doubling; the wait goes on. Breaking out of the loop or cancelling leaves the machine as
-    it is.
+    Times count from the call. A STALLED report is given after `stall_s` seconds without any sign
+    of life, then after each doubling, and at once for a console line that is known to mean trouble;
+    the wait goes on. Breaking out of the loop or cancelling leaves the machine as it is.
     """
-    ...
-    yield  # type: ignore[misc]
+    without = {Phase.CLOUD_INIT} if machine.manifest.cloud_init == "none" else set()
+    tracker = Tracker(until=until, without=frozenset(without), stall_s=stall_s)
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    for report in tracker.begin(0.0):
+        yield report
+    async with machine.domain.host.events("lifecycle", "reboot", domain=machine.domain) as events:
+        if not await machine.domain.is_active():
+            for report in tracker.stopped(0.0, "the machine is off"):
+                yield report
+            return
+        signals: asyncio.Queue[Signal | BaseException] = asyncio.Queue()
+        watcher = _Watcher(machine, tracker, signals)
+        tasks = watcher.start(events)
+        try:
+            for report in tracker.over(loop.time() - started, Phase.PROCESS, "QEMU runs"):
+                yield report
+            while not tracker.finished:
+                for report in await _next(signals, tracker, started):
+                    yield report
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _next(
+    signals: asyncio.Queue[Signal | BaseException], tracker: Tracker, started: float
+) -> list[Progress]:
+    loop = asyncio.get_running_loop()
+    wait = tracker.next_tick() - (loop.time() - started)
+    try:
+        signal = await asyncio.wait_for(signals.get(), max(wait, 0.01))
+    except TimeoutError:
+        return tracker.tick(loop.time() - started)
+    if isinstance(signal, BaseException):
+        raise signal
+    return signal(tracker, loop.time() - started)
+
+
+class _Watcher:
+    """The tasks that turn what can be observed into signals for the tracker."""
+
+    def __init__(
+        self,
+        machine: Machine,
+        tracker: Tracker,
+        signals: asyncio.Queue[Signal | BaseException],
+    ) -> None:
+        self._machine = machine
+        self._tracker = tracker
+        self._signals = signals
+        self._spoke = asyncio.Event()
+
+    def start(self, events: Any) -> list[asyncio.Task[None]]:
+        """The running tasks; the caller cancels them."""
+        jobs = [self._events(events), self._console(), self._port(), self._seed()]
+        return [asyncio.create_task(self._guarded(job)) for job in jobs]
+
+    async def _guarded(self, job: Awaitable[None]) -> None:
+        try:
+            await job
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self._signals.put_nowait(error)
+
+    async def _events(self, events: Any) -> None:
+        async for event in events:
+            if event.kind == "reboot":
+                self._signals.put_nowait(Tracker.rebooted)
+            elif event.event in (_STOPPED, _CRASHED):
+                why = "the machine crashed" if event.event == _CRASHED else "the machine went off"
+                self._signals.put_nowait(_stopped(why))
+
+    def _heard(self, data: bytes) -> None:
+        if data:
+            self._spoke.set()
+            self._signals.put_nowait(_fed(data))
+
+    async def _console(self) -> None:
+        domain = self._machine.domain
+        seen = b""
+        while True:
+            try:
+                history = await domain.console_history(limit=HISTORY)
+            except NotSupported:
+                await self._console_stream()
+                return
+            except ConnectionLost:
+                raise
+            except VirtoryError:
+                return  # it has no serial port, or has just gone off: other signals tell
+            self._heard(since(seen, history))
+            seen = history
+            await asyncio.sleep(HISTORY_EVERY_S)
+
+    async def _console_stream(self) -> None:
+        """For daemons that keep no history: the console itself, unless somebody uses it."""
+        with suppress(OperationFailed):
+            async with await self._machine.domain.open_console() as stream:
+                while data := await stream.read():
+                    self._heard(data)
+
+    async def _port(self) -> None:
+        """Connections are tried side by side: one that came before the guest's network hangs."""
+        attempts: set[asyncio.Task[str | None]] = set()
+        try:
+            while True:
+                if len(attempts) < MOST_PROBES:
+                    attempts.add(asyncio.create_task(banner(self._machine.manifest)))
+                self._spoke.clear()
+                spoke = asyncio.create_task(self._spoke.wait())
+                done, _ = await asyncio.wait(
+                    {*attempts, spoke}, timeout=PROBE_EVERY_S, return_when=asyncio.FIRST_COMPLETED
+                )
+                spoke.cancel()
+                for task in done & attempts:
+                    attempts.discard(task)
+                    found = task.result()
+                    if isinstance(found, str):
+                        self._signals.put_nowait(_over(Phase.SSH, found))
+                        return
+                await asyncio.sleep(0.2)
+        finally:
+            for task in attempts:
+                task.cancel()
+            await asyncio.gather(*attempts, return_exceptions=True)
+
+    async def _seed(self) -> None:
+        """Where the console does not say that cloud-init is done, its result file does."""
+        while True:
+            await asyncio.sleep(ASK_AFTER_S)
+            if self._tracker.phase is Phase.CLOUD_INIT:
+                found = await cloud_init_result(self._machine.manifest)
+                if found is not None:
+                    self._signals.put_nowait(_over(Phase.CLOUD_INIT, found))
+                    return
+
+
+def _fed(data: bytes) -> Signal:
+    return lambda tracker, now: tracker.feed(now, data)
+
+
+def _over(phase: Phase, evidence: str) -> Signal:
+    return lambda tracker, now: tracker.over(now, phase, evidence)
+
+
+def _stopped(why: str) -> Signal:
+    return lambda tracker, now: tracker.stopped(now, why)
+
+
+async def banner(manifest: Manifest) -> str | None:
+    """What the SSH server says first; None when nobody answered in time."""
+    with suppress(OSError, TimeoutError, ValueError):
+        async with asyncio.timeout(PROBE_FOR_S):
+            reader, writer = await asyncio.open_connection(manifest.host, manifest.port)
+            try:
+                while line := await reader.readline():
+                    if line.startswith(b"SSH-"):
+                        return line.decode(errors="replace").strip()
+            finally:
+                writer.close()
+                with suppress(OSError):
+                    await writer.wait_closed()
+    return None
+
+
+async def cloud_init_result(manifest: Manifest) -> str | None:
+    """What cloud-init left when it finished, by ssh; None while there is nothing."""
+    words = ssh.argv(manifest, ["cat", "/run/cloud-init/result.json"], batch=True)
+    process = await asyncio.create_subprocess_exec(
+        *words,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        out, _ = await process.communicate()
+    except asyncio.CancelledError:
+        process.kill()
+        await process.wait()
+        raise
+    with suppress(ValueError, KeyError, TypeError):
+        errors = json.loads(out)["v1"]["errors"]
+        return f"finished with errors: {'; '.join(map(str, errors))}" if errors else "finished"
+    return None
+
+
+def since(seen: bytes, history: bytes) -> bytes:
+    """What `history`, of which only the end is kept, has more than `seen`."""
+    if history.startswith(seen):
+        return history[len(seen) :]
+    tail = seen[-1024:]
+    at = history.rfind(tail)
+    return history if at < 0 else history[at + len(tail) :]

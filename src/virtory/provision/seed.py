@@ -10,10 +10,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from virtory.errors import InvalidArgument
-from virtory.provision.keys import HostKey
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from virtory.provision.keys import HostKey
 
 VOLUME = "cidata"
 NO_USER_DATA = "#cloud-config\n{}\n"

@@ -7,12 +7,15 @@ and the user's own known_hosts and agent configuration are never touched.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from virtory.provision.errors import SshFailed
-from virtory.provision.manifest import Manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from virtory.provision.manifest import Manifest
 
 
 def argv(

@@ -10,16 +10,16 @@ from typing import NamedTuple
 
 
 class Stall(NamedTuple):
-    """`final`: the guest can not go on by itself from here."""
+    """`at_once`: the line alone proves trouble; otherwise only when nothing follows for long."""
 
     pattern: re.Pattern[str]
     cause: str
     cure: str
-    final: bool
+    at_once: bool
 
 
-def _stall(pattern: str, cause: str, cure: str, *, final: bool = False) -> Stall:
-    return Stall(re.compile(pattern), cause, cure, final)
+def _stall(pattern: str, cause: str, cure: str, *, at_once: bool = True) -> Stall:
+    return Stall(re.compile(pattern), cause, cure, at_once)
 
 
 STALLS = (
@@ -27,31 +27,26 @@ STALLS = (
         r"VFS: Unable to mount root fs|Cannot open root device",
         "the kernel found no root file system",
         "check root= in the kernel command line, and that the disk is the first virtio disk",
-        final=True,
     ),
     _stall(
         r"Kernel panic - not syncing: .*(No working init found|Attempted to kill init)",
         "the first program of the guest is missing or ended",
         "the image is broken: make it again, or start it with another init=",
-        final=True,
     ),
     _stall(
         r"Kernel panic - not syncing: System is deadlocked on memory|Out of memory and no killable",
         "the guest has too little memory to boot",
         "give it more: virtory rm it and create it again with --memory 1G",
-        final=True,
     ),
     _stall(
         r"Kernel panic - not syncing",
         "the guest's kernel panicked",
         "read the lines above the panic; 'virtory console' shows them all",
-        final=True,
     ),
     _stall(
         r"No bootable device|Boot failed: not a bootable disk|No more boot devices",
         "the firmware found no boot loader on any disk",
         "the image may want UEFI rather than BIOS (or the reverse), or is not bootable",
-        final=True,
     ),
     _stall(
         r"UEFI Interactive Shell|^Shell> ?$",
@@ -72,6 +67,7 @@ STALLS = (
         r"^grub> ?$",
         "GRUB has no configuration and waits for commands",
         "type 'boot' commands by 'virtory console', or make the image again",
+        at_once=False,
     ),
     _stall(
         r"ALERT!\s+.* does not exist\.\s+Dropping to a shell|\(initramfs\) ?$|Gave up waiting for root",
@@ -87,6 +83,7 @@ STALLS = (
         r"A start job is running for (?!.*cloud)(?P<what>[^()]+)",
         "systemd waits for a service of the guest",
         "the line names it; it has a time limit of its own, shown there",
+        at_once=False,
     ),
     _stall(
         r"No DHCPOFFERS received|udhcpc: no lease, failing|No working leases in persistent database"
@@ -108,6 +105,7 @@ STALLS = (
         r"Booting from ROM|ERROR: No configuration file found|iPXE.*(Nothing to boot|No more network)",
         "the firmware tries to boot from the network",
         "the disk is not bootable, or is not first in the boot order",
+        at_once=False,
     ),
 )
 

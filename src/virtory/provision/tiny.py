@@ -11,8 +11,8 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from virtory.provision import cpio, elf, packages
 from virtory.provision.errors import BuildFailed
@@ -20,6 +20,9 @@ from virtory.provision.images import DISK, INITRD, KERNEL, Image, ImageStore
 from virtory.provision.kernel import Modules, bare_kernel
 from virtory.provision.programs import require, run
 from virtory.provision.steps import Report, silent, step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 FILES = Path(__file__).parent / "files" / "tiny"
 PROGRAMS = ("busybox-static", "dropbear-bin", "qemu-guest-agent", "e2fsprogs")
@@ -34,7 +37,16 @@ BINARIES = {
 EARLY = ("virtio_pci", "virtio_rng", "virtio_mmio", "virtio_blk", "virtio_net")
 LATE = (
     *("virtio_console", "virtio_balloon", "isofs", "button", "evdev", "pvpanic_pci"),
-    *("virtiofs", "overlay", "vfat", "nls_ascii", "virtio_scsi", "sd_mod", "sr_mod", "vmw_vsock_virtio_transport"),
+    *(
+        "virtiofs",
+        "overlay",
+        "vfat",
+        "nls_ascii",
+        "virtio_scsi",
+        "sd_mod",
+        "sr_mod",
+        "vmw_vsock_virtio_transport",
+    ),
 )
 CMDLINE = (
     "console=ttyS0 root=/dev/vda quiet panic=10 no_timer_check tsc=reliable mitigations=off"
@@ -179,7 +191,9 @@ def _root(tree: Path, release: str, root: Path) -> Path:
 
 
 def _applets(root: Path) -> None:
-    done = subprocess.run([root / "usr/bin/busybox", "--list-full"], capture_output=True, check=True)
+    done = subprocess.run(
+        [root / "usr/bin/busybox", "--list-full"], capture_output=True, check=True
+    )
     for path in done.stdout.decode().split():
         folder = "sbin" if path.startswith(("sbin/", "usr/sbin/")) else "bin"
         link = root / "usr" / folder / path.rpartition("/")[2]

@@ -1,0 +1,182 @@
+"""The domain a machine is: an order, an image and what was chosen for it, as a value of the model.
+
+The rule kept here: pure. Everything that had to be found out or made is in `Choice`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from virtory.model.values import Size
+
+if TYPE_CHECKING:
+    from virtory.model.domain import Domain
+    from virtory.model.domain.devices.interface import PortForward
+    from virtory.model.domain.os import Os
+    from virtory.provision.images import Image
+    from virtory.provision.manifest import Manifest
+    from virtory.provision.order import Order
+
+AGENT = "org.qemu.guest_agent.0"
+DEFAULT_MEMORY = Size.of_mib(512)
+DISK_FILE = "disk.qcow2"
+SEED_FILE = "seed.iso"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What `machine.create` found out or chose: how it runs and boots, who it is."""
+
+    kvm: bool
+    direct: bool
+    uuid: str
+    mac: str
+    serial: str
+
+    @property
+    def spoken(self) -> str:
+        """How the machine runs, as words for the user."""
+        run = "by KVM" if self.kvm else "emulated (no usable KVM)"
+        boot = "booting its kernel directly" if self.direct else "booting from its disk"
+        return f"{run}, {boot}"
+
+
+def describe(order: Order, image: Image, manifest: Manifest, choice: Choice) -> Domain:
+    """The domain of the order."""
+    from virtory.codec.xml import Verbatim
+    from virtory.model.domain import Domain
+    from virtory.model.domain.clock import Clock
+    from virtory.model.domain.cpu import Cpu, Vcpu
+    from virtory.model.domain.domain import GenId
+    from virtory.model.domain.features import Apic, Features
+    from virtory.model.domain.sysinfo import Entry, EntryBlock, Sysinfo
+    from virtory.model.values import Uuid
+
+    memory = memory_of(order, image)
+    return Domain(
+        type="kvm" if choice.kvm else "qemu",
+        name=order.name,
+        uuid=Uuid.parse(choice.uuid),
+        genid=GenId(),
+        metadata=Verbatim(f"<metadata>{manifest.to_xml()}</metadata>"),
+        memory=memory,
+        current_memory=memory,
+        vcpu=Vcpu(count=order.vcpus),
+        sysinfos=(
+            Sysinfo(
+                type="smbios",
+                system=EntryBlock(entries=(Entry(name="serial", value=choice.serial),)),
+            ),
+        ),
+        os=_os(image, choice),
+        features=Features(acpi=True, apic=Apic()),
+        cpu=Cpu(mode="host-passthrough") if choice.kvm else None,
+        clock=Clock(offset="utc"),
+        devices=_devices(order, manifest, choice),
+    )
+
+
+def memory_of(order: Order, image: Image) -> Size:
+    """The memory asked for, else what the image is comfortable with."""
+    if order.memory is not None:
+        return order.memory
+    if image.cloud_init == "minimal":
+        return Size(max(Size.of_mib(256), image.min_memory))
+    return Size(max(DEFAULT_MEMORY, image.min_memory))
+
+
+def _os(image: Image, choice: Choice) -> Os:
+    from virtory.model.domain.os import BootDevice, Os, OsType
+
+    kind = OsType(arch=image.arch, machine="q35")
+    if choice.direct:
+        return Os(
+            type=kind,
+            kernel=str(image.kernel),
+            initrd=str(image.initrd) if image.initrd else None,
+            cmdline=image.cmdline or None,
+            smbios="sysinfo",
+        )
+    return Os(
+        firmware_auto="efi" if image.firmware == "uefi" else None,
+        type=kind,
+        boots=(BootDevice(dev="hd"),),
+        smbios="sysinfo",
+    )
+
+
+def _devices(order: Order, manifest: Manifest, choice: Choice):  # type: ignore[no-untyped-def]
+    from virtory.model.domain import Devices
+    from virtory.model.domain.devices.balloon import Balloon
+    from virtory.model.domain.devices.channel import Channel, ChannelTarget
+    from virtory.model.domain.devices.character import CharacterSource
+    from virtory.model.domain.devices.console import Console, ConsoleTarget
+    from virtory.model.domain.devices.disk import Disk, DiskDriver, Source, Target
+    from virtory.model.domain.devices.graphics import Graphics, Listen
+    from virtory.model.domain.devices.interface import Interface, InterfaceMac
+    from virtory.model.domain.devices.panic import Panic
+    from virtory.model.domain.devices.rng import Rng, RngBackend
+    from virtory.model.domain.devices.serial import Serial, SerialTarget
+    from virtory.model.domain.devices.video import Video, VideoModel
+    from virtory.model.values import Mac
+
+    directory = manifest.directory
+    return Devices(
+        disks=(
+            Disk(
+                driver=DiskDriver(name="qemu", type="qcow2", discard="unmap"),
+                source=Source(file=str(directory / DISK_FILE)),
+                target=Target(dev="vda", bus="virtio"),
+            ),
+            # A virtio disk rather than a CD-ROM drive: cloud kernels carry no driver for SATA.
+            Disk(
+                driver=DiskDriver(name="qemu", type="raw"),
+                source=Source(file=str(directory / SEED_FILE)),
+                target=Target(dev="vdb", bus="virtio"),
+                readonly=True,
+            ),
+        ),
+        interfaces=(
+            Interface(
+                type="user",
+                mac=InterfaceMac(address=Mac.parse(choice.mac)),
+                model="virtio",
+                port_forwards=_forwards(order, manifest),
+            ),
+        ),
+        serials=(Serial(type="pty", target=SerialTarget(type="isa-serial", port=0)),),
+        consoles=(
+            Console(type="pty", target=ConsoleTarget(type="serial", port=0)),
+            Console(type="pty", target=ConsoleTarget(type="virtio", port=1)),
+        ),
+        channels=(
+            Channel(
+                type="unix",
+                sources=(CharacterSource(mode="bind"),),
+                target=ChannelTarget(type="virtio", name=AGENT),
+            ),
+        ),
+        graphics=(Graphics(type="vnc", listens=(Listen(type="socket"),)),)
+        if order.graphics
+        else (),
+        videos=(Video(model=VideoModel(type="virtio")),) if order.graphics else (),
+        rngs=(Rng(model="virtio", backend=RngBackend(model="random", path="/dev/urandom")),),
+        balloon=Balloon(model="virtio"),
+        panics=(Panic(model="isa"),),
+    )
+
+
+def _forwards(order: Order, manifest: Manifest) -> tuple[PortForward, ...]:
+    from virtory.model.domain.devices.interface import PortForward, PortRange
+
+    wanted = [("tcp", manifest.host, manifest.port, 22)]
+    wanted += [(f.protocol, f.address, f.host_port, f.guest_port) for f in order.forwards]
+    return tuple(
+        PortForward(
+            proto="udp" if protocol == "udp" else "tcp",
+            address=address,
+            ranges=(PortRange(start=host_port, to=guest_port),),
+        )
+        for protocol, address, host_port, guest_port in wanted
+    )
