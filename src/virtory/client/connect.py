@@ -260,7 +260,7 @@ class Host(HostDomains, HostObjects, HostInfo):
 
         return Subscription(self, kinds or ("lifecycle",), domain or subject, limit)
 
-    # -- what only virtoryd answers ------------------------------------------------------------------
+    # -- what only virtoryd answers ----------------------------------------------------------------
     async def daemon_info(self) -> ours.DaemonInfoRet:
         """`DAEMON_INFO` of virtory's own program: version, pid, uptime in seconds, directory.
 

@@ -1,8 +1,8 @@
 """What can happen: one class per kind of event, with libvirt's names and numbers.
 
 The rule kept here: a kind is declared once, as a class; its fields are those of the message, and
-the number is what libvirt registers it by. `KINDS` names them all; numbers in fields are explained by
-the groups of `virtory.flags` (`DomainEventLifecycle`, `DomainEventStopped` …).
+the number is what libvirt registers it by. `KINDS` names them all; numbers in fields are explained
+by the groups of `virtory.flags` (`DomainEventLifecycle`, `DomainEventStopped` …).
 
     async with host.events("lifecycle", "reboot") as events:
         await domain.start()
