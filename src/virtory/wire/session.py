@@ -189,7 +189,10 @@ class Session:
     def call(
         self, procedure: Procedure[A, Any], args: A | None = None, fds: Sequence[int] = ()
     ) -> int:
-        """Queue a call; its serial comes back in the Reply or Failure. `fds` change owner."""
+        """Queue a call; its serial comes back in the Reply or Failure.
+
+        `fds` change owner, unless this raises.
+        """
         if self.role != CLIENT or self.closed:
             raise LocalMisuse(f"{procedure.name} cannot be called: {self._state()}")
         if procedure.event or _kind_of(args) is not procedure.args:
@@ -207,7 +210,10 @@ class Session:
         return serial
 
     def abandon(self, serial: int) -> None:
-        """Nobody waits for this call any more: its answer, when it comes, is dropped."""
+        """Nobody waits for this call any more: its answer, when it comes, is dropped.
+
+        A stream that it opens is aborted.
+        """
         if serial in self._pending:
             self._abandoned.add(serial)
 
@@ -220,7 +226,11 @@ class Session:
     # The server's verbs
 
     def reply(self, call: Call, ret: Record | None = None, fds: Sequence[int] = ()) -> None:
-        """Answer a call; raises XdrError, the call still open, when `ret` is over a limit."""
+        """Answer a call; `fds` change owner, unless this raises.
+
+        Raises XdrError when `ret` is over a limit; the call is then still to be answered. On a
+        closed session nothing is sent, and the descriptors come back by `take_strays`.
+        """
         procedure = call.procedure
         if call.answered:
             raise LocalMisuse(f"{procedure.name} {call.serial} was answered twice")
@@ -233,6 +243,7 @@ class Session:
         else:
             body = ret.encode()
         if self.closed:
+            self._reader.strays += fds
             return
         self._send(procedure, REPLY_WITH_FDS if fds else REPLY, call.serial, OK, body, fds)
         call.answered = True
@@ -312,6 +323,7 @@ class Session:
             if serial not in self._abandoned
         ]
         self._pending.clear()
+        self._abandoned.clear()
         self.open_calls = 0
         self._reader.close()
         incoming += self._streams.end(error)
