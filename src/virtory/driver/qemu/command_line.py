@@ -1,0 +1,272 @@
+"""QEMU's command line: the live description and its plan in, arguments out.
+
+The rule kept here: pure. The same values give the same arguments, which `tests/data/domain/*.args`
+hold; QEMU gets descriptors, not paths, and can start nothing, raise nothing, reach no monitor but
+the daemon's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from virtory.driver.qemu import machine
+from virtory.driver.qemu.devices import Item, Wiring
+from virtory.driver.qemu.devices import (
+    balloon,
+    character,
+    controller,
+    disk,
+    display,
+    input,
+    interface,
+    rng,
+    sound,
+    tpm,
+    vsock,
+    watchdog,
+)
+from virtory.driver.qemu.machine import escaped, packed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from virtory.driver.qemu.capabilities import Capabilities
+    from virtory.driver.qemu.plan import Plan
+    from virtory.model.domain import Domain
+
+SANDBOX: Final = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+_BOOT_KINDS: Final = {"hd": "disk", "cdrom": "cdrom", "fd": "floppy"}
+
+
+class Step(NamedTuple):
+    """One QMP command of `setup`; `slots` are sent before it with `getfd`, named `slotN`."""
+
+    command: str
+    arguments: dict[str, Any]
+    slots: tuple[int, ...] = ()
+
+
+def command_line(
+    domain: Domain,
+    plan: Plan,
+    capabilities: Capabilities,
+    fds: Mapping[int, int] | None = None,
+) -> list[str]:
+    """The arguments of the process, the program first.
+
+    `domain` is the live description (with addresses and aliases), `fds` maps the plan's slots to
+    the numbers that descriptors have in the new process; without it slots stand for themselves.
+    The machine starts paused; `setup` says what is to be sent before it may run.
+    """
+    wiring = Wiring(domain, plan, capabilities, fds or {})
+    arguments = [plan.emulator, "-name", f"guest={escaped(domain.name)},debug-threads=on", "-S"]
+    arguments += _descriptors(wiring)
+    arguments += machine.firmware(wiring)
+    arguments += machine.machine(wiring)
+    arguments += machine.memory(wiring)
+    arguments += machine.iothreads(domain)
+    arguments += ["-uuid", str(domain.uuid)]
+    arguments += machine.smbios(domain)
+    arguments += ["-no-user-config", "-nodefaults"]
+    if not any(each.type == "vnc" for each in domain.devices.graphics):
+        arguments += ["-display", "none"]
+    arguments += _monitor(wiring)
+    arguments += machine.clock(domain)
+    arguments += ["-action", _actions(domain)]
+    arguments += machine.boot(wiring)
+    for item in items(wiring):
+        arguments += argument(item)
+    for number, graphics in enumerate(domain.devices.graphics):
+        if graphics.type == "vnc" and number == 0:
+            arguments += ["-vnc", display.vnc_argument(graphics, wiring)]
+            if graphics.keymap is not None:
+                arguments += ["-k", graphics.keymap]
+    arguments += ["-sandbox", SANDBOX, "-msg", "timestamp=on"]
+    if domain.qemu_commandline is not None:
+        arguments += [each.value for each in domain.qemu_commandline.args]
+    return arguments
+
+
+def environment(domain: Domain) -> dict[str, str]:
+    """The variables that QEMU runs with; nothing of the daemon's own."""
+    variables = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+    variables["LC_ALL"] = "C"
+    if domain.clock.offset == "timezone" and domain.clock.timezone:
+        variables["TZ"] = domain.clock.timezone
+    if domain.qemu_commandline is not None:
+        variables |= {each.name: each.value or "" for each in domain.qemu_commandline.envs}
+    return variables
+
+
+def setup(domain: Domain, plan: Plan) -> list[Step]:
+    """What the monitor is told, in this order, before the machine may run."""
+    steps = []
+    for number, graphics in enumerate(domain.devices.graphics):
+        if graphics.type != "vnc":
+            continue
+        if graphics.passwd is not None:
+            password = {"protocol": "vnc", "password": graphics.passwd}
+            steps.append(Step("set_password", password))
+        slot = plan.slot(f"vnc:{number}")
+        listen = graphics.listens[0] if graphics.listens else None
+        if slot is not None:
+            address: dict[str, Any] = {"type": "fd", "str": f"slot{slot}"}
+        elif listen is not None and listen.type in ("address", "network"):
+            host = listen.address or "127.0.0.1"
+            address = {"type": "inet", "host": host, "port": str(plan.vnc_ports[number])}
+        else:
+            continue
+        where = {"type": "vnc", "addresses": [address]}
+        steps.append(Step("display-update", where, () if slot is None else (slot,)))
+    steps += _balloon_steps(domain)
+    steps += [
+        Step("set_link", {"name": each.alias, "up": False})
+        for each in domain.devices.interfaces
+        if each.link == "down"
+    ]
+    return steps
+
+
+def _balloon_steps(domain: Domain) -> list[Step]:
+    device = domain.devices.balloon
+    if device is None or device.model == "none":
+        return []
+    steps = []
+    if device.stats_period:
+        value = {
+            "path": f"/machine/peripheral/{device.alias}",
+            "property": "guest-stats-polling-interval",
+            "value": device.stats_period,
+        }
+        steps.append(Step("qom-set", value))
+    if domain.current_memory is not None and domain.current_memory < domain.memory:
+        steps.append(Step("balloon", {"value": int(domain.current_memory)}))
+    return steps
+
+
+def items(wiring: Wiring) -> list[Item]:
+    """Every device of the machine, in the order in which QEMU must make them."""
+    devices, order = wiring.domain.devices, _boot_indexes(wiring.domain)
+    made: list[Item] = []
+    for each in sorted(devices.controllers, key=lambda c: (c.type != "pci", c.index or 0)):
+        made += controller.describe(each, wiring)
+    for hub in devices.hubs:
+        made += input.describe_hub(hub, wiring)
+    for number, one in enumerate(devices.disks):
+        made += disk.describe(one, wiring, order.get(("disks", number)))
+    for number, card in enumerate(devices.interfaces):
+        made += interface.describe(card, wiring, order.get(("interfaces", number)))
+    for serial in devices.serials:
+        made += character.describe_serial(serial, wiring)
+    for parallel in devices.parallels:
+        made += character.describe_parallel(parallel, wiring)
+    for channel in devices.channels:
+        made += character.describe_channel(channel, wiring)
+    for console in devices.consoles:
+        made += character.describe_console(console, wiring)
+    made += [item for each in devices.tpms for item in tpm.describe(each, wiring)]
+    made += [item for each in devices.inputs for item in input.describe(each, wiring)]
+    made += [item for each in devices.audios for item in sound.describe_audio(each, wiring)]
+    made += [item for each in devices.videos for item in display.describe_video(each, wiring)]
+    made += [item for each in devices.sounds for item in sound.describe(each, wiring)]
+    made += [item for each in devices.watchdogs for item in watchdog.describe(each, wiring)]
+    made += balloon.describe(devices.balloon, wiring) if devices.balloon is not None else []
+    made += [item for each in devices.rngs for item in rng.describe(each, wiring)]
+    made += vsock.describe(devices.vsock, wiring) if devices.vsock is not None else []
+    made += _machine_devices(wiring.domain)
+    made += [item for each in devices.panics for item in watchdog.describe_panic(each, wiring)]
+    return made
+
+
+def _machine_devices(domain: Domain) -> Iterable[Item]:
+    """Devices that the description names outside of `<devices>`."""
+    if domain.genid is not None:
+        guid = str(domain.genid.uuid) if domain.genid.uuid is not None else "auto"
+        yield Item("device", {"driver": "vmgenid", "guid": guid, "id": "vmgenid0"})
+    if domain.features is not None and domain.features.vmcoreinfo:
+        yield Item("device", {"driver": "vmcoreinfo"})
+
+
+def _boot_indexes(domain: Domain) -> dict[tuple[str, int], int]:
+    """Which device is booted from first, second …: its own order, or the first of each class."""
+    rows = {"disks": domain.devices.disks, "interfaces": domain.devices.interfaces}
+    order = {
+        (field, number): device.boot_order
+        for field, row in rows.items()
+        for number, device in enumerate(row)
+        if device.boot_order is not None
+    }
+    if order:
+        return order
+    for index, boot in enumerate(domain.os.boots, start=1):
+        if boot.dev == "network":
+            if domain.devices.interfaces:
+                order["interfaces", 0] = index
+            continue
+        wanted = _BOOT_KINDS[boot.dev]
+        for number, each in enumerate(domain.devices.disks):
+            if each.device == wanted or (wanted == "disk" and each.device == "lun"):
+                order.setdefault(("disks", number), index)
+                break
+    return order
+
+
+def _descriptors(wiring: Wiring) -> list[str]:
+    arguments = []
+    for file in wiring.plan.files:
+        if file.mode != "memory" and file.purpose != "vsock":
+            number = wiring.fd(file.slot)
+            opaque = escaped(file.purpose)
+            arguments += ["-add-fd", f"fd={number},set={file.fdset},opaque={opaque}"]
+    return arguments
+
+
+def _monitor(wiring: Wiring) -> list[str]:
+    slot = wiring.plan.slot("monitor")
+    assert slot is not None, "every plan has a monitor"
+    where = f"fd={wiring.fd(slot)},server=on,wait=off"
+    return ["-chardev", f"socket,id=charmonitor,{where}",
+            "-mon", "chardev=charmonitor,id=monitor,mode=control"]  # fmt: skip
+
+
+def _actions(domain: Domain) -> str:
+    """After its end the machine stays, paused, until the daemon has seen why it ended."""
+    reboot = "shutdown" if domain.on_reboot == "destroy" else "reset"
+    parts = [f"reboot={reboot}", "shutdown=pause", "panic=pause"]
+    for each in domain.devices.watchdogs[:1]:
+        action = {"dump": "pause"}.get(each.action, each.action)
+        parts.append(f"watchdog={action}")
+    return ",".join(parts)
+
+
+# -- items as arguments -------------------------------------------------------------------------------
+
+
+def argument(item: Item) -> list[str]:
+    """The two words of the command line that make this item."""
+    if item.kind == "chardev":
+        return ["-chardev", _chardev(item.value)]
+    if item.kind == "tpmdev":
+        value = item.value
+        return ["-tpmdev", f"{value['type']},id={value['id']},chardev={value['chardev']}"]
+    return [f"-{item.kind}", packed(item.value)]
+
+
+def _chardev(value: dict[str, Any]) -> str:
+    """`-chardev` takes no JSON (in QEMU 7.2): its own notation of the same."""
+    backend = value["backend"]
+    parts = [backend["type"], f"id={value['id']}"]
+    data = dict(backend["data"])
+    address = data.pop("addr", None)
+    if address is not None:
+        inner = address["data"]
+        names = {"fd": (("fd", "str"),), "unix": (("path", "path"),)}.get(
+            address["type"], (("host", "host"), ("port", "port"))
+        )
+        parts += [f"{name}={escaped(str(inner[key]))}" for name, key in names]
+    if "out" in data:
+        parts.append(f"path={escaped(str(data.pop('out')))}")
+    for name, each in data.items():
+        text = ("on" if each else "off") if isinstance(each, bool) else escaped(str(each))
+        parts.append(f"{name}={text}")
+    return ",".join(parts)

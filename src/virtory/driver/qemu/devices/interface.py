@@ -1,0 +1,97 @@
+"""Network cards on user-mode networking: QEMU's own (slirp), or passt through a socket.
+
+The rule kept here: the card is the same whatever it is plugged into.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from virtory.driver.qemu.devices.wiring import Item, Wiring, virtio_options, without_none
+
+if TYPE_CHECKING:
+    from virtory.model.domain.devices.interface import Interface, PortForward
+
+MODELS = ("virtio", "virtio-transitional", "virtio-non-transitional", "e1000", "e1000e", "rtl8139",
+          "ne2k_pci", "pcnet", "vmxnet3", "igb", "i82551", "i82557b", "i82559er", "tulip")  # fmt: skip
+
+
+def describe(interface: Interface, wiring: Wiring, boot_index: int | None = None) -> list[Item]:
+    """The host's side, then the card."""
+    alias = interface.alias or ""
+    number = alias.removeprefix("net")
+    back_end = f"hostnet{number}" if number.isdigit() else f"host-{alias}"
+    model = interface.model or "rtl8139"
+    if model.startswith("virtio"):
+        driver = wiring.virtio("virtio-net", interface, model)
+    else:
+        driver = model
+    value = {
+        "driver": driver,
+        "netdev": back_end,
+        "id": alias,
+        "mac": str(interface.mac.address) if interface.mac is not None else None,
+        "bootindex": boot_index,
+        "host_mtu": interface.mtu if model.startswith("virtio") else None,
+        **_queues(interface),
+        **virtio_options(interface.driver),
+        **wiring.place(interface),
+    }
+    if interface.rom is not None:
+        value["romfile"] = "" if interface.rom.enabled is False else interface.rom.file
+        value["rombar"] = None if interface.rom.bar is None else int(interface.rom.bar)
+    return [
+        Item("netdev", _back_end(interface, wiring, back_end)),
+        Item("device", without_none(value)),
+    ]
+
+
+def _queues(interface: Interface) -> dict[str, Any]:
+    driver = interface.driver
+    if driver is None or not (interface.model or "").startswith("virtio"):
+        return {}
+    options: dict[str, Any] = {
+        "tx": {"timer": "timer", "iothread": "bh"}.get(driver.txmode or ""),
+        "ioeventfd": driver.ioeventfd,
+        "event_idx": driver.event_idx,
+        "rx_queue_size": driver.rx_queue_size,
+        "tx_queue_size": driver.tx_queue_size,
+    }
+    if driver.host is not None:
+        for name in ("tso4", "tso6", "ecn", "ufo"):
+            options[f"host_{name}"] = getattr(driver.host, name)
+        options["csum"], options["gso"] = driver.host.csum, driver.host.gso
+        options["mrg_rxbuf"] = driver.host.mrg_rxbuf
+    if driver.guest is not None:
+        for name in ("csum", "tso4", "tso6", "ecn", "ufo"):
+            options[f"guest_{name}"] = getattr(driver.guest, name)
+    return options
+
+
+def _back_end(interface: Interface, wiring: Wiring, name: str) -> dict[str, Any]:
+    slot = wiring.plan.slot(f"net:{interface.alias}")
+    if slot is not None:
+        address = {"type": "fd", "str": wiring.fd(slot)}
+        return {"type": "stream", "id": name, "server": False, "addr": address}
+    value: dict[str, Any] = {"type": "user", "id": name}
+    for each in interface.ips:
+        prefix = each.prefix
+        if each.family == "ipv6":
+            value["ipv6-prefix"] = each.address
+            value["ipv6-prefixlen"] = 64 if prefix is None else prefix
+        else:
+            value["net"] = each.address if prefix is None else f"{each.address}/{prefix}"
+    forwards = [rule for each in interface.port_forwards for rule in _rules(each)]
+    if forwards:
+        value["hostfwd"] = [{"str": rule} for rule in forwards]
+    return value
+
+
+def _rules(forward: PortForward) -> list[str]:
+    rules = []
+    for span in forward.ranges:
+        first = span.to or span.start
+        for port in range(span.start, (span.end or span.start) + 1):
+            guest = first + port - span.start
+            rules.append(f"{forward.proto}:{forward.address or ''}:{port}-:{guest}")
+    return rules

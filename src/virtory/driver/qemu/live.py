@@ -1,0 +1,123 @@
+"""What a running machine's description says beyond its definition.
+
+The rule kept here: only what is true of this run: the images in use, sockets, ports, terminals, the
+CPU that QEMU gives, the user it runs as.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from virtory.driver.qemu.cpu import live_cpu
+from virtory.model.domain.devices.character import CharacterSource
+from virtory.model.domain.devices.disk import BackingStore, Disk, Source
+from virtory.model.domain.seclabel import Seclabel
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from virtory.driver.qemu.capabilities import Capabilities
+    from virtory.driver.qemu.plan import Image, Plan
+    from virtory.model.domain import Domain
+    from virtory.model.domain.devices.graphics import Graphics
+
+_CHARACTERS = ("serials", "parallels", "consoles", "channels")
+
+
+def with_plan(live: Domain, plan: Plan) -> Domain:
+    """The same with what the plan has chosen."""
+    devices = live.devices
+    changes: dict[str, Any] = {
+        "disks": tuple(_disk(each, plan) for each in devices.disks),
+        "graphics": tuple(_graphics(g, n, plan) for n, g in enumerate(devices.graphics)),
+    }
+    for field in _CHARACTERS:
+        changes[field] = tuple(_character(each, plan) for each in getattr(devices, field))
+    if devices.vsock is not None and devices.vsock.cid is not None and plan.cids:
+        cid = replace(devices.vsock.cid, address=plan.cids[0])
+        changes["vsock"] = replace(devices.vsock, cid=cid)
+    seclabels = live.seclabels
+    if plan.uid is not None and not any(each.model == "dac" for each in seclabels):
+        label = f"+{plan.uid}:+{plan.gid}"
+        mine = Seclabel(type="dynamic", model="dac", relabel=False, label=label, imagelabel=label)
+        seclabels = (*seclabels, mine)
+    return replace(live, devices=replace(devices, **changes), seclabels=seclabels)
+
+
+def with_cpu(live: Domain, capabilities: Capabilities, accelerator: str) -> Domain:
+    """The same with the CPU that the guest sees."""
+    if live.cpu is None:
+        return live
+    return replace(live, cpu=live_cpu(live.cpu, capabilities, accelerator))
+
+
+def with_terminals(live: Domain, terminals: Mapping[str, str]) -> Domain:
+    """The same with the paths of pseudo-terminals, by alias, that QEMU has opened."""
+    changes: dict[str, Any] = {}
+    for field in _CHARACTERS:
+        row = []
+        for device in getattr(live.devices, field):
+            path = terminals.get(device.alias or "")
+            if device.type == "pty" and path is not None:
+                device = replace(device, sources=(CharacterSource(path=path),))
+                if field == "consoles" and not row:
+                    device = replace(device, tty=path)
+            row.append(device)
+        changes[field] = tuple(row)
+    return replace(live, devices=replace(live.devices, **changes))
+
+
+def _disk(disk: Disk, plan: Plan) -> Disk:
+    images = plan.chain(disk.target.dev)
+    if not images or disk.source is None:
+        return disk
+    source = replace(disk.source, index=images[0].index)
+    return replace(disk, source=source, backing_store=_below(images[1:]))
+
+
+def _below(images: list[Image]) -> BackingStore:
+    """The chain as elements; an empty one says that nothing is below."""
+    store = BackingStore()
+    for image in reversed(images):
+        source = Source(dev=image.path) if image.is_device else Source(file=image.path)
+        store = BackingStore(
+            type="block" if image.is_device else "file",
+            index=image.index,
+            format=image.format,
+            source=source,
+            backing_store=store,
+        )
+    return store
+
+
+def _character(device: Any, plan: Plan) -> Any:
+    if device.type != "unix":
+        return device
+    path = plan.path(f"char:{device.alias}")
+    if path is None:
+        return device
+    source = device.source or CharacterSource()
+    changes: dict[str, Any] = {"sources": (replace(source, mode="bind", path=path),)}
+    if getattr(device.target, "name", None) is not None:
+        changes["target"] = replace(device.target, state="disconnected")
+    return replace(device, **changes)
+
+
+def _graphics(graphics: Graphics, number: int, plan: Plan) -> Graphics:
+    if graphics.type != "vnc" or not graphics.listens:
+        return graphics
+    listen = graphics.listens[0]
+    if listen.type == "socket":
+        path = plan.path(f"vnc:{number}")
+        listen = replace(listen, socket=path)
+        return replace(graphics, socket=path, listens=(listen, *graphics.listens[1:]))
+    if listen.type in ("address", "network"):
+        listen = replace(listen, address=listen.address or "127.0.0.1")
+        return replace(
+            graphics,
+            port=plan.vnc_ports[number],
+            listen=listen.address,
+            listens=(listen, *graphics.listens[1:]),
+        )
+    return graphics

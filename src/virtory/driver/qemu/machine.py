@@ -1,0 +1,304 @@
+"""The machine itself: `-machine`, processors, memory, firmware, clock, SMBIOS, boot.
+
+The rule kept here: each function returns arguments in the order in which QEMU must read them.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from virtory.driver.qemu import cpu
+from virtory.driver.qemu.machine_kind import family
+from virtory.model.values import Size
+
+if TYPE_CHECKING:
+    from virtory.driver.qemu.devices import Wiring
+    from virtory.model.domain import Domain
+    from virtory.model.domain.memory import MemoryBacking
+    from virtory.model.domain.sysinfo import Entry, EntryBlock
+
+_SMBIOS_TABLES = (("bios", 0), ("system", 1), ("chassis", 3))
+
+
+def escaped(text: str) -> str:
+    """Text as part of a comma-separated option."""
+    return text.replace(",", ",,")
+
+
+def packed(value: dict[str, Any]) -> str:
+    """A JSON argument, without blanks."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def firmware(wiring: Wiring) -> list[str]:
+    """The flash devices' nodes; `-machine` refers to them."""
+    plan, arguments = wiring.plan, []
+    loader, nvram = wiring.domain.os.loader, wiring.domain.os.nvram
+    for number, (purpose, source) in enumerate((("firmware", loader), ("nvram", nvram))):
+        slot = plan.slot(purpose)
+        if slot is None:
+            continue
+        read_only = number == 0 and bool(loader and loader.readonly)
+        file = {
+            "driver": "file",
+            "filename": wiring.image_path(slot),
+            "node-name": f"virtory-pflash{number}-storage",
+            "read-only": read_only,
+        }
+        node = {
+            "driver": (source.format if source is not None else None) or "raw",
+            "node-name": f"virtory-pflash{number}-format",
+            "read-only": read_only,
+            "file": file["node-name"],
+        }
+        arguments += ["-blockdev", packed(file), "-blockdev", packed(node)]
+    return arguments
+
+
+def machine(wiring: Wiring) -> list[str]:
+    """`-machine`, `-accel` and what goes with them."""
+    domain, plan = wiring.domain, wiring.plan
+    features = domain.features
+    kind = wiring.capabilities.canonical_machine(domain.os.type.machine)
+    parts = [kind.name, "usb=off", "dump-guest-core=off"]
+    if features is not None and features.vmport is not None:
+        parts.append(f"vmport={_on(features.vmport)}")
+    if features is not None and features.smm is not None and features.smm.state is not None:
+        parts.append(f"smm={_on(features.smm.state)}")
+    if features is not None and features.ioapic == "qemu":
+        parts.append("kernel_irqchip=split")
+    hpet = _timer_present(domain, "hpet")
+    if hpet is not None:
+        parts.append(f"hpet={_on(hpet)}")
+    if features is None or not features.acpi:
+        parts.append("acpi=off")
+    if domain.memory_backing is not None and domain.memory_backing.nosharepages:
+        parts.append("mem-merge=off")
+    for number, purpose in enumerate(("firmware", "nvram")):
+        if plan.slot(purpose) is not None:
+            parts.append(f"pflash{number}=virtory-pflash{number}-format")
+    if not _cells(domain) and kind.ram_id is not None:
+        parts.append(f"memory-backend={kind.ram_id}")
+    arguments = ["-machine", ",".join(parts), "-accel", _accelerator(wiring)]
+    arguments += ["-cpu", cpu.argument(domain, wiring.capabilities, plan.accelerator)
+                  + _clock_flags(domain)]  # fmt: skip
+    if domain.os.loader is not None and domain.os.loader.secure:
+        arguments += ["-global", "driver=cfi.pflash01,property=secure,value=on"]
+    if features is not None and features.smm is not None and features.smm.tseg is not None:
+        arguments += ["-global", f"mch.extended-tseg-mbytes={features.smm.tseg.mib}"]
+    return arguments
+
+
+def _accelerator(wiring: Wiring) -> str:
+    features = wiring.domain.features
+    if wiring.plan.accelerator == "tcg":
+        cache = features.tcg.tb_cache if features is not None and features.tcg is not None else None
+        return f"tcg,tb-size={cache.mib}" if cache is not None else "tcg"
+    ring = features.kvm.dirty_ring if features is not None and features.kvm is not None else None
+    return f"kvm,dirty-ring-size={ring.size}" if ring is not None and ring.state else "kvm"
+
+
+def _clock_flags(domain: Domain) -> str:
+    """Timers that are properties of the CPU."""
+    flags = ""
+    for timer in domain.clock.timers:
+        if timer.name == "kvmclock" and timer.present is not None:
+            flags += f",kvmclock={_on(timer.present)}"
+        elif timer.name == "hypervclock" and timer.present:
+            flags += ",hv-time=on"
+        elif timer.name == "tsc" and timer.frequency is not None:
+            flags += f",tsc-frequency={timer.frequency}"
+    return flags
+
+
+def memory(wiring: Wiring) -> list[str]:
+    """RAM, whole or by NUMA cell, with the processors that belong to each."""
+    domain = wiring.domain
+    arguments = ["-m", f"size={domain.memory.kib}k"]
+    ram = wiring.capabilities.canonical_machine(domain.os.type.machine).ram_id
+    backing = domain.memory_backing
+    cells = _cells(domain)
+    if not cells and ram is not None:
+        arguments += ["-object", packed(_ram(ram, domain.memory, backing, None))]
+    lock = backing is not None and backing.locked
+    arguments += ["-overcommit", f"mem-lock={_on(bool(lock))}", *_smp(domain)]
+    for cell in cells:
+        size = Size.of_kib(cell.memory)
+        access = cell.memory_access
+        name = f"ram-node{cell.id}"
+        arguments += ["-object", packed(_ram(name, size, backing, access))]
+        spans = "".join(f",cpus={span}" for span in (cell.cpus or "").split(",") if span)
+        arguments += ["-numa", f"node,nodeid={cell.id}{spans},memdev={name}"]
+    for cell in cells:
+        for each in cell.distances.siblings if cell.distances is not None else ():
+            arguments += ["-numa", f"dist,src={cell.id},dst={each.id},val={each.value}"]
+    return arguments
+
+
+def _cells(domain: Domain) -> tuple[Any, ...]:
+    return domain.cpu.numa.cells if domain.cpu is not None and domain.cpu.numa is not None else ()
+
+
+def _ram(
+    name: str, size: Size, backing: MemoryBacking | None, access: str | None
+) -> dict[str, Any]:
+    value: dict[str, Any] = {"qom-type": "memory-backend-ram", "id": name, "size": int(size)}
+    if backing is None:
+        if access is not None:
+            value["share"] = access == "shared"
+        return value
+    shared = (access or backing.access) == "shared"
+    if backing.hugepages is not None or backing.source == "memfd" or shared:
+        value["qom-type"] = "memory-backend-memfd"
+        value["share"] = shared
+        value["x-use-canonical-path-for-ramblock-id"] = False
+    if backing.hugepages is not None:
+        value["hugetlb"] = True
+        pages = backing.hugepages.pages
+        if pages:
+            value["hugetlbsize"] = int(Size.parse(f"{pages[0].size}{pages[0].unit}"))
+    if backing.hugepages is not None or (
+        backing.allocation is not None and backing.allocation.mode == "immediate"
+    ):
+        value["prealloc"] = True
+        threads = backing.allocation.threads if backing.allocation is not None else None
+        if threads is not None:
+            value["prealloc-threads"] = threads
+    if backing.nosharepages:
+        value["merge"] = False
+    return value
+
+
+def _smp(domain: Domain) -> list[str]:
+    vcpu = domain.vcpu
+    current = vcpu.current or vcpu.count
+    parts = [str(current)]
+    if current != vcpu.count:
+        parts.append(f"maxcpus={vcpu.count}")
+    topology = domain.cpu.topology if domain.cpu is not None else None
+    if topology is None:
+        parts.append(f"sockets={vcpu.count},cores=1,threads=1")
+    else:
+        parts.append(f"sockets={topology.sockets},dies={topology.dies or 1}")
+        parts.append(f"cores={topology.cores},threads={topology.threads}")
+    return ["-smp", ",".join(parts)]
+
+
+def iothreads(domain: Domain) -> list[str]:
+    """Threads for disks."""
+    numbers = list(range(1, (domain.iothreads or 0) + 1))
+    if domain.iothreadids is not None:
+        named = [each.id for each in domain.iothreadids.iothreads]
+        spare = (n for n in range(1, len(numbers) + len(named) + 1) if n not in named)
+        while len(named) < len(numbers):
+            named.append(next(spare))
+        numbers = named
+    arguments = []
+    for number in numbers:
+        arguments += ["-object", packed({"qom-type": "iothread", "id": f"iothread{number}"})]
+    return arguments
+
+
+def clock(domain: Domain) -> list[str]:
+    """The real-time clock, and the sleep states of the chipset."""
+    offset = domain.clock.offset
+    base = "localtime" if offset in ("localtime", "timezone") else "utc"
+    if offset == "variable" and domain.clock.basis == "localtime":
+        base = "localtime"
+    if offset == "absolute" and domain.clock.start is not None:
+        from datetime import UTC, datetime
+
+        start = datetime.fromtimestamp(domain.clock.start, UTC)
+        base = start.strftime("%Y-%m-%dT%H:%M:%S")
+    parts = [f"base={base}"]
+    arguments: list[str] = []
+    for timer in domain.clock.timers:
+        if timer.name == "rtc":
+            if timer.track is not None:
+                parts.append({"guest": "clock=vm", "realtime": "clock=rt"}.get(timer.track, "clock=host"))
+            if timer.tickpolicy == "catchup":
+                parts.append("driftfix=slew")
+        elif timer.name == "pit" and timer.tickpolicy in ("delay", "discard"):
+            arguments += ["-global", f"kvm-pit.lost_tick_policy={timer.tickpolicy}"]
+    arguments = ["-rtc", ",".join(parts), *arguments]
+    chip = {"q35": "ICH9-LPC", "i440fx": "PIIX4_PM"}.get(family(domain.os.type.machine or ""))
+    if domain.pm is not None and chip is not None:
+        for number, enabled in ((3, domain.pm.suspend_to_mem), (4, domain.pm.suspend_to_disk)):
+            if enabled is not None:
+                arguments += ["-global", f"{chip}.disable_s{number}={int(not enabled)}"]
+    if any(w.model == "itco" for w in domain.devices.watchdogs):
+        arguments += ["-global", "ICH9-LPC.noreboot=off"]
+    return arguments
+
+
+def _timer_present(domain: Domain, name: str) -> bool | None:
+    return next((t.present for t in domain.clock.timers if t.name == name), None)
+
+
+def boot(wiring: Wiring) -> list[str]:
+    """The boot menu, and a kernel that is started directly."""
+    os_ = wiring.domain.os
+    parts = []
+    if os_.bootmenu is not None and os_.bootmenu.enable is not None:
+        parts.append(f"menu={_on(os_.bootmenu.enable)}")
+    if os_.bios is not None and os_.bios.reboot_timeout is not None:
+        parts.append(f"reboot-timeout={os_.bios.reboot_timeout}")
+    if os_.bootmenu is not None and os_.bootmenu.timeout is not None:
+        parts.append(f"splash-time={os_.bootmenu.timeout}")
+    arguments = ["-boot", ",".join([*parts, "strict=on"])]
+    for purpose in ("bios", "kernel", "initrd", "dtb"):
+        path = _readable(purpose, wiring)
+        if path is not None:
+            arguments += [f"-{purpose}", path]
+    if os_.cmdline is not None:
+        arguments += ["-append", os_.cmdline]
+    return arguments
+
+
+def _readable(purpose: str, wiring: Wiring) -> str | None:
+    """The path by which QEMU itself opens a file."""
+    for name, path in wiring.plan.kernel_paths:
+        if name == purpose:
+            return path
+    slot = wiring.plan.slot(purpose)
+    return None if slot is None else f"/proc/self/fd/{wiring.fd(slot)}"
+
+
+def smbios(domain: Domain) -> list[str]:
+    """Strings of the SMBIOS tables, and blobs for fw_cfg."""
+    arguments: list[str] = []
+    for block in domain.sysinfos:
+        if block.type == "fwcfg":
+            for entry in block.entries:
+                arguments += ["-fw_cfg", _fw_cfg(entry)]
+        elif domain.os.smbios == "sysinfo":
+            for name, table in _SMBIOS_TABLES:
+                arguments += _smbios_table(table, getattr(block, name))
+            for board in block.base_boards:
+                arguments += _smbios_table(2, board)
+            if block.oem_strings is not None:
+                values = (f",value={escaped(e.value or '')}" for e in block.oem_strings.entries)
+                arguments += ["-smbios", "type=11" + "".join(values)]
+    return arguments
+
+
+def _smbios_table(table: int, block: EntryBlock | Any) -> list[str]:
+    if block is None or not block.entries:
+        return []
+    parts = [
+        f"{e.name}={escaped(e.value or '')}"
+        for e in block.entries
+        if not (table == 1 and e.name == "uuid")  # said by -uuid
+    ]
+    return ["-smbios", ",".join([f"type={table}", *parts])] if parts else []
+
+
+def _fw_cfg(entry: Entry) -> str:
+    if entry.file is not None:
+        return f"name={escaped(entry.name or '')},file={escaped(entry.file)}"
+    return f"name={escaped(entry.name or '')},string={escaped(entry.value or '')}"
+
+
+def _on(value: bool) -> str:
+    return "on" if value else "off"

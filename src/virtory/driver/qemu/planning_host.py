@@ -1,0 +1,102 @@
+"""What plans depend on: directories, users, helpers, firmware, all in one value.
+
+The rule kept here: looked at when the daemon starts and on reload, never in the middle of a plan.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from virtory.driver.qemu.accelerator import Verdict
+    from virtory.driver.qemu.firmware import Firmware
+
+FIRST_UID: Final = 1_900_000_000
+VHOST_VSOCK: Final = "/dev/vhost-vsock"
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What plans depend on. `user` is (uid, gid) for all guests; None: one uid for each.
+
+    `privileged` says that the daemon is root, hence guests must be someone else. `port_is_free`
+    asks whether a TCP port of an address can be had.
+    """
+
+    run_directory: str
+    state_directory: str
+    verdict: Verdict
+    firmware: tuple[Firmware, ...] = ()
+    privileged: bool = False
+    user: tuple[int, int] | None = None
+    first_uid: int = FIRST_UID
+    kvm_gid: int | None = None
+    passt: str | None = None
+    prefers_passt: bool = False
+    swtpm: str | None = None
+    has_vsock: bool = False
+    port_is_free: Callable[[str, int], bool] = lambda address, port: True
+
+
+def here(run_directory: str, state_directory: str, verdict: Verdict, **settings: Any) -> Host:
+    """This host, looked at now; `settings` are fields of Host that win over what is found."""
+    from virtory.driver.qemu import firmware
+
+    found: dict[str, Any] = {
+        "firmware": firmware.installed(),
+        "privileged": os.geteuid() == 0,
+        "kvm_gid": _group_of("/dev/kvm"),
+        "passt": shutil.which("passt"),
+        "prefers_passt": _may_unshare() and _has_default_route(),
+        "swtpm": shutil.which("swtpm"),
+        "has_vsock": os.path.exists(VHOST_VSOCK),
+        "port_is_free": can_bind,
+    }
+    return Host(run_directory, state_directory, verdict, **{**found, **settings})
+
+
+def can_bind(address: str, port: int) -> bool:
+    """Whether a TCP port of a numeric address can be listened on at this moment."""
+    import socket
+
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+    return True
+
+
+def _group_of(path: str) -> int | None:
+    try:
+        return os.stat(path).st_gid
+    except OSError:
+        return None
+
+
+def _may_unshare() -> bool:
+    """Whether ordinary users may make user namespaces, which passt's sandbox is made of."""
+    for path in ("/proc/sys/kernel/unprivileged_userns_clone", "/proc/sys/user/max_user_namespaces"):
+        try:
+            with open(path) as file:
+                if int(file.read()) == 0:
+                    return False
+        except (OSError, ValueError):
+            continue
+    return True
+
+
+def _has_default_route() -> bool:
+    try:
+        with open("/proc/net/route") as file:
+            rows = [line.split() for line in file][1:]
+    except OSError:
+        return False
+    return any(row[1] == row[7] == "00000000" for row in rows if len(row) > 7)
