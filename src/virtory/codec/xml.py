@@ -50,6 +50,12 @@ MAX_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 256
 """The deepest nesting of elements that is parsed, which is also libxml2's own limit."""
 
+NAMED = 50
+"""How many problems an error names; the rest are counted, since finding a place costs time."""
+
+MOST = 1000
+"""How many problems end the reading at once."""
+
 
 class Mark:
     """What `Annotated` carries; equal to itself only, since `typing` mixes up equal ones."""
@@ -365,9 +371,9 @@ def error_of(problems: list[Problem], what: str) -> VirtoryError:
     """One error that lists every problem; `what` names the document, such as `domain`."""
     from virtory.errors import ConfigUnsupported, XmlError
 
-    shown = [f"{xpath}: {message}" for xpath, message, _ in problems[:20]]
-    if len(problems) > 20:
-        shown.append(f"and {len(problems) - 20} more")
+    shown = [f"{xpath}: {message}" for xpath, message, _ in problems[:NAMED]]
+    if len(problems) > NAMED:
+        shown.append(f"and {len(problems) - NAMED} more")
     detail = shown[0]
     if len(problems) > 1:
         detail = f"{len(problems)} problems in the {what} XML:\n  " + "\n  ".join(shown)

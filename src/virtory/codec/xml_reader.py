@@ -10,7 +10,16 @@ import functools
 import re
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from virtory.codec.xml import MAX_BYTES, MAX_DEPTH, Element, Problem, Verbatim, error_of
+from virtory.codec.xml import (
+    MAX_BYTES,
+    MAX_DEPTH,
+    MOST,
+    NAMED,
+    Element,
+    Problem,
+    Verbatim,
+    error_of,
+)
 from virtory.codec.xml_compile import MISSING, Compiled, Field, compiled, integer, multiplier
 from virtory.errors import XmlError
 
@@ -18,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from lxml import etree
+
+    from virtory.codec.xml import Scaled
 
     Node = Any  # an lxml element; its stubs call every string "str or bytes"
     Handler = Callable[[Node, dict[str, Any], "Reading", int], None]
@@ -99,18 +110,7 @@ def _parser() -> etree.XMLParser:
 
 def xpath(node: Node) -> str:
     """Where an element stands, such as `/domain/devices/disk[2]`."""
-    steps: list[str] = []
-    current: Node | None = node
-    while current is not None:
-        parent = current.getparent()
-        step = _name(current)
-        if parent is not None:
-            alike = [sibling for sibling in parent if sibling.tag == current.tag]
-            if len(alike) > 1:
-                step += f"[{alike.index(current) + 1}]"
-        steps.append(step)
-        current = parent
-    return "/" + "/".join(reversed(steps))
+    return str(node.getroottree().getpath(node))
 
 
 def _name(node: Node) -> str:
@@ -128,25 +128,37 @@ class Reading:
         self.lenient = lenient
         self.problems: list[Problem] = []
 
+    def add(self, node: Node, step: str, message: str, unsupported: bool = False) -> None:
+        """Note a problem at `step` below `node`; beyond the first `NAMED`, only count it."""
+        place = xpath(node) + step if len(self.problems) < NAMED else ""
+        self.problems.append(Problem(place, message, unsupported))
+        if len(self.problems) >= MOST:
+            raise error_of(self.problems, _name(node.getroottree().getroot()))
+
     def problem(self, node: Node, attribute: str | None, message: object) -> None:
         """Note that an element or one of its attributes is invalid."""
-        place = xpath(node) if attribute is None else f"{xpath(node)}/@{attribute}"
-        self.problems.append(Problem(place, str(message)))
+        self.add(node, "" if attribute is None else f"/@{attribute}", str(message))
 
     def unknown_attribute(self, node: Node, name: str, known: Mapping[str, object]) -> None:
         """Note an attribute that no declaration names."""
         if not self.lenient:
-            place = f"{xpath(node)}/@{name}"
             message = f"the attribute {name!r} of <{_name(node)}> is not supported"
-            self.problems.append(Problem(place, message + _guess(name, known, "%r"), True))
+            self.add(node, f"/@{name}", message + self._guess(name, known, "%r"), True)
 
     def unknown_element(self, node: Node, known: Mapping[str, object]) -> None:
         """Note an element that no declaration names."""
         if not self.lenient and isinstance(node.tag, str):
-            message = f"the element <{_name(node)}> is not supported here"
-            self.problems.append(
-                Problem(xpath(node), message + _guess(_name(node), known, "<%s>"), True)
-            )
+            name = _name(node)
+            message = f"the element <{name}> is not supported here"
+            self.add(node, "", message + self._guess(name, known, "<%s>"), True)
+
+    def _guess(self, name: str, known: Mapping[str, object], spelling: str) -> str:
+        if len(self.problems) >= NAMED or len(name) > 80:
+            return ""
+        import difflib
+
+        close = difflib.get_close_matches(name, known, 1)
+        return f"; did you mean {spelling % close[0]}?" if close else ""
 
     def element(self, plan: Compiled, node: Node, depth: int) -> Element | None:
         """The value of one element; None when it has a problem that leaves it without one."""
@@ -200,8 +212,7 @@ class Reading:
                 elif field.place == "text":
                     self.problem(node, None, "the element is empty")
                 else:
-                    place = f"{xpath(node)}/{field.xml}"
-                    self.problems.append(Problem(place, "this element is missing"))
+                    self.add(node, f"/{field.xml}", "this element is missing")
         if not complete:
             return None
         made: Element = object.__new__(plan.cls)
@@ -210,20 +221,13 @@ class Reading:
         return made
 
 
-def _guess(name: str, known: Mapping[str, object], spelling: str) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(name, known, 1)
-    return f"; did you mean {spelling % close[0]}?" if close else ""
-
-
 def _read_text(field: Field, node: Node, values: dict[str, Any], reading: Reading) -> None:
     text = _text(node)
     if not text or text.isspace():
         return
     try:
         if field.scaled:
-            values[field.name] = field.size(_scaled(text, node.get("unit"), field.scaled.default))
+            values[field.name] = field.size(_scaled(text, node.get("unit"), field.scaled))
         else:
             values[field.name] = field.scalar.read(text)
     except ValueError as error:
@@ -239,11 +243,15 @@ def _text(node: Node) -> str:
     return text
 
 
-def _scaled(text: str, unit: str | None, default: str) -> int:
-    size = integer(text) * multiplier(unit or default)
+def _scaled(text: str, unit: str | None, kind: Scaled) -> int:
+    """Bytes, rounded up to what can be written in the unit of the declaration."""
+    size = integer(text) * multiplier(unit or kind.default)
     if size >= 2**63:
-        raise ValueError(f"{text.strip()} {unit or default} is more than any machine can have")
-    return size
+        raise ValueError(f"{text.strip()} {unit or kind.default} is more than there can be")
+    if kind.unit == "largest":
+        return size
+    step = multiplier(kind.unit)
+    return -(-size // step) * step
 
 
 def _handlers(plan: Compiled) -> dict[str, Handler]:
@@ -338,7 +346,7 @@ def _scalar(field: Field) -> Handler:
         try:
             if field.scaled:
                 unit = node.get("unit")
-                value: Any = field.size(_scaled(text, unit, field.scaled.default))
+                value: Any = field.size(_scaled(text, unit, field.scaled))
             else:
                 value = field.scalar.read(text)
         except ValueError as error:

@@ -115,6 +115,8 @@ def _injected(content: etree._Element, uri: str, prefix: str) -> etree._Element:
     """`content` with every element that has no namespace put into `uri`."""
     from lxml import etree
 
+    if prefix.lower().startswith("xml"):
+        raise XmlError(f"the prefix {prefix!r} is reserved by XML itself")
     names: dict[str, str] = {p: u for p, u in content.nsmap.items() if p is not None}
     names[prefix] = uri
     try:

@@ -69,7 +69,6 @@ class Domain(Element, tag="domain", prefixes={"qemu": NAMESPACE}):
     numatune: NumaTune | None = None
     resource: Resource | None = None
     sysinfos: tuple[Sysinfo, ...] = ()
-    bootloader: str | None = None
     os: Os
     features: Features | None = None
     cpu: Cpu | None = None

@@ -96,8 +96,6 @@ class Features(Element):
     apic: Apic | None = None
     pae: bool = False
     hap: Annotated[OnOff | None, At("hap/@state", absent=True)] = None
-    viridian: bool = False
-    privnet: bool = False
     hyperv: Hyperv | None = None
     kvm: KvmFeatures | None = None
     pvspinlock: Annotated[OnOff | None, At("pvspinlock/@state", absent=True)] = None

@@ -6,6 +6,7 @@ names are given out along it.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from virtory.model.domain.devices.disk import Disk
     from virtory.model.domain.domain import Domain
 
-_PREFIXES = ("fd", "hd", "vd", "sd", "xvd", "ubd")
+_DRIVE = re.compile("(?:fd|hd|vd|sd|xvd|ubd)([a-z]{1,4})[0-9]*")
 
 
 def ordered(domain: Domain) -> Domain:
@@ -83,15 +84,13 @@ def disk_index(name: str) -> int | None:
 
     A partition's number at the end, as in `sda1`, is left out.
     """
-    for prefix in _PREFIXES:
-        if name.startswith(prefix):
-            letters = name[len(prefix) :].rstrip("0123456789")
-            if letters.isascii() and letters.islower() and len(letters) <= 4:
-                index = 0
-                for letter in letters:
-                    index = index * 26 + ord(letter) - ord("a") + 1
-                return index - 1
-    return None
+    match = _DRIVE.fullmatch(name)
+    if match is None:
+        return None
+    index = 0
+    for letter in match[1]:
+        index = index * 26 + ord(letter) - ord("a") + 1
+    return index - 1
 
 
 def disk_name(prefix: str, index: int) -> str:

@@ -45,10 +45,7 @@ class FilesystemSource(Element):
     dir: Attr[str | None] = None
     file: Attr[str | None] = None
     dev: Attr[str | None] = None
-    name: Attr[str | None] = None
     socket: Attr[str | None] = None
-    usage: Attr[int | None] = None
-    units: Attr[str | None] = None
 
 
 class Filesystem(Device, tag="filesystem"):

@@ -141,13 +141,6 @@ class PortForward(Element, tag="portForward"):
     ranges: tuple[PortRange, ...] = ()
 
 
-class Guest(Element):
-    """`<guest>`: the card's name inside a container."""
-
-    dev: Attr[str | None] = None
-    actual: Attr[str | None] = None
-
-
 class InterfaceTarget(Element):
     """`<target>`: the host's end."""
 
@@ -259,7 +252,6 @@ class Interface(Device, tag="interface"):
     script: Annotated[str | None, At("script/@path")] = None
     downscript: Annotated[str | None, At("downscript/@path")] = None
     target: InterfaceTarget | None = None
-    guest: Guest | None = None
     model: Annotated[str | None, At("model/@type")] = None
     driver: InterfaceDriver | None = None
     backend: Backend | None = None
