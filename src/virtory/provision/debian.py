@@ -33,10 +33,12 @@ ROOT_START = ESP_START + ESP_SIZE
 DISK_SIZE = 2048 * MIB
 ROOT_SIZE = DISK_SIZE - ROOT_START - 2 * MIB
 PACKAGES = (
-    "linux-image-cloud-amd64 systemd-sysv udev dbus libpam-systemd systemd-resolved cloud-init"
-    " openssh-server qemu-guest-agent iproute2 netbase iputils-ping sudo e2fsprogs fdisk kmod"
-    " cloud-guest-utils busybox-static zstd ca-certificates procps less vim-tiny"
-).split()
+    *("linux-image-cloud-amd64", "systemd-sysv", "udev", "dbus", "libpam-systemd"),
+    *("systemd-resolved", "cloud-init", "openssh-server", "qemu-guest-agent", "iproute2"),
+    *("netbase", "iputils-ping", "sudo", "e2fsprogs", "fdisk"),
+    *("kmod", "cloud-guest-utils", "busybox-static", "zstd", "ca-certificates"),
+    *("procps", "less", "vim-tiny"),
+)
 CMDLINE = (
     "console=ttyS0,115200 root=/dev/vda1 ro quiet no_timer_check tsc=reliable mitigations=off"
     " nokaslr cryptomgr.notests 8250.nr_uarts=2 i8042.noaux i8042.nokbd systemd.show_status=1"
@@ -170,8 +172,7 @@ def _boot_files(archive: Path, work: Path, place: Path) -> str:
             name = member.name.removeprefix("./")
             if member.isreg() and (
                 name.startswith("boot/vmlinuz-")
-                or "/modules/" in name
-                and ".ko" in name
+                or ("/modules/" in name and ".ko" in name)
                 or name.endswith("bin/busybox")
             ):
                 tar.extract(member, tree, filter="data")
@@ -220,8 +221,8 @@ def _esp(work: Path, disk: Path) -> None:
             deb, tree, lambda name: name.endswith(("grubx64.efi.signed", "shimx64.efi.signed"))
         )
     drive = f"{disk}@@{ESP_START}"
-    run(["mformat", "-i", drive, "-v", "ESP", "-T", str(ESP_SIZE // 512), "-h", "64", "-s", "32", "::"],
-        doing="format the EFI system partition")  # fmt: skip
+    size = ["-T", str(ESP_SIZE // 512), "-h", "64", "-s", "32"]
+    run(["mformat", "-i", drive, "-v", "ESP", *size, "::"], doing="format the ESP")
     run(["mmd", "-i", drive, "::/EFI", "::/EFI/BOOT", "::/EFI/debian"], doing="fill the ESP")
     shim, grub = next(tree.rglob("shimx64.efi.signed")), next(tree.rglob("grubx64.efi.signed"))
     for source, target in (

@@ -29,7 +29,7 @@ from virtory.provision.errors import BadImage, ImageInUse, ImageNotFound
 from virtory.provision.qcow2 import backing_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 ENTRY = "image.json"
 DISK = "disk.qcow2"
@@ -151,7 +151,7 @@ class ImageStore:
                 shutil.rmtree(place, ignore_errors=True)
 
     def publish(self, place: Path, image: Image) -> Image:
-        """Put the image made in `place` (from `adding`) under its name; returns it with its sizes."""
+        """Put the image made in `place` (of `adding`) under its name; returns it with sizes."""
         from virtory.provision.qcow2 import sha256, virtual_size
 
         entry = {
@@ -189,7 +189,7 @@ class ImageStore:
             shutil.rmtree(doomed, ignore_errors=True)
         return image
 
-    def users(self, name: str) -> list[str]:
+    def users(self, name: str) -> Sequence[str]:
         """Machines whose disk is an overlay of the image, read from the disks themselves."""
         disk = os.path.realpath(self.directory / name / DISK)
         users = set()

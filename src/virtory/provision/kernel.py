@@ -84,7 +84,7 @@ class Modules:
         return tuple(_canonical(other) for other in names.split(",") if other)
 
     def in_order(self, wanted: Iterable[str]) -> list[str]:
-        """`wanted` and all they need, each after its needs; those that do not exist are left out."""
+        """`wanted` and all they need, each after its needs, without those that do not exist."""
         order: dict[str, None] = {}
 
         def visit(name: str) -> None:

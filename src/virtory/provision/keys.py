@@ -19,7 +19,7 @@ _PREFERRED = ("id_ed25519", "id_ecdsa", "id_rsa")
 
 @dataclass(frozen=True, slots=True)
 class UserKey:
-    """Public text for the guest, and the private file ssh is pointed at (None: ssh's own choice)."""
+    """Public text for the guest, and the private file ssh is pointed at (None: ssh chooses)."""
 
     public: str
     private: Path | None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from virtory.provision.errors import NotOurMachine
 
@@ -107,7 +108,7 @@ def _tag(name: str) -> str:
     return f"{{{NAMESPACE}}}{name}"
 
 
-def _child(parent, name):  # type: ignore[no-untyped-def]  # lxml's element types are private
+def _child(parent: Any, name: str) -> Any:
     found = parent.find(_tag(name))
     if found is None:
         raise KeyError(f"no <{name}>")

@@ -267,7 +267,8 @@ _SILENT = {
     Phase.KERNEL: "the kernel may print to another console: add console=ttyS0 to its command line",
     Phase.ADDRESS: "the guest may not use DHCP: log in by 'virtory console' and look at 'ip addr'",
     Phase.SSH: "is an SSH server installed and started? look by 'virtory console'",
-    Phase.CLOUD_INIT: "something cloud-init runs takes long: virtory ssh NAME cloud-init status --long",
+    Phase.CLOUD_INIT: "something that cloud-init runs takes long:"
+    " virtory ssh NAME cloud-init status --long",
 }
 
 

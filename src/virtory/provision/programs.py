@@ -1,6 +1,6 @@
 """Running the programs that make images: quiet when all is well, quoted when not.
 
-The rule kept here: a failure names the program, its last words and, when it is missing, the package.
+The rule kept here: a failure names the program, its last words and, when missing, the package.
 """
 
 from __future__ import annotations

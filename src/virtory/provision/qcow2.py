@@ -1,7 +1,8 @@
 """What a disk image's own header says: format, size, and the other files it would make QEMU read.
 
 The rule kept here: an image that arrives from elsewhere is judged by these bytes before any other
-program opens it, and a header that names another file is refused. (qcow2: QEMU's docs/interop/qcow2.txt)
+program opens it, and a header that names another file is refused.
+(qcow2: QEMU's docs/interop/qcow2.txt)
 """
 
 from __future__ import annotations

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 STALL_S = 60.0
 HISTORY_EVERY_S = 0.1
 PROBE_EVERY_S = 1.0
-PROBE_FOR_S = 20.0
-MOST_PROBES = 4
+PROBE_AT_MOST_EVERY_S = 0.25
+PROBE_FOR_S = 8.0
+MOST_PROBES = 8
 ASK_AFTER_S = 5.0
 HISTORY = 1 << 18
 _STOPPED, _CRASHED = 5, 8
@@ -153,22 +154,42 @@ class _Watcher:
                 if len(attempts) < MOST_PROBES:
                     attempts.add(asyncio.create_task(banner(self._machine.manifest)))
                 self._spoke.clear()
-                spoke = asyncio.create_task(self._spoke.wait())
-                done, _ = await asyncio.wait(
-                    {*attempts, spoke}, timeout=PROBE_EVERY_S, return_when=asyncio.FIRST_COMPLETED
-                )
-                spoke.cancel()
-                for task in done & attempts:
-                    attempts.discard(task)
-                    found = task.result()
-                    if isinstance(found, str):
-                        self._signals.put_nowait(_over(Phase.SSH, found))
-                        return
-                await asyncio.sleep(0.2)
+                found = await self._answer(attempts)
+                if found is not None:
+                    self._signals.put_nowait(_over(Phase.SSH, found))
+                    return
         finally:
             for task in attempts:
                 task.cancel()
             await asyncio.gather(*attempts, return_exceptions=True)
+
+    async def _answer(self, attempts: set[asyncio.Task[str | None]]) -> str | None:
+        """The first banner; None after a while, sooner when the guest says something."""
+        spoke = asyncio.create_task(self._spoke_near_ssh())
+        try:
+            done, _ = await asyncio.wait(
+                {*attempts, spoke}, timeout=PROBE_EVERY_S, return_when=asyncio.FIRST_COMPLETED
+            )
+            for task in done & attempts:
+                attempts.discard(task)
+                if (found := task.result()) is not None:
+                    return found
+            if done <= {spoke}:
+                return None
+            # A refusal came at once: the next attempt waits its turn.
+            await asyncio.sleep(PROBE_AT_MOST_EVERY_S)
+            return None
+        finally:
+            spoke.cancel()
+            await asyncio.gather(spoke, return_exceptions=True)
+
+    async def _spoke_near_ssh(self) -> None:
+        await asyncio.sleep(PROBE_AT_MOST_EVERY_S)
+        while True:
+            await self._spoke.wait()
+            if self._tracker.phase is Phase.SSH:
+                return
+            self._spoke.clear()
 
     async def _seed(self) -> None:
         """Where the console does not say that cloud-init is done, its result file does."""

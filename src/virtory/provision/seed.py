@@ -1,8 +1,8 @@
 """A machine's cloud-init seed: who it is, whose key opens it, how its network is set up.
 
-The rule kept here: it is found by two ways at once, the SMBIOS serial and a disc labelled CIDATA, and
-it stays the same for the machine's whole life. What is virtory's goes into meta-data and vendor-data;
-user-data is the user's own file, byte for byte.
+The rule kept here: it is found by two ways at once, the SMBIOS serial and a disc labelled CIDATA,
+and stays the same for the machine's whole life. What is virtory's goes into meta-data and
+vendor-data; user-data is the user's own file, byte for byte.
 (cloud-init: doc/rtd/reference/datasources/nocloud.rst)
 """
 
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 VOLUME = "cidata"
 NO_USER_DATA = "#cloud-config\n{}\n"
 MAX_USER_DATA = 1 << 20
-_STARTS = (b"#cloud-config", b"#!", b"#include", b"#cloud-boothook", b"#part-handler", b"## template",
-           b"Content-Type:", b"MIME-Version:", b"#cloud-config-archive", b"#cloud-config-jsonp",
-           b"\x1f\x8b")  # fmt: skip
+_STARTS = (
+    *(b"#cloud-config", b"#!", b"#include", b"#cloud-boothook", b"#part-handler", b"## template"),
+    *(b"Content-Type:", b"MIME-Version:", b"\x1f\x8b"),
+)
 
 
 @dataclass(frozen=True, slots=True)

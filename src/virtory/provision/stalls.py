@@ -1,6 +1,6 @@
 """What a console shows when a boot goes wrong, and what cures it: a table of known last words.
 
-The rule kept here: a pattern names a cause that its text proves; without a match nothing is guessed.
+The rule kept here: a pattern names a cause that its text proves; without one nothing is guessed.
 """
 
 from __future__ import annotations
@@ -70,9 +70,10 @@ STALLS = (
         at_once=False,
     ),
     _stall(
-        r"ALERT!\s+.* does not exist\.\s+Dropping to a shell|\(initramfs\) ?$|Gave up waiting for root",
+        r"ALERT!\s+.* does not exist\.\s+Dropping to a shell|\(initramfs\) ?$"
+        r"|Gave up waiting for root",
         "the initramfs did not find the root file system and dropped to a shell",
-        "check root= in the kernel command line; type 'blkid' by 'virtory console' to see the disks",
+        "check root= in the kernel command line; 'blkid' by 'virtory console' shows the disks",
     ),
     _stall(
         r"You are in (emergency|rescue) mode|Give root password for maintenance",
@@ -102,7 +103,7 @@ STALLS = (
         "check your user data: cloud-init schema --config-file FILE",
     ),
     _stall(
-        r"Booting from ROM|ERROR: No configuration file found|iPXE.*(Nothing to boot|No more network)",
+        r"Booting from ROM|iPXE.*(Nothing to boot|No more network)",
         "the firmware tries to boot from the network",
         "the disk is not bootable, or is not first in the boot order",
         at_once=False,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of long work; `seconds` is None while it runs, `done`/`total` are bytes where known."""
+    """One step of long work; `seconds` is None while it runs; `done`, `total`: bytes if known."""
 
     what: str
     seconds: float | None = None

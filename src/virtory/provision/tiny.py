@@ -54,7 +54,11 @@ CMDLINE = (
 )
 SIZE = 256 << 20
 _LIBRARY = re.compile(r"(lib(?!perl|gdbm|db5|text-|file-|number-|selinux)|zlib).*")
-_PASSWD = "root:x:0:0:root:/root:/bin/sh\nsshd:x:100:65534::/run/sshd:/usr/sbin/nologin\nnobody:x:65534:65534::/:/usr/sbin/nologin\n"
+_PASSWD = """\
+root:x:0:0:root:/root:/bin/sh
+sshd:x:100:65534::/run/sshd:/usr/sbin/nologin
+nobody:x:65534:65534::/:/usr/sbin/nologin
+"""
 _TEXTS = {
     "etc/passwd": _PASSWD,
     "etc/shadow": "root:*:1::::::\nsshd:!:1::::::\nnobody:!:1::::::\n",
