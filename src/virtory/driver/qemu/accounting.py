@@ -23,7 +23,7 @@ class CpuTime(NamedTuple):
 
 
 class ThreadTime(NamedTuple):
-    """One virtual CPU's thread: `wait` is time asleep on locks and I/O, `delay` time in the queue."""
+    """One virtual CPU's thread: `delay` is time in the queue."""
 
     running: bool
     cpu: int
@@ -32,7 +32,7 @@ class ThreadTime(NamedTuple):
 
 
 def cpu_time_ns(pid: int) -> int:
-    """CPU time of all the process's threads: its CPU clock, one system call (`clock_getcpuclockid`)."""
+    """CPU time of all the process's threads: one system call (see `clock_getcpuclockid`)."""
     try:
         return time.clock_gettime_ns((~pid << 3) | 2)
     except OSError:
@@ -50,6 +50,7 @@ def cpu_time(pid: int) -> CpuTime:
 
 
 def resident_kib(pid: int) -> int:
+    """Memory that is in RAM now."""
     try:
         with open(f"/proc/{pid}/statm", "rb") as file:
             return int(file.read().split()[1]) * _PAGE_KIB
@@ -58,6 +59,7 @@ def resident_kib(pid: int) -> int:
 
 
 def thread_time(pid: int, thread: int) -> ThreadTime:
+    """What one thread used."""
     directory = f"/proc/{pid}/task/{thread}"
     try:
         with open(f"{directory}/stat", "rb") as file:

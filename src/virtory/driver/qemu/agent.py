@@ -8,17 +8,17 @@ an answer over 10 MiB ends the conversation.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import secrets
 import socket
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from virtory.driver.qemu.qmp import JsonStream, QmpBroken
-from virtory.errors import (
-    AgentUnresponsive,
-    InternalError,
-    OperationUnsupported,
-)
+from virtory.errors import AgentUnresponsive, InternalError, OperationUnsupported
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ANSWER_LIMIT = 10 << 20
 SYNC_TIMEOUT_S = 5.0
@@ -114,7 +114,7 @@ class Agent:
             if "error" in reply:
                 raise _refused("guest-shutdown", reply["error"])
 
-    # -- one conversation ---------------------------------------------------------------------
+    # -- one conversation ----------------------------------------------------------------------
     def _open(self) -> socket.socket:
         if not self.connected:
             raise AgentUnresponsive("QEMU guest agent is not connected")
@@ -148,7 +148,7 @@ class Agent:
                 stream: JsonStream | None = None
                 while True:
                     data = await self._receive(peer)
-                    head, mark, tail = data.rpartition(_SENTINEL)
+                    _, mark, tail = data.rpartition(_SENTINEL)
                     if mark:
                         stream, data = JsonStream(ANSWER_LIMIT), tail
                     if stream is None:
@@ -174,6 +174,17 @@ class Agent:
         if not data:
             raise ConnectionResetError("the guest closed it")
         return data
+
+
+@contextlib.contextmanager
+def understood(command: str) -> Iterator[None]:
+    """Inside, an answer that has not the form it should have is the agent's fault."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise AgentUnresponsive(
+            f"its answer to '{command}' has an unknown form ({error!r})"
+        ) from None
 
 
 def _wake(peer: socket.socket) -> None:

@@ -1,8 +1,8 @@
 """What QEMU reports, and what follows from it: one function for each QMP event.
 
-The rule kept here: a reaction returns at once. It steps the table, publishes, or starts work beside;
-an event that does not fit the state (QEMU stops the CPUs of a guest that is being shut down) is
-none of a client's business.
+The rule kept here: a reaction returns at once. It steps the table, publishes, or starts work
+beside; an event that does not fit the state (QEMU stops the CPUs of a guest that is being shut
+down) is none of a client's business.
 """
 
 from __future__ import annotations
@@ -69,14 +69,18 @@ def react(guest: Guest, event: Event) -> None:
 def _shutdown(guest: Guest, data: dict[str, Any]) -> None:
     if guest.starting or guest.entry.state == DomainState.SHUTDOWN:
         return
-    by_guest = bool(data.get("guest"))
-    panicked = data.get("reason") == "guest-panic"
-    if panicked and guest.entry.state == DomainState.CRASHED:
+    if data.get("reason") == "guest-panic" and guest.entry.state == DomainState.CRASHED:
         return  # GUEST_PANICKED came before, and decided
-    guest.step(Trigger.GUEST_SHUTDOWN if by_guest else Trigger.HOST_SHUTDOWN)
     if guest.ending is not None or data.get("reason") == "host-signal":
-        return  # QEMU ends by itself
-    reset = data.get("reason") == "guest-reset"
+        guest.step(Trigger.HOST_SHUTDOWN)  # QEMU ends by itself
+    else:
+        by_guest, reset = bool(data.get("guest")), data.get("reason") == "guest-reset"
+        shut_down(guest, by_guest=by_guest, reset=reset)
+
+
+def shut_down(guest: Guest, *, by_guest: bool, reset: bool) -> None:
+    """The machine is off, its process waits: what follows is what the definition says."""
+    guest.step(Trigger.GUEST_SHUTDOWN if by_guest else Trigger.HOST_SHUTDOWN)
     action = guest.domain.on_reboot if reset else guest.domain.on_poweroff
     if guest.reboot_wanted or (not reset and action in ("restart", "rename-restart")):
         guest.runtime.run(_start_again(guest), f"rebooting domain '{guest.entry.name}'")
@@ -116,8 +120,12 @@ def _reset(guest: Guest, _: dict[str, Any]) -> None:
 
 
 def _panicked(guest: Guest, _: dict[str, Any]) -> None:
-    if guest.entry.state != DomainState.RUNNING or guest.ending is not None:
-        return
+    if guest.entry.state == DomainState.RUNNING and guest.ending is None:
+        panicked(guest)
+
+
+def panicked(guest: Guest) -> None:
+    """The guest's kernel has given up: what follows is what the definition says."""
     guest.step(Trigger.PANICKED)
     action = guest.domain.on_crash
     if action in ("restart", "rename-restart", "coredump-restart"):
@@ -157,7 +165,7 @@ def _watchdog(guest: Guest, data: dict[str, Any]) -> None:
     guest.runtime.announce(guest.entry, event, save=False)
 
 
-# -- devices -------------------------------------------------------------------------------------
+# -- devices -----------------------------------------------------------------------------------
 
 
 def _io_error(guest: Guest, data: dict[str, Any]) -> None:
@@ -257,7 +265,7 @@ def _memory_failed(guest: Guest, data: dict[str, Any]) -> None:
     guest.runtime.announce(guest.entry, event, save=False)
 
 
-# -- displays ------------------------------------------------------------------------------------
+# -- displays ----------------------------------------------------------------------------------
 
 
 def _vnc(phase: int) -> Callable[[Guest, dict[str, Any]], None]:

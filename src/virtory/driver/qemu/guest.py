@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver.qemu import events, resources
+from virtory.driver.qemu.block import path_of
 from virtory.driver.qemu.console import Consoles
 from virtory.driver.qemu.monitor import MonitorGone
 from virtory.driver.qemu.qmp import QmpError
@@ -49,7 +51,7 @@ class Guest:
         self.runtime = runtime
         self.entry = entry
         self.plan = plan
-        self.plan_json = plan_to_json(plan)
+        self.plan_json = json.dumps(plan.to_json())
         self.configuration_text = configuration  # of a transient domain: what it was made from
         self.process: Process | None = None
         self.monitor: Monitor | None = None
@@ -69,8 +71,8 @@ class Guest:
         self._lock = asyncio.Lock()
         self._holder: str | None = None
         self._held_since = 0.0
-        self._domain = domain
         self._live_xml: dict[bool, str] = {}
+        self.domain = domain
 
     @property
     def id(self) -> int:
@@ -92,6 +94,14 @@ class Guest:
     def domain(self, domain: Domain) -> None:
         self._domain = domain
         self._live_xml.clear()
+        balloon, vcpu = domain.devices.balloon, domain.vcpu
+        usable = balloon is not None and balloon.model.startswith("virtio")
+        self.balloon_alias = balloon.alias if balloon is not None and usable else None
+        self.sizes = domain.memory.kib, vcpu.current or vcpu.count  # for `info`: KiB, virtual CPUs
+
+    @property
+    def has_balloon(self) -> bool:
+        return self.balloon_alias is not None
 
     def xml(self, *, secure: bool) -> str:
         """The live configuration's text; made once for each change."""
@@ -103,7 +113,7 @@ class Guest:
             text = self._live_xml[secure] = format_domain(domain)
         return text
 
-    # -- the lock --------------------------------------------------------------------------------
+    # -- the lock ------------------------------------------------------------------------------
     @contextlib.asynccontextmanager
     async def job(self, name: str) -> AsyncIterator[None]:
         """Hold the domain's lock; OperationTimeout names who holds it instead."""
@@ -136,7 +146,7 @@ class Guest:
         if self.finished.done():
             raise OperationFailed("domain is no longer running")
 
-    # -- QEMU ------------------------------------------------------------------------------------
+    # -- QEMU ----------------------------------------------------------------------------------
     async def execute(
         self,
         name: str,
@@ -179,15 +189,16 @@ class Guest:
             self.ending = Trigger.UNREACHABLE
             await self.process.end(END_GRACE_S)
 
-    # -- state -----------------------------------------------------------------------------------
+    # -- state ---------------------------------------------------------------------------------
     def disk_of(self, data: dict[str, Any]) -> tuple[str, str]:
         """The alias and path of the disk that a QMP event names, by its node or its device."""
         node, device = str(data.get("node-name") or ""), str(data.get("device") or "")
+        images = self.plan.images
+        target = next((i.target for i in images if node in (i.node, i.file_node)), None)
         for disk in self._domain.devices.disks:
             alias = disk.alias or disk.target.dev
-            if device == alias or node in disk_nodes(disk):
-                source = disk.source
-                return alias, (source and (source.file or source.dev)) or ""
+            if disk.target.dev == target or (device and device == alias):
+                return alias, path_of(disk)
         return device or node, ""
 
     def step(self, trigger: Trigger) -> None:
@@ -200,7 +211,7 @@ class Guest:
     def is_running(self) -> bool:
         return self.entry.state == DomainState.RUNNING
 
-    # -- the end ---------------------------------------------------------------------------------
+    # -- the end -------------------------------------------------------------------------------
     def end_soon(self, trigger: Trigger) -> None:
         """End the process for this reason; `finished` tells when all is done."""
         if self.ending is None:
@@ -214,9 +225,10 @@ class Guest:
     def on_exit(self, code: int | None) -> None:
         """The process has ended: release everything, then tell."""
         if not self.starting:
-            self.runtime.run(self._finish(), f"releasing domain '{self.entry.name}'")
+            self.runtime.run(self.finish(), f"releasing domain '{self.entry.name}'")
 
-    async def _finish(self) -> None:
+    async def finish(self) -> None:
+        """The process is no more: release, save, tell."""
         try:
             self.let_go()
             await asyncio.to_thread(resources.release, self.plan)
@@ -226,7 +238,9 @@ class Guest:
                 runtime.table.remove(entry)
             runtime.step(entry, self._last_trigger())
             entry.updated = False
-            with contextlib.suppress(Exception):  # logged already; the domain has ended all the same
+            with contextlib.suppress(
+                Exception
+            ):  # logged already; the domain has ended all the same
                 await runtime.settled(entry)
         finally:
             if not self.finished.done():

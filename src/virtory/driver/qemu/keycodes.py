@@ -6,7 +6,7 @@ of Linux' codes, with 0 where the set has no such key. An extended code (E0 xx) 
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 from virtory.errors import InvalidArgument
 from virtory.model.flags import KeycodeSet
@@ -104,7 +104,7 @@ def _from_set1(code: int) -> int:
     return 0
 
 
-@lru_cache(maxsize=None)
+@cache
 def _table(codeset: int) -> dict[int, int]:
     """The set's codes → Linux' codes; built at the first key of that set."""
     codes, also = {

@@ -36,9 +36,7 @@ class LogKeeper:
         """Bound these files from now on; one that does not exist is passed over."""
         for path in paths:
             if self._inotify >= 0 and os.path.exists(path):
-                number = self._libc.inotify_add_watch(
-                    self._inotify, os.fsencode(path), _IN_MODIFY
-                )
+                number = self._libc.inotify_add_watch(self._inotify, os.fsencode(path), _IN_MODIFY)
                 if number >= 0:
                     self._paths[number] = path
                 self._bound(path)

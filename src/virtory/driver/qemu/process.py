@@ -39,6 +39,7 @@ class Spawn(NamedTuple):
     environment: Mapping[str, str]
     directory: str
     log_path: str
+    log_header: str = ""
     fds: Sequence[int] = ()  # stay open, under the same numbers
     credentials: Credentials | None = None
     umask: int = 0o077
@@ -64,6 +65,8 @@ def spawn(order: Spawn) -> Identity:
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
     log = os.open(order.log_path, flags, 0o600)
     try:
+        if order.log_header:
+            os.write(log, order.log_header.encode())
         who = order.credentials
         child = subprocess.Popen(
             order.argv,
@@ -89,8 +92,11 @@ def spawn(order: Spawn) -> Identity:
 
 
 def _limit(pid: int, kind: int, value: int) -> None:
-    """A limit that can not be raised stays: QEMU itself says what it then lacks."""
+    """Set soft and hard limit, as far as we may: QEMU itself says what it then lacks."""
     try:
+        _, hard = resource.prlimit(pid, kind)
+        if os.geteuid() != 0 and hard != resource.RLIM_INFINITY:
+            value = min(value, hard)
         resource.prlimit(pid, kind, (value, value))
     except (ProcessLookupError, PermissionError, ValueError):
         pass
@@ -178,14 +184,23 @@ class Process:
 
 def find_by_argument(argument: str) -> Identity | None:
     """The process that has `argument` among its arguments; for one whose pid was never saved."""
-    wanted = argument.encode()
+    return _find("cmdline", argument)
+
+
+def find_by_variable(assignment: str) -> Identity | None:
+    """The process that was started with this `NAME=value` in its environment."""
+    return _find("environ", assignment)
+
+
+def _find(file_name: str, wanted: str) -> Identity | None:
+    sought = wanted.encode()
     for entry in os.listdir("/proc"):
-        if entry.isdigit():
+        if entry.isdigit() and int(entry) != os.getpid():
             try:
-                with open(f"/proc/{entry}/cmdline", "rb") as file:
-                    arguments = file.read().split(b"\0")
+                with open(f"/proc/{entry}/{file_name}", "rb") as file:
+                    words = file.read().split(b"\0")
             except OSError:
                 continue
-            if wanted in arguments and (started := start_time_of(int(entry))) is not None:
+            if sought in words and (started := start_time_of(int(entry))) is not None:
                 return Identity(int(entry), started)
     return None

@@ -88,5 +88,6 @@ def remembered(guest: Guest) -> dict[str, Any]:
         "terminals": guest.terminals,
         "messages": guest.messages,
         "owned": guest.owner is not None,
+        "updated": guest.entry.updated,
         "configuration": guest.configuration_text,
     }

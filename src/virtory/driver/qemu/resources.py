@@ -7,6 +7,7 @@ it serves stop, a failed start and the restart after a crash at any step alike.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import select
 import signal
@@ -73,7 +74,7 @@ def acquire(plan: Plan) -> Acquired:
         for file in plan.files:
             acquired.fds[file.slot] = _open(file)
         for listen in plan.listens:
-            acquired.fds[listen.slot] = _bind(listen, plan)
+            acquired.fds[listen.slot] = _bind(listen)
         for pair in plan.pairs:
             _connect(pair, acquired)
         for helper in plan.helpers:
@@ -123,6 +124,8 @@ def _make(directory: Directory, plan: Plan) -> None:
 
 def _open(file: OpenFile) -> int:
     """The file's descriptor; created from its template when it is missing and may be."""
+    if file.mode == "memory":
+        return _copy_in_memory(file)
     flags = _OPEN[file.mode] | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
     try:
         try:
@@ -134,6 +137,23 @@ def _open(file: OpenFile) -> int:
     except OSError as error:
         raise _cannot_open(file, error) from None
     os.set_blocking(descriptor, True)
+    return descriptor
+
+
+def _copy_in_memory(file: OpenFile) -> int:
+    """A sealed copy: QEMU opens it by /proc/self/fd, whatever the file's own permissions are."""
+    try:
+        with open(file.path, "rb") as source:
+            content = source.read()
+    except OSError as error:
+        raise _cannot_open(file, error) from None
+    descriptor = os.memfd_create(file.purpose, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    with open(descriptor, "wb", closefd=False) as target:
+        target.write(content)
+    os.fchmod(descriptor, 0o444)
+    seals = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
+    os.lseek(descriptor, 0, os.SEEK_SET)
     return descriptor
 
 
@@ -188,18 +208,16 @@ def _remove_tree(path: str) -> None:
     shutil.rmtree(path, ignore_errors=True)
 
 
-# -- sockets -------------------------------------------------------------------------------------
+# -- sockets -----------------------------------------------------------------------------------
 
 
-def _bind(listen: Listen, plan: Plan) -> int:
+def _bind(listen: Listen) -> int:
     server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     try:
         _unlink(listen.path)
         os.makedirs(os.path.dirname(listen.path), 0o711, exist_ok=True)
         server.bind(listen.path)
         os.chmod(listen.path, listen.mode)
-        if plan.uid is not None and plan.gid is not None:
-            os.chown(listen.path, plan.uid, plan.gid, follow_symlinks=False)
         server.listen(_BACKLOG)
         return server.detach()
     except OSError as error:
@@ -217,7 +235,7 @@ def _connect(pair: Pair, acquired: Acquired) -> None:
     acquired.helper_fds[pair.helper] = helper.detach()
 
 
-# -- helpers ----------------------------------------------------------------------------------------
+# -- helpers -----------------------------------------------------------------------------------
 
 
 def _pid_file(helper: Helper, plan: Plan) -> str:

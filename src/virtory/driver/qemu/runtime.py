@@ -1,4 +1,4 @@
-"""What all guests of one driver share, and the one way by which news leaves: saved first, then told.
+"""What all guests of one driver share, and the one way by which news leaves it.
 
 The rule kept here: save, then publish. Events of one domain leave in their order, after the state
 they report is on disk; domains do not wait for each other, and what changes while a save is under
@@ -58,6 +58,7 @@ class Runtime:
         self.bus = bus
         self.logs = logs
         self.checkpoint = checkpoint or (lambda _: None)
+        self.starting: set[Entry] = set()  # being planned: no guest yet
         self._outboxes: dict[Entry, _Outbox] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -97,6 +98,11 @@ class Runtime:
             await asyncio.shield(outbox.task)
             if outbox.error is not None:
                 raise outbox.error
+
+    async def commit(self, entry: Entry) -> None:
+        """Save the domain as it is now; when this returns it is on disk, else it raises."""
+        self.announce(entry)
+        await self.settled(entry)
 
     async def _deliver(self, entry: Entry, outbox: _Outbox) -> None:
         while outbox.dirty or outbox.events:

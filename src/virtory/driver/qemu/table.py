@@ -142,7 +142,7 @@ class DomainTable:
             self._by_id.pop(entry.guest.id, None)
             entry.guest = None
 
-    # -- lookups ---------------------------------------------------------------------------------
+    # -- lookups -------------------------------------------------------------------------------
     def find(self, uuid: bytes) -> Entry | None:
         return self._by_uuid.get(uuid)
 

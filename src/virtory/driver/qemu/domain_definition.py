@@ -1,0 +1,224 @@
+"""Defining, describing and forgetting domains.
+
+The rule kept here: a definition is on disk before it is announced; when it can not be written, the
+former one is true again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from virtory.driver.qemu.part import Part, affected, refuse_unknown
+from virtory.driver.qemu.table import row_of
+from virtory.driver.store import Autostart
+from virtory.errors import (
+    FROM_DOMAIN,
+    ArgumentUnsupported,
+    InvalidArgument,
+    MetadataNotFound,
+    OperationInvalid,
+    XmlError,
+)
+from virtory.model.domain import format_domain, parse_domain, without_secrets
+from virtory.model.domain.metadata import metadata_of, with_metadata
+from virtory.model.events import Lifecycle, MetadataChange
+from virtory.model.flags import (
+    DomainAffect,
+    DomainDefine,
+    DomainEventDefined,
+    DomainEventLifecycle,
+    DomainEventUndefined,
+    DomainMetadata,
+    DomainUndefine,
+    DomainXml,
+)
+
+if TYPE_CHECKING:
+    from virtory.driver.interface import DomainRef
+    from virtory.driver.qemu.table import Entry
+    from virtory.driver.store import DomainRow
+    from virtory.model.domain import Domain
+
+
+class DomainDefinitions(Part):
+    """What is kept of a domain while it does not run."""
+
+    async def define(self, xml: str, flags: int) -> DomainRef:
+        refuse_unknown(flags, DomainDefine.ALL, "qemuDomainDefineXMLFlags")
+        wanted = await self._preparation.read(xml)
+        entry = wanted.claim(self._table, running_is_fine=True)
+        row = row_of(wanted.domain, entry.uuid, wanted.text(), autostart=entry.autostart)
+        detail = DomainEventDefined.UPDATED if entry.is_persistent else DomainEventDefined.ADDED
+        await self._keep(entry, row, detail)
+        return entry.ref
+
+    async def _keep(self, entry: Entry, row: DomainRow, detail: int | None) -> None:
+        """Make `row` the domain's definition, on disk."""
+        former, updated = entry.row, entry.updated
+        entry.row = row._replace(reason=entry.reason if entry.guest is None else 0)
+        entry.updated = entry.guest is not None
+        try:
+            await self._runtime.commit(entry)
+        except BaseException:
+            entry.row, entry.updated = former, updated
+            if former is None and entry.guest is None:
+                self._table.remove(entry)
+            raise
+        if detail is not None:
+            event = Lifecycle(entry.ref, DomainEventLifecycle.DEFINED, detail)
+            self._runtime.announce(entry, event, save=False)
+
+    async def undefine(self, uuid: bytes, flags: int) -> None:
+        refuse_unknown(flags, DomainUndefine.ALL, "qemuDomainUndefineFlags")
+        entry = self._entry(uuid)
+        row = entry.row
+        if row is None:
+            raise OperationInvalid("cannot undefine transient domain")
+        if flags & DomainUndefine.NVRAM and flags & DomainUndefine.KEEP_NVRAM:
+            raise InvalidArgument("flags KEEP_NVRAM and NVRAM are mutually exclusive")
+        if row.managed_save and not flags & DomainUndefine.MANAGED_SAVE:
+            raise OperationInvalid("Refusing to undefine while domain managed save image exists")
+        await self._preparation.clear_nvram(entry, flags)
+        entry.row = None
+        if entry.guest is None:
+            self._table.remove(entry)
+        else:
+            entry.guest.configuration_text = row.xml
+        try:
+            await self._runtime.commit(entry)
+        except BaseException:
+            entry.row = row
+            self._table.add(entry)
+            raise
+        event = Lifecycle(entry.ref, DomainEventLifecycle.UNDEFINED, DomainEventUndefined.REMOVED)
+        self._runtime.announce(entry, event, save=False)
+
+    async def rename(self, uuid: bytes, name: str, flags: int) -> None:
+        refuse_unknown(flags, 0, "qemuDomainRename")
+        entry = self._entry(uuid)
+        former = entry.name
+        if "/" in name:
+            raise XmlError(f"name {name} cannot contain '/'", domain=10)
+        if entry.guest is not None:
+            raise OperationInvalid("cannot rename active domain")
+        row = entry.definition()
+        if name == former:
+            raise OperationInvalid("Can't rename domain to itself", domain=FROM_DOMAIN)
+        if self._table.find_name(name) is not None:
+            raise OperationInvalid(f"domain with name '{name}' already exists", domain=FROM_DOMAIN)
+        if row.managed_save:
+            raise OperationInvalid("cannot rename a domain with a managed save image")
+        domain = dataclasses.replace(entry.configuration(), name=name)
+        old = entry.ref
+        self._table.rename(entry, name)
+        try:
+            await self._keep(entry, row._replace(name=name, xml=format_domain(domain)), None)
+        except BaseException:
+            self._table.rename(entry, former)
+            raise
+        kind = DomainEventLifecycle
+        self._runtime.announce(
+            entry,
+            Lifecycle(old, kind.UNDEFINED, DomainEventUndefined.RENAMED),
+            Lifecycle(entry.ref, kind.DEFINED, DomainEventDefined.RENAMED),
+            save=False,
+        )
+
+    # -- the description -----------------------------------------------------------------------
+    async def xml(self, uuid: bytes, flags: int) -> str:
+        refuse_unknown(flags, DomainXml.ALL, "qemuDomainGetXMLDesc")
+        entry = self._entry(uuid)
+        guest, secure = entry.guest, bool(flags & DomainXml.SECURE)
+        if guest is not None and not flags & (DomainXml.INACTIVE | DomainXml.MIGRATABLE):
+            return guest.xml(secure=secure)
+        if entry.row is not None:
+            text = entry.row.xml
+        else:
+            text = entry.running().configuration_text or entry.running().xml(secure=True)
+        if not secure and "passwd=" in text:
+            text = format_domain(without_secrets(parse_domain(text, lenient=True)))
+        return text
+
+    # -- autostart -----------------------------------------------------------------------------
+    def set_autostart(self, uuid: bytes, autostart: bool) -> None:
+        entry = self._entry(uuid)
+        if entry.row is None:
+            raise OperationInvalid("cannot set autostart for transient domain")
+        if entry.row.autostart != autostart:
+            self._runtime.records.store.save_now(Autostart(uuid, autostart))
+            entry.row = entry.row._replace(autostart=autostart)
+            if entry.saved_row is not None:
+                entry.saved_row = entry.saved_row._replace(autostart=autostart)
+
+    def autostart(self, uuid: bytes) -> bool:
+        return self._entry(uuid).autostart
+
+    # -- title, description, metadata ----------------------------------------------------------
+    def metadata(self, uuid: bytes, kind: int, uri: str | None, flags: int) -> str:
+        refuse_unknown(flags, DomainAffect.ALL, "qemuDomainGetMetadata")
+        entry = self._entry(uuid)
+        live, _ = affected(entry, flags)
+        if kind == DomainMetadata.TITLE and not live:
+            text = entry.definition().title
+        else:
+            domain = entry.running().domain if live else entry.configuration()
+            text = _read(domain, kind, uri)
+        if text is None:
+            raise MetadataNotFound("Requested metadata element is not present", domain=FROM_DOMAIN)
+        return text
+
+    async def set_metadata(
+        self,
+        uuid: bytes,
+        kind: int,
+        metadata: str | None,
+        key: str | None,
+        uri: str | None,
+        flags: int,
+    ) -> None:
+        refuse_unknown(flags, DomainAffect.ALL, "qemuDomainSetMetadata")
+        entry = self._entry(uuid)
+        live, config = affected(entry, flags)
+        changed = None
+        if config:
+            changed = _written(entry.configuration(), kind, metadata, key, uri)
+        if live:
+            guest = entry.running()
+            async with guest.job("set metadata"):
+                guest.domain = _written(guest.domain, kind, metadata, key, uri)
+                self._runtime.announce(entry)
+                await guest.settled()
+        if changed is not None:
+            row = entry.definition()._replace(title=changed.title, xml=format_domain(changed))
+            updated = entry.updated
+            await self._keep(entry, row, None)
+            entry.updated = updated
+        event = MetadataChange(entry.ref, kind, uri if kind == DomainMetadata.ELEMENT else None)
+        self._runtime.announce(entry, event, save=False)
+
+
+def _read(domain: Domain, kind: int, uri: str | None) -> str | None:
+    if kind == DomainMetadata.DESCRIPTION:
+        return domain.description
+    if kind == DomainMetadata.TITLE:
+        return domain.title
+    if kind == DomainMetadata.ELEMENT and uri:
+        return metadata_of(domain, uri)
+    raise InvalidArgument(f"unknown metadata type '{kind}'", domain=FROM_DOMAIN)
+
+
+def _written(
+    domain: Domain, kind: int, metadata: str | None, key: str | None, uri: str | None
+) -> Domain:
+    if kind == DomainMetadata.DESCRIPTION:
+        return dataclasses.replace(domain, description=metadata or None)
+    if kind == DomainMetadata.TITLE:
+        if metadata and "\n" in metadata:
+            raise InvalidArgument("metadata title can't contain newlines", domain=FROM_DOMAIN)
+        return dataclasses.replace(domain, title=metadata or None)
+    if kind == DomainMetadata.ELEMENT and uri:
+        if metadata is not None and not key:
+            raise ArgumentUnsupported("an element of the metadata needs a key, its prefix")
+        return with_metadata(domain, uri, key or "", metadata)
+    raise InvalidArgument(f"unknown metadata type '{kind}'", domain=FROM_DOMAIN)

@@ -1,0 +1,202 @@
+"""Starting, stopping, pausing: what changes whether a domain runs.
+
+The rule kept here: a call returns when what it asked for is true, saved and announced; the guest's
+own cooperation (shutdown, reboot) is asked for, not waited for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from virtory.driver.qemu import events
+from virtory.driver.qemu.part import Part, refuse_unknown
+from virtory.driver.qemu.preparation import Wanted
+from virtory.driver.qemu.start import start
+from virtory.errors import (
+    AgentUnresponsive,
+    ArgumentUnsupported,
+    OperationInvalid,
+    SystemCallFailed,
+    VirtoryError,
+)
+from virtory.model.flags import (
+    DomainDestroy,
+    DomainReboot,
+    DomainShutdown,
+    DomainStart,
+    DomainState,
+)
+from virtory.model.lifecycle import Trigger
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from virtory.driver.interface import DomainRef, Owner
+    from virtory.driver.qemu.agent import Agent
+    from virtory.driver.qemu.guest import Guest
+
+_START = DomainStart.PAUSED | DomainStart.AUTODESTROY | DomainStart.BYPASS_CACHE
+_START |= DomainStart.FORCE_BOOT | DomainStart.VALIDATE | DomainStart.RESET_NVRAM
+_SHUTDOWN = DomainShutdown.ACPI_POWER_BTN | DomainShutdown.GUEST_AGENT
+_REBOOT = DomainReboot.ACPI_POWER_BTN | DomainReboot.GUEST_AGENT
+
+
+class DomainLives(Part):
+    """What starts, ends and interrupts a run."""
+
+    async def create_xml(
+        self, xml: str, flags: int, owner: Owner, fds: Sequence[int] = ()
+    ) -> DomainRef:
+        refuse_unknown(flags, _START, "qemuDomainCreateXML")
+        _refuse_descriptors(fds)
+        wanted = await self._preparation.read(xml)
+        entry = wanted.claim(self._table, running_is_fine=False)
+        new = entry.row is None
+        try:
+            await start(self._runtime, self._preparation, entry, wanted, flags, owner)
+        finally:
+            if new and entry.guest is None:
+                self._table.remove(entry)
+        return entry.ref
+
+    async def create(
+        self, uuid: bytes, flags: int, owner: Owner, fds: Sequence[int] = ()
+    ) -> DomainRef:
+        refuse_unknown(flags, _START, "qemuDomainCreateWithFlags")
+        _refuse_descriptors(fds)
+        entry = self._entry(uuid)
+        if entry.guest is not None:
+            raise OperationInvalid("domain is already running")
+        wanted = Wanted(entry.configuration(), None)
+        await start(self._runtime, self._preparation, entry, wanted, flags, owner)
+        return entry.ref
+
+    # -- the guest is asked --------------------------------------------------------------------
+    async def shutdown(self, uuid: bytes, flags: int) -> None:
+        refuse_unknown(flags, _SHUTDOWN, "qemuDomainShutdownFlags")
+        guest = self._guest(uuid)
+        async with guest.job("shutdown"):
+            guest.reboot_wanted = False
+            await self._press(guest, "powerdown", flags, guest.domain.on_poweroff)
+
+    async def reboot(self, uuid: bytes, flags: int) -> None:
+        refuse_unknown(flags, _REBOOT, "qemuDomainReboot")
+        guest = self._guest(uuid)
+        async with guest.job("reboot"):
+            await self._press(guest, "reboot", flags, guest.domain.on_reboot)
+
+    async def _press(self, guest: Guest, mode: str, flags: int, action: str) -> None:
+        """By the agent when asked for or, without a word, where it answers; else by ACPI."""
+        by_agent = bool(flags & DomainShutdown.GUEST_AGENT)
+        by_acpi = bool(flags & DomainShutdown.ACPI_POWER_BTN)
+        if by_agent or not by_acpi:
+            try:
+                agent = usable_agent(guest)
+                guest.reboot_wanted = False
+                await agent.shut_down(mode)
+                return
+            except VirtoryError:
+                if by_agent and not by_acpi:
+                    raise
+        if mode == "reboot":
+            guest.reboot_wanted = action not in ("destroy", "preserve")
+        await guest.execute("system_powerdown")
+
+    # -- the machine is told -------------------------------------------------------------------
+    async def reset(self, uuid: bytes, flags: int) -> None:
+        refuse_unknown(flags, 0, "qemuDomainReset")
+        guest = self._guest(uuid)
+        async with guest.job("reset"):
+            await guest.execute("system_reset")
+            guest.step(Trigger.RESET)
+            await guest.settled()
+
+    async def suspend(self, uuid: bytes) -> None:
+        guest = self._guest(uuid)
+        async with guest.job("suspend"):
+            state = guest.entry.state
+            if state == DomainState.PMSUSPENDED:
+                raise OperationInvalid("domain is pmsuspended")
+            if state != DomainState.PAUSED:
+                guest.pause_cause = Trigger.SUSPENDED
+                await guest.execute("stop")
+                await guest.settled()
+
+    async def resume(self, uuid: bytes) -> None:
+        guest = self._guest(uuid)
+        async with guest.job("resume"):
+            state = guest.entry.state
+            if state == DomainState.PMSUSPENDED:
+                raise OperationInvalid("domain is pmsuspended")
+            if state == DomainState.RUNNING:
+                raise OperationInvalid("domain is already running")
+            await guest.execute("cont")
+            await guest.settled()
+
+    async def destroy(self, uuid: bytes, flags: int) -> None:
+        """Without the lock: it must also end what a stuck job holds."""
+        refuse_unknown(flags, DomainDestroy.ALL, "qemuDomainDestroyFlags")
+        guest = self._guest(uuid)
+        if guest.ending is None:
+            guest.ending = Trigger.DESTROYED
+        process = guest.process
+        if process is not None:
+            graceful = bool(flags & DomainDestroy.GRACEFUL)
+            if not await process.end(_grace(graceful), force=not graceful):
+                guest.ending = None
+                raise SystemCallFailed(
+                    f"Failed to terminate process {guest.pid} with "
+                    f"{'SIGTERM' if graceful else 'SIGKILL'}: Device or resource busy",
+                    errno=16,
+                    cure="destroy without --graceful" if graceful else None,
+                )
+        await guest.finished
+
+    async def inject_nmi(self, uuid: bytes, flags: int) -> None:
+        refuse_unknown(flags, 0, "qemuDomainInjectNMI")
+        guest = self._guest(uuid)
+        async with guest.job("inject-nmi"):
+            await guest.execute("inject-nmi")
+
+    async def pm_wakeup(self, uuid: bytes, flags: int) -> None:
+        refuse_unknown(flags, 0, "qemuDomainPMWakeup")
+        guest = self._guest(uuid)
+        async with guest.job("wakeup"):
+            await guest.execute("system_wakeup")
+            await guest.settled()
+
+    def owner_gone(self, owner: Owner) -> None:
+        for entry in self._table:
+            guest = entry.guest
+            if guest is not None:
+                guest.consoles.owner_gone(owner)
+                if guest.owner is owner:
+                    guest.end_soon(Trigger.DESTROYED)
+
+
+def _grace(graceful: bool) -> float:
+    """libvirt's: 30 s when nothing harder follows, else 10."""
+    return 30.0 if graceful else 10.0
+
+
+def _refuse_descriptors(fds: Sequence[int]) -> None:
+    if fds:
+        raise ArgumentUnsupported(
+            "descriptors are passed only to containers; a machine takes none",
+            cure="start it without descriptors",
+        )
+
+
+def usable_agent(guest: Guest) -> Agent:
+    """The agent; ArgumentUnsupported without a channel for it, AgentUnresponsive when not there."""
+    if guest.agent is None:
+        raise ArgumentUnsupported(
+            "QEMU guest agent is not configured",
+            cure=f"add a channel named '{events.AGENT_CHANNEL}' to the domain",
+        )
+    if not guest.agent.connected:
+        raise AgentUnresponsive(
+            "QEMU guest agent is not connected",
+            cure="install and start qemu-guest-agent inside the guest",
+        )
+    return guest.agent

@@ -1,0 +1,174 @@
+"""What a domain is and how it does: answered from memory and /proc, without asking QEMU.
+
+The rule kept here: nothing here waits.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from virtory.driver.interface import DomainInfo, Vcpu
+from virtory.driver.qemu import accounting
+from virtory.driver.qemu.part import Part, affected, refuse_unknown
+from virtory.errors import ArgumentUnsupported, InvalidArgument, OperationInvalid
+from virtory.model.flags import DomainAffect, DomainControl, DomainVcpu
+
+if TYPE_CHECKING:
+    from virtory.driver.interface import Param
+    from virtory.driver.qemu.guest import Guest
+    from virtory.driver.qemu.table import Entry
+
+_JOB_FIELDS = 12
+
+
+class DomainStates(Part):
+    """The questions with an answer at hand."""
+
+    def info(self, uuid: bytes) -> DomainInfo:
+        entry = self._entry(uuid)
+        guest = entry.guest
+        if guest is None:
+            row = entry.definition()
+            return DomainInfo(entry.state, row.max_memory_kib, row.memory_kib, row.vcpus, 0)
+        maximum, vcpus = guest.sizes
+        cpu_time = accounting.cpu_time_ns(guest.pid) if guest.pid else 0
+        return DomainInfo(entry.state, maximum, guest.balloon_kib or maximum, vcpus, cpu_time)
+
+    def state(self, uuid: bytes, flags: int) -> tuple[int, int]:
+        refuse_unknown(flags, 0, "qemuDomainGetState")
+        entry = self._entry(uuid)
+        return entry.state, entry.reason
+
+    def control_info(self, uuid: bytes, flags: int) -> tuple[int, int, int]:
+        """State, details, and milliseconds that it has been so."""
+        refuse_unknown(flags, 0, "qemuDomainGetControlInfo")
+        held = self._guest(uuid).held
+        if held is None:
+            return DomainControl.OK, 0, 0
+        return DomainControl.JOB, 0, int(held[1] * 1000)
+
+    def is_active(self, uuid: bytes) -> bool:
+        return self._entry(uuid).guest is not None
+
+    def is_persistent(self, uuid: bytes) -> bool:
+        return self._entry(uuid).is_persistent
+
+    def is_updated(self, uuid: bytes) -> bool:
+        return self._entry(uuid).updated
+
+    def os_type(self, uuid: bytes) -> str:
+        entry = self._entry(uuid)
+        return entry.row.os_type if entry.row is not None else entry.running().domain.os.type.kind
+
+    def max_memory_kib(self, uuid: bytes) -> int:
+        return self.info(uuid).max_memory_kib
+
+    def has_managed_save(self, uuid: bytes, flags: int) -> bool:
+        refuse_unknown(flags, 0, "qemuDomainHasManagedSaveImage")
+        row = self._entry(uuid).row
+        return row is not None and row.managed_save
+
+    def messages(self, uuid: bytes, flags: int) -> list[str]:
+        """What taints it (bit 1) and what is deprecated (bit 0); 0 asks for both."""
+        refuse_unknown(flags, 3, "qemuDomainGetMessages")
+        guest = self._entry(uuid).guest
+        if guest is None or flags == 1:
+            return []
+        return [f"tainted: {message}" for message in guest.messages]
+
+    def security_label(self, uuid: bytes) -> tuple[str, bool]:
+        self._entry(uuid)
+        return "", False
+
+    def job_info(self, uuid: bytes) -> list[int]:
+        self._guest(uuid)
+        return [0] * _JOB_FIELDS
+
+    def job_stats(self, uuid: bytes, flags: int) -> tuple[int, list[Param]]:
+        refuse_unknown(flags, 3, "qemuDomainGetJobStats")
+        self._guest(uuid)
+        return 0, []
+
+    # -- virtual CPUs --------------------------------------------------------------------------
+    def max_vcpus(self, uuid: bytes) -> int:
+        return self.vcpus_flags(uuid, DomainVcpu.MAXIMUM | DomainAffect.LIVE)
+
+    def vcpus_flags(self, uuid: bytes, flags: int) -> int:
+        refuse_unknown(flags, DomainVcpu.ALL, "qemuDomainGetVcpusFlags")
+        entry = self._entry(uuid)
+        live, _ = affected(entry, flags)
+        if flags & DomainVcpu.GUEST:
+            raise ArgumentUnsupported(
+                "counting virtual CPUs as the guest sees them needs the guest agent",
+                cure='ask the agent: qemu-agent-command NAME \'{"execute":"guest-get-vcpus"}\'',
+            )
+        if live:
+            vcpu = entry.running().domain.vcpu
+            return vcpu.count if flags & DomainVcpu.MAXIMUM else vcpu.current or vcpu.count
+        row = entry.definition()
+        return row.max_vcpus if flags & DomainVcpu.MAXIMUM else row.vcpus
+
+    def vcpus(self, uuid: bytes) -> list[Vcpu]:
+        entry = self._entry(uuid)
+        guest = entry.guest
+        if guest is None:
+            raise OperationInvalid("cannot retrieve vcpu information for inactive domain")
+        return [self._vcpu(guest, number) for number in range(len(guest.vcpu_threads))]
+
+    def _vcpu(self, guest: Guest, number: int) -> Vcpu:
+        thread = guest.vcpu_threads[number]
+        used = accounting.thread_time(guest.pid, thread)
+        affinity = accounting.affinity(thread, _host_cpus())
+        return Vcpu(number, 1, used.run_ns, used.cpu, affinity)
+
+    def vcpu_pins(self, uuid: bytes, flags: int) -> list[bytes]:
+        refuse_unknown(flags, DomainAffect.ALL, "qemuDomainGetVcpuPinInfo")
+        entry = self._entry(uuid)
+        live, _ = affected(entry, flags)
+        if live:
+            guest = entry.running()
+            return [accounting.affinity(thread, _host_cpus()) for thread in guest.vcpu_threads]
+        return [_pin(entry, number) for number in range(entry.definition().max_vcpus)]
+
+    def emulator_pin(self, uuid: bytes, flags: int) -> bytes:
+        refuse_unknown(flags, DomainAffect.ALL, "qemuDomainGetEmulatorPinInfo")
+        entry = self._entry(uuid)
+        live, _ = affected(entry, flags)
+        if live:
+            return accounting.affinity(entry.running().pid, _host_cpus())
+        return _all_cpus()
+
+    def scheduler_type(self, uuid: bytes) -> tuple[str, int]:
+        self._entry(uuid)
+        return "posix", 0
+
+
+def _host_cpus() -> int:
+    return os.cpu_count() or 1
+
+
+def _all_cpus() -> bytes:
+    count = _host_cpus()
+    return ((1 << count) - 1).to_bytes((count + 7) // 8, "little")
+
+
+def _pin(entry: Entry, number: int) -> bytes:
+    """The CPUs that the definition gives to one virtual CPU."""
+    domain = entry.configuration()
+    pins = () if domain.cputune is None else domain.cputune.vcpupins
+    text = next((pin.cpuset for pin in pins if pin.vcpu == number), domain.vcpu.cpuset)
+    return _all_cpus() if text is None else bitmap(text, _host_cpus())
+
+
+def bitmap(text: str, count: int) -> bytes:
+    """libvirt's CPU set (`0-3,^2,7`) as a bitmap of `count` CPUs."""
+    bits = 0
+    for part in text.replace(" ", "").split(","):
+        low, _, high = part.removeprefix("^").partition("-")
+        if not low.isdigit() or (high and not high.isdigit()):
+            raise InvalidArgument(f"'{text}' is not a set of CPUs such as 0-3,^2")
+        mask = (1 << int(high or low) + 1) - (1 << int(low))
+        bits = bits & ~mask if part.startswith("^") else bits | mask
+    bits &= (1 << count) - 1
+    return bits.to_bytes((count + 7) // 8, "little")

@@ -1,0 +1,149 @@
+"""The QEMU driver: opens the store, finds running domains again, starts what starts by itself.
+
+The rule kept here: stopping the daemon never stops a guest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from typing import TYPE_CHECKING, Any
+
+from virtory.driver.bus import Bus
+from virtory.driver.qemu.domains import Domains
+from virtory.driver.qemu.logs import LogKeeper
+from virtory.driver.qemu.preparation import Preparation, Wanted
+from virtory.driver.qemu.records import Records
+from virtory.driver.qemu.runtime import Runtime
+from virtory.driver.qemu.settings import settings_of
+from virtory.driver.qemu.table import DomainTable, Entry
+from virtory.driver.store import Store
+from virtory.errors import OpenFailed, SystemCallFailed, VirtoryError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from virtory.driver.interface import ConnectDriver, DomainDriver
+
+_log = logging.getLogger(__name__)
+_AUTOSTARTED = "autostarted"
+
+
+class QemuDriver:
+    """Domains for real, and this host.
+
+    Args:
+        state: the directory of the state file.
+        privileged: whether guests run as other users than the daemon.
+        settings: the `[qemu]` table of the configuration.
+        checkpoint: called with the name of each step of a start; a test ends the daemon there.
+    """
+
+    connect: ConnectDriver
+    domain: DomainDriver
+    network: None = None
+    storage: None = None
+    node_device: None = None
+    secret: None = None
+    nwfilter: None = None
+    interface: None = None
+
+    def __init__(
+        self,
+        state: str,
+        privileged: bool,
+        settings: dict[str, Any] | None = None,
+        checkpoint: Callable[[str], None] | None = None,
+    ) -> None:
+        from virtory.driver.qemu.connect import Connect
+
+        self.bus = Bus()
+        self._settings = settings_of(state, privileged, settings or {})
+        self._checkpoint = checkpoint
+        self._preparation = Preparation(self._settings)
+        self._store: Store | None = None
+        self._runtime: Runtime | None = None
+        self.connect = Connect(self._preparation)
+
+    async def start(self) -> None:
+        settings = self._settings
+        self._store = Store(settings.state_directory)
+        loaded = self._store.load()
+        _make_run_directory(settings.run_directory)
+        table = DomainTable()
+        self._runtime = Runtime(
+            table, Records(self._store), self.bus, LogKeeper(), self._checkpoint
+        )
+        self.domain = Domains(self._runtime, self._preparation)
+        for row in loaded.domains:
+            entry = Entry(row.name, row.uuid, row)
+            entry.saved_row = row
+            table.add(entry)
+        if loaded.running:
+            from virtory.driver.qemu.reconnect import reconnect
+
+            await reconnect(self._runtime, self._preparation, loaded.running)
+        if _first_since_boot(os.path.join(settings.run_directory, _AUTOSTARTED)):
+            for entry in table:
+                if entry.autostart and entry.guest is None:
+                    self._runtime.run(self._autostart(entry), f"autostart of '{entry.name}'")
+
+    async def _autostart(self, entry: Entry) -> None:
+        from virtory.driver.qemu.start import start
+
+        assert self._runtime is not None
+        try:
+            wanted = Wanted(entry.configuration(), None)
+            await start(self._runtime, self._preparation, entry, wanted, 0, None)
+        except VirtoryError as error:
+            _log.error("domain '%s' could not be started by itself: %s", entry.name, error)
+
+    async def stop(self) -> None:
+        if self._runtime is not None:
+            await self._runtime.idle()
+            for entry in self._runtime.table:
+                if entry.guest is not None:
+                    entry.guest.let_go()
+                    if entry.guest.process is not None:
+                        entry.guest.process.release()
+            self._runtime.logs.close()
+            self._runtime = None
+        if self._store is not None:
+            store, self._store = self._store, None
+            await asyncio.to_thread(store.close)
+        self.bus.close()
+
+
+def _make_run_directory(path: str) -> None:
+    """Ours alone: guests may pass through it, nobody else may put anything there."""
+    try:
+        os.makedirs(path, 0o711, exist_ok=True)
+        owner = os.stat(path).st_uid
+    except OSError as error:
+        raise SystemCallFailed(
+            f"cannot make the run directory '{path}': {error.strerror}", errno=error.errno
+        ) from None
+    if owner != os.geteuid():
+        raise OpenFailed(
+            f"the run directory '{path}' belongs to uid {owner}, not to this daemon",
+            cure="remove it, or name another in the configuration ([qemu] run_directory)",
+        )
+
+
+def _first_since_boot(marker: str) -> bool:
+    """Whether no daemon of this instance has run since the host booted; notes that one does now."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            boot = file.read()
+    except OSError:
+        boot = ""
+    try:
+        with open(marker) as file:
+            if file.read() == boot:
+                return False
+    except OSError:
+        pass
+    with open(marker, "w") as file:
+        file.write(boot)
+    return True

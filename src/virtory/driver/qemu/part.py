@@ -1,0 +1,51 @@
+"""What every part of the domain driver starts from: the table, the runtime, refusing flags.
+
+The rule kept here: a part holds no state of its own; the parts together are `domains.Domains`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from virtory.errors import OperationInvalid, UnsupportedFlags
+from virtory.model.flags import DomainAffect
+
+if TYPE_CHECKING:
+    from virtory.driver.qemu.guest import Guest
+    from virtory.driver.qemu.preparation import Preparation
+    from virtory.driver.qemu.runtime import Runtime
+    from virtory.driver.qemu.table import DomainTable, Entry
+
+
+class Part:
+    """The parent of the parts."""
+
+    def __init__(self, runtime: Runtime, preparation: Preparation) -> None:
+        self._runtime = runtime
+        self._preparation = preparation
+        self._table: DomainTable = runtime.table
+
+    def _entry(self, uuid: bytes) -> Entry:
+        return self._table.get(uuid)
+
+    def _guest(self, uuid: bytes) -> Guest:
+        return self._table.get(uuid).running()
+
+
+def refuse_unknown(flags: int, known: int, function: str) -> None:
+    """UnsupportedFlags for bits that are not `known`."""
+    if flags & ~known:
+        raise UnsupportedFlags(flags & ~known, function)
+
+
+def affected(entry: Entry, flags: int) -> tuple[bool, bool]:
+    """Whether the running domain and whether its definition are meant (`DomainAffect`)."""
+    live, config = bool(flags & DomainAffect.LIVE), bool(flags & DomainAffect.CONFIG)
+    active = entry.guest is not None
+    if not live and not config:
+        live, config = active, not active
+    if live and not active:
+        raise OperationInvalid("domain is not running")
+    if config and not entry.is_persistent:
+        raise OperationInvalid("transient domains do not have any persistent config")
+    return live, config

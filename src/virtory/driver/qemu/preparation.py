@@ -1,0 +1,209 @@
+"""From a client's XML to a definition, and from a definition to a plan and a command line.
+
+The rule kept here: the pure passes of this package are put together here and nowhere else, so that
+what is defined, what is started and what `domxml-to-native` shows are made the same way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from typing import TYPE_CHECKING, NamedTuple
+
+from virtory.driver.qemu.table import DomainTable, Entry
+from virtory.errors import FROM_DOMAIN, OpenFailed, OperationFailed, OperationInvalid
+from virtory.model.flags import DomainUndefine
+from virtory.model.values import Uuid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from virtory.driver.qemu.capabilities import Capabilities
+    from virtory.driver.qemu.plan import Plan
+    from virtory.driver.qemu.planning_host import Host
+    from virtory.driver.qemu.settings import Settings
+    from virtory.model.domain import Domain
+
+PROBE_UID = 65534
+DEFAULT_ARCH = "x86_64"
+
+
+class Wanted(NamedTuple):
+    """A machine to define or to start; `xml` is its text, None when it is stored already."""
+
+    domain: Domain
+    xml: str | None
+
+    def text(self) -> str:
+        from virtory.model.domain import format_domain
+
+        return format_domain(self.domain) if self.xml is None else self.xml
+
+    def claim(self, table: DomainTable, *, running_is_fine: bool) -> Entry:
+        """The known domain of this name and UUID, or a new one that now has them.
+
+        Raises OperationFailed when another domain has the name or the UUID, OperationInvalid when
+        it runs and may not.
+        """
+        assert self.domain.uuid is not None
+        name, uuid = self.domain.name, self.domain.uuid.raw
+        known = table.find(uuid)
+        if known is None:
+            if (other := table.find_name(name)) is not None:
+                raise OperationFailed(
+                    f"domain '{name}' already exists with uuid {Uuid.of_bytes(other.uuid)}",
+                    domain=FROM_DOMAIN,
+                )
+            known = Entry(name, uuid)
+            table.add(known)
+            return known
+        if known.name != name:
+            raise OperationFailed(
+                f"domain '{known.name}' is already defined with uuid {self.domain.uuid}",
+                domain=FROM_DOMAIN,
+            )
+        if known.guest is not None and not running_is_fine:
+            raise OperationInvalid(f"domain '{name}' is already active", domain=FROM_DOMAIN)
+        return known
+
+
+class Preparation:
+    """The passes, with what they need of this host: looked at when first needed, then kept."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._host: Host | None = None
+        self._capabilities: dict[str, Capabilities] = {}
+        self._looking = asyncio.Lock()
+
+    # -- the host ------------------------------------------------------------------------------
+    async def host(self) -> Host:
+        if self._host is None:
+            async with self._looking:
+                if self._host is None:
+                    self._host = await asyncio.to_thread(self._look)
+        return self._host
+
+    def _look(self) -> Host:
+        from virtory.driver.qemu import accelerator, planning_host
+
+        settings = self.settings
+        os.makedirs(settings.cache_directory, 0o700, exist_ok=True)
+        return planning_host.here(
+            settings.run_directory,
+            settings.state_directory,
+            accelerator.verdict(os.path.join(settings.cache_directory, "kvm.json")),
+            **settings.of_host,
+        )
+
+    async def capabilities(self, emulator: str | None, arch: str | None = None) -> Capabilities:
+        """What a QEMU binary can do; the one in PATH for the architecture when none is named."""
+        from virtory.driver.qemu.capabilities import capabilities_of, key_of
+
+        path = emulator or find_emulator(arch or DEFAULT_ARCH)
+        host = await self.host()
+        kvm_key = host.verdict.key if host.verdict.usable else ""
+        known = self._capabilities.get(path)
+        if known is None or known.key != key_of(path, kvm_key):
+            groups = () if host.kvm_gid is None else (host.kvm_gid,)
+            known = await capabilities_of(
+                path,
+                self.settings.cache_directory,
+                kvm=host.verdict.usable,
+                kvm_key=kvm_key,
+                user=(PROBE_UID, PROBE_UID, groups) if host.privileged else None,
+            )
+            self._capabilities[path] = known
+        return known
+
+    # -- the passes ----------------------------------------------------------------------------
+    async def read(self, xml: str) -> Wanted:
+        """The machine that a client describes, whole and checked; all its problems at once."""
+        from virtory.codec.xml import Problem, error_of
+        from virtory.driver.qemu.accelerator import choose
+        from virtory.driver.qemu.addresses import with_addresses
+        from virtory.driver.qemu.defaults import with_defaults, with_identity
+        from virtory.model.domain import format_domain, parse_domain, problems
+
+        domain = parse_domain(xml)
+        if found := problems(domain):
+            raise error_of([Problem(*problem) for problem in found], "domain")
+        choose(domain.type, (await self.host()).verdict)
+        capabilities = await self.capabilities(domain.devices.emulator, domain.os.type.arch)
+        domain = with_addresses(with_defaults(with_identity(domain), capabilities))
+        return Wanted(domain, format_domain(domain))
+
+    async def plan(self, definition: Domain, number: int) -> tuple[Domain, Plan]:
+        """The live description of one start, and all that it takes."""
+        from virtory.driver.qemu import planning
+        from virtory.driver.qemu.capabilities import with_cpu_features
+        from virtory.driver.qemu.cpu import model_name
+        from virtory.driver.qemu.live import with_cpu
+
+        host = await self.host()
+        capabilities = await self.capabilities(definition.devices.emulator)
+        if definition.devices.disks:  # their headers are read
+            live, plan = await asyncio.to_thread(planning.prepare, definition, host, number)
+        else:
+            live, plan = planning.prepare(definition, host, number)
+        accelerator = plan.accelerator
+        model = model_name(live.cpu, capabilities, accelerator)
+        if capabilities.cpu_features(accelerator, model) is None:
+            user = (PROBE_UID, PROBE_UID, plan.groups) if host.privileged else None
+            capabilities = await with_cpu_features(
+                capabilities, accelerator, model, self.settings.cache_directory, user=user
+            )
+            self._capabilities[capabilities.path] = capabilities
+        return with_cpu(live, capabilities, accelerator), plan
+
+    def command_line(self, live: Domain, plan: Plan, fds: Mapping[int, int]) -> list[str]:
+        """QEMU's argument vector; `plan` came from here, so the capabilities are known."""
+        from virtory.driver.qemu.command_line import command_line
+
+        return command_line(live, plan, self._capabilities[plan.emulator], fds)
+
+    # -- files of a domain ---------------------------------------------------------------------
+    def log_path(self, name: str) -> str:
+        """Where QEMU's own words about this domain go."""
+        return os.path.join(self.settings.log_directory, f"{name}.log")
+
+    async def clear_nvram(self, entry: Entry, flags: int) -> None:
+        """Before a definition goes: its UEFI variables go or stay only as the caller says."""
+        from virtory.driver.qemu.planning import variables_path
+
+        assert entry.row is not None
+        if "firmware" not in entry.row.xml and "<nvram" not in entry.row.xml:
+            return
+        domain = entry.configuration()
+        nvram = domain.os.nvram
+        path = nvram.path if nvram is not None else None
+        path = path or variables_path(domain, await self.host())
+        exists = await asyncio.to_thread(os.path.exists, path)
+        if not exists or flags & DomainUndefine.KEEP_NVRAM:
+            return
+        if not flags & DomainUndefine.NVRAM:
+            raise OperationInvalid(
+                "cannot undefine domain with nvram",
+                cure="say what becomes of it: --nvram removes it, --keep-nvram keeps it",
+            )
+        await asyncio.to_thread(os.unlink, path)
+
+    def needs_rtc_reset(self, domain: Domain) -> bool:
+        """Whether setting the time by agent leaves QEMU's clock with ticks to catch up."""
+        machine = domain.os.type.machine or ""
+        return (domain.os.type.arch or DEFAULT_ARCH) in ("x86_64", "i686") and (
+            not machine.startswith("microvm")
+        )
+
+
+def find_emulator(arch: str) -> str:
+    """The system emulator of an architecture in PATH."""
+    name = f"qemu-system-{'i386' if arch == 'i686' else arch}"
+    path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/bin:/usr/local/bin")
+    if path is None:
+        raise OpenFailed(
+            f"no emulator for {arch}: {name} is not installed",
+            cure="Install QEMU: apt install qemu-system-x86 (or name another <emulator>).",
+        )
+    return path

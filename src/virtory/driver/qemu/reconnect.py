@@ -1,0 +1,188 @@
+"""Finding running domains again after a restart, and clearing up behind those that are gone.
+
+The rule kept here: every domain that was running when the daemon ended is visited, each by itself:
+what goes wrong with one is logged and concerns no other. A process alive is adopted as it is; a
+dead one, or one whose start was never finished, is released.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import signal
+from typing import TYPE_CHECKING, Any
+
+from virtory.driver.qemu import events, resources
+from virtory.driver.qemu.guest import Guest
+from virtory.driver.qemu.monitor import MonitorGone, connect
+from virtory.driver.qemu.plan import Plan
+from virtory.driver.qemu.process import Identity, Process, find_by_variable
+from virtory.driver.qemu.qmp import QmpError
+from virtory.driver.qemu.start import MARK, agent_of
+from virtory.driver.qemu.table import Entry
+from virtory.model.domain import parse_domain
+from virtory.model.flags import DomainShutoffReason, DomainState
+from virtory.model.lifecycle import Trigger
+
+if TYPE_CHECKING:
+    from virtory.driver.qemu.preparation import Preparation
+    from virtory.driver.qemu.runtime import Runtime
+    from virtory.driver.store import RunningRow
+
+_log = logging.getLogger(__name__)
+
+ANSWER_TIMEOUT_S = 10.0
+
+# What QEMU's run state means for a domain that was thought to be running, and for a paused one.
+_FROM_RUNNING = {
+    "paused": Trigger.SUSPENDED,
+    "debug": Trigger.SUSPENDED,
+    "prelaunch": Trigger.SUSPENDED,
+    "internal-error": Trigger.SUSPENDED,
+    "io-error": Trigger.IO_ERROR,
+    "watchdog": Trigger.WATCHDOG_PAUSED,
+    "guest-panicked": Trigger.PANICKED,
+    "suspended": Trigger.PM_SUSPENDED,
+    "shutdown": Trigger.GUEST_SHUTDOWN,
+}
+_FROM_PAUSED = {"running": Trigger.RESUMED, "shutdown": Trigger.GUEST_SHUTDOWN}
+
+
+async def reconnect(runtime: Runtime, preparation: Preparation, rows: list[RunningRow]) -> None:
+    """Visit every domain that was running; returns when each is what it is."""
+    visits = [_visit(runtime, preparation, row) for row in rows]
+    for row, outcome in zip(
+        rows, await asyncio.gather(*visits, return_exceptions=True), strict=True
+    ):
+        if isinstance(outcome, BaseException):
+            _log.error(
+                "domain '%s' can not be found again, its process %d is left alone: %s",
+                row.name,
+                row.pid,
+                outcome,
+                exc_info=outcome,
+            )
+
+
+async def _visit(runtime: Runtime, preparation: Preparation, row: RunningRow) -> None:
+    plan = Plan.from_json(json.loads(row.plan))
+    remembered = json.loads(row.extra)
+    domain = parse_domain(row.xml, lenient=True)
+    entry = runtime.table.find(row.uuid)
+    if entry is None:
+        entry = Entry(row.name, row.uuid)
+        runtime.table.add(entry)
+    entry.saved_running = row
+    if row.pid == 0:
+        await _clear_unfinished(runtime, entry, plan)
+        return
+    guest = Guest(runtime, entry, domain, plan, remembered.get("configuration"))
+    guest.vcpu_threads = [int(thread) for thread in remembered.get("vcpu_threads", ())]
+    guest.terminals = dict(remembered.get("terminals", {}))
+    guest.messages = list(remembered.get("messages", ()))
+    entry.state, entry.reason = row.state, row.reason
+    entry.updated = bool(remembered.get("updated"))
+    runtime.table.attach(entry, guest)
+    guest.starting = False
+    try:
+        guest.process = Process(Identity(row.pid, row.start_time), guest.on_exit)
+    except (ProcessLookupError, OSError):
+        _log.info("domain '%s' ended while no daemon ran", row.name)
+        await asyncio.to_thread(resources.release, plan, search=True)
+        await guest.finish()
+        return
+    await _adopt(guest)
+    if remembered.get("owned"):  # its owner went with the former daemon
+        guest.end_soon(Trigger.DESTROYED)
+        await guest.finished
+
+
+async def _clear_unfinished(runtime: Runtime, entry: Entry, plan: Plan) -> None:
+    """A start that was cut off: nobody was told of it, so nobody is told of its end."""
+    identity = await asyncio.to_thread(find_by_variable, f"{MARK}={plan.directory}")
+    if identity is not None:
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        try:
+            process = Process(identity, lambda _: ended.set_result(None))
+        except (ProcessLookupError, OSError):
+            pass
+        else:
+            process.signal(signal.SIGKILL)
+            await ended
+    await asyncio.to_thread(resources.release, plan, search=True)
+    entry.state, entry.reason = DomainState.SHUTOFF, DomainShutoffReason.FAILED
+    if not entry.is_persistent:
+        runtime.table.remove(entry)
+    await runtime.commit(entry)
+
+
+async def _adopt(guest: Guest) -> None:
+    """Take up the conversation with a QEMU that is alive."""
+    try:
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            path = guest.plan.path("monitor")
+            if path is None:
+                raise MonitorGone("its plan names no monitor")
+            guest.monitor = await connect(path, guest.on_event, guest.on_monitor_gone)
+            await guest.monitor.open()
+            guest.agent = agent_of(guest)
+            await _catch_up(guest)
+    except (MonitorGone, QmpError, OSError) as error:
+        _log.error(
+            "domain '%s' can not be ruled any more and is ended: %s", guest.entry.name, error
+        )
+        guest.end_soon(Trigger.UNREACHABLE)
+        await guest.finished
+        return
+    guest.runtime.logs.watch(guest.log_paths())
+
+
+async def _catch_up(guest: Guest) -> None:
+    """Learn what has happened meanwhile."""
+    assert guest.monitor is not None
+    execute = guest.monitor.execute
+    status = execute("query-status")
+    ports = execute("query-chardev")
+    balloon = execute("query-balloon") if guest.has_balloon else None
+    _channels(guest, await ports)
+    maximum = guest.domain.memory.kib
+    guest.balloon_kib = maximum
+    if balloon is not None:
+        guest.balloon_kib = await _actual(balloon, maximum)
+    became = (await status)["status"]
+    known = guest.entry.state
+    if known == DomainState.RUNNING:
+        trigger = _FROM_RUNNING.get(became)
+    elif known in (DomainState.PAUSED, DomainState.PMSUSPENDED, DomainState.CRASHED):
+        trigger = _FROM_PAUSED.get(became)
+        if known == DomainState.PMSUSPENDED and trigger is Trigger.RESUMED:
+            trigger = Trigger.WOKEN
+    else:
+        trigger = None
+    if trigger is Trigger.GUEST_SHUTDOWN or known == DomainState.SHUTDOWN:
+        guest.entry.state = DomainState.RUNNING if trigger is None else known
+        events.shut_down(guest, by_guest=True, reset=False)
+    elif trigger is Trigger.PANICKED:
+        events.panicked(guest)
+    elif trigger is not None:
+        guest.step(trigger)
+
+
+async def _actual(balloon: asyncio.Future[Any], maximum: int) -> int:
+    try:
+        return int((await balloon)["actual"]) // 1024
+    except QmpError:
+        return maximum  # no driver in the guest yet
+
+
+def _channels(guest: Guest, ports: list[dict[str, Any]]) -> None:
+    """Who listens in the guest now."""
+    for port in ports:
+        alias = str(port.get("label", "")).removeprefix("char")
+        opened = bool(port.get("frontend-open"))
+        for channel in guest.domain.devices.channels:
+            if channel.alias == alias and channel.target.type == "virtio":
+                if guest.agent is not None and channel.target.name == events.AGENT_CHANNEL:
+                    guest.agent.set_connected(opened)
+                events.set_channel_state(guest, alias, opened)

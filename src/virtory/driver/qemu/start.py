@@ -1,0 +1,312 @@
+"""Starting a domain: choose, write down, take, spawn, greet, let run, save, announce.
+
+The rule kept here: the plan is on disk before anything in it is taken, and the new state is on disk
+before it is told; whatever goes wrong in between, `release` leaves nothing behind. `checkpoint`
+names each step, so that a test can end the daemon there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import resource
+import time
+from typing import TYPE_CHECKING, Any
+
+from virtory.driver.qemu import resources
+from virtory.driver.qemu.agent import Agent
+from virtory.driver.qemu.events import AGENT_CHANNEL
+from virtory.driver.qemu.guest import Guest, translated
+from virtory.driver.qemu.live import with_terminals
+from virtory.driver.qemu.monitor import Monitor, MonitorGone, connect
+from virtory.driver.qemu.process import Identity, Process, Spawn, spawn
+from virtory.driver.qemu.qmp import QmpError
+from virtory.errors import (
+    InternalError,
+    OperationAborted,
+    OperationInvalid,
+    OperationTimeout,
+    SystemCallFailed,
+)
+from virtory.model.events import Lifecycle
+from virtory.model.flags import DomainEventLifecycle, DomainEventResumed, DomainStart
+from virtory.model.lifecycle import Trigger
+
+if TYPE_CHECKING:
+    from virtory.driver.interface import Owner
+    from virtory.driver.qemu.plan import Plan
+    from virtory.driver.qemu.preparation import Preparation, Wanted
+    from virtory.driver.qemu.runtime import Runtime
+    from virtory.driver.qemu.table import Entry
+    from virtory.model.domain import Domain
+    from virtory.model.domain.devices.character import CharacterDevice
+
+GREETING_TIMEOUT_S = 60.0
+MARK = "VIRTORY_RUN"
+"""The variable in QEMU's environment that says whose it is: the plan's directory."""
+
+_LIMITS = ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, 65536))
+_QUOTED = 4000
+
+
+async def start(
+    runtime: Runtime,
+    preparation: Preparation,
+    entry: Entry,
+    wanted: Wanted,
+    flags: int,
+    owner: Owner | None,
+) -> None:
+    """Start the domain; when it returns it runs (or is paused, by flag), saved and announced.
+
+    Once begun it goes on, even when the caller is cancelled.
+    """
+    if entry.guest is not None or entry in runtime.starting:
+        raise OperationInvalid("domain is already running")
+    runtime.starting.add(entry)
+    try:
+        number = runtime.records.store.next_domain_id()
+        domain, plan = await preparation.plan(wanted.domain, number)
+        text = None if entry.is_persistent else wanted.text()
+        guest = Guest(runtime, entry, domain, plan, text)
+        if flags & DomainStart.AUTODESTROY:
+            guest.owner = owner
+        runtime.table.attach(entry, guest)
+    finally:
+        runtime.starting.discard(entry)
+    work = asyncio.ensure_future(
+        _start(guest, preparation, paused=bool(flags & DomainStart.PAUSED))
+    )
+    try:
+        await asyncio.shield(work)
+    except asyncio.CancelledError:
+        work.add_done_callback(lambda done: done.cancelled() or done.exception())
+        raise
+
+
+async def _start(guest: Guest, preparation: Preparation, *, paused: bool) -> None:
+    async with guest.job("start"):
+        runtime = guest.runtime
+        guest.step(Trigger.STARTING)
+        try:
+            await guest.settled()
+            runtime.checkpoint("planned")
+            await _launch(guest, preparation)
+            if not paused:
+                await guest.execute("cont")
+            _refuse_if_ended(guest)
+        except BaseException as error:
+            await _undo(guest)
+            raise _explained(error, guest) from None
+        guest.starting = False
+        runtime.checkpoint("running")
+        if paused:
+            guest.step(Trigger.BOOTED_PAUSED)
+        else:
+            kind, detail = DomainEventLifecycle.RESUMED, DomainEventResumed.UNPAUSED
+            runtime.announce(guest.entry, Lifecycle(guest.ref, kind, detail))
+            guest.step(Trigger.BOOTED)
+        with contextlib.suppress(SystemCallFailed):
+            await guest.settled()  # logged already, and it runs: nobody may be told that it failed
+        runtime.checkpoint("saved")
+
+
+# -- the process -------------------------------------------------------------------------------
+
+
+class _Log:
+    """QEMU's own words about this start."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        try:
+            self._begin = os.stat(path).st_size
+        except OSError:
+            self._begin = 0
+
+    def said(self) -> str:
+        try:
+            with open(self.path, "rb") as file:
+                file.seek(self._begin)
+                text = file.read().decode(errors="replace")
+        except OSError:
+            return ""
+        lines = [line for line in text.splitlines() if not line.startswith("# ")]
+        return "\n".join(lines)[-_QUOTED:].strip()
+
+
+async def _launch(guest: Guest, preparation: Preparation) -> None:
+    plan, runtime = guest.plan, guest.runtime
+    log = _Log(preparation.log_path(guest.entry.name))
+    identity = await asyncio.to_thread(_take_and_spawn, guest, preparation, log)
+    runtime.checkpoint("spawned")
+    guest.process = Process(identity, guest.on_exit)
+    _refuse_if_ended(guest)
+    try:
+        async with asyncio.timeout(GREETING_TIMEOUT_S):
+            path = plan.path("monitor")
+            assert path is not None
+            guest.monitor = await connect(path, guest.on_event, guest.on_monitor_gone)
+            await guest.monitor.open()
+            await _introduce(guest, guest.monitor)
+    except (MonitorGone, ConnectionError) as gone:
+        said = log.said() or f"no message ({gone})"
+        raise InternalError(
+            f"process exited while connecting to monitor: {said}",
+        ) from None
+    except TimeoutError:
+        raise OperationTimeout(
+            f"QEMU of domain '{guest.entry.name}' did not greet in {GREETING_TIMEOUT_S:g} s: "
+            f"{log.said() or 'it said nothing'}"
+        ) from None
+    runtime.logs.watch([*guest.log_paths(), log.path])
+
+
+def _take_and_spawn(guest: Guest, preparation: Preparation, log: _Log) -> Identity:
+    """Everything that blocks, in one go; runs in a thread."""
+    plan, checkpoint = guest.plan, guest.runtime.checkpoint
+    acquired = resources.acquire(plan)
+    try:
+        checkpoint("acquired")
+        argv = preparation.command_line(guest.domain, plan, acquired.fds)
+        os.makedirs(os.path.dirname(log.path), 0o700, exist_ok=True)
+        order = Spawn(
+            argv=argv,
+            environment=environment(plan),
+            directory=plan.directory,
+            log_path=log.path,
+            log_header=f"# {time.strftime('%Y-%m-%d %H:%M:%S%z')} starting: {' '.join(argv)}\n",
+            fds=list(acquired.fds.values()),
+            credentials=resources.credentials(plan),
+            limits=_LIMITS,
+        )
+        try:
+            return spawn(order)
+        except OSError as error:
+            raise SystemCallFailed(
+                f"cannot execute '{argv[0]}': {error.strerror}", errno=error.errno
+            ) from None
+    finally:
+        acquired.close()
+
+
+def environment(plan: Plan) -> dict[str, str]:
+    """All that QEMU inherits."""
+    return {
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        "LC_ALL": "C",
+        "HOME": plan.directory,
+        MARK: plan.directory,
+    }
+
+
+# -- getting acquainted ------------------------------------------------------------------------
+
+
+async def _introduce(guest: Guest, monitor: Monitor) -> None:
+    """Ask and tell all that must be before the first instruction, in one volley."""
+    domain = guest.domain
+    threads = monitor.execute("query-cpus-fast")
+    terminals = monitor.execute("query-chardev") if _has_terminals(domain) else None
+    told = [monitor.execute(name, arguments) for name, arguments in _settings(guest)]
+    guest.vcpu_threads = threads_in(await threads)
+    if terminals is not None:
+        guest.terminals = terminals_in(await terminals)
+        guest.domain = with_terminals(domain, guest.terminals)
+    for one in told:
+        await one
+    guest.balloon_kib = (domain.current_memory or domain.memory).kib
+    guest.agent = agent_of(guest)
+
+
+def _settings(guest: Guest) -> list[tuple[str, dict[str, Any]]]:
+    domain = guest.domain
+    commands: list[tuple[str, dict[str, Any]]] = []
+    if guest.has_balloon:
+        current = domain.current_memory
+        if current is not None and current < domain.memory:
+            commands.append(("balloon", {"value": int(current)}))
+        balloon = domain.devices.balloon
+        if balloon is not None and balloon.stats_period:
+            arguments = {
+                "path": f"/machine/peripheral/{guest.balloon_alias}",
+                "property": "guest-stats-polling-interval",
+                "value": balloon.stats_period,
+            }
+            commands.append(("qom-set", arguments))
+    for graphics in domain.devices.graphics:
+        if graphics.passwd is not None and graphics.type == "vnc":
+            secret = {"protocol": "vnc", "password": graphics.passwd}
+            commands.append(("set_password", secret))
+    return commands
+
+
+def threads_in(answer: list[dict[str, Any]]) -> list[int]:
+    """query-cpus-fast: the thread of each virtual CPU, in their order."""
+    ordered = sorted(answer, key=lambda cpu: int(cpu.get("cpu-index", 0)))
+    return [int(cpu["thread-id"]) for cpu in ordered]
+
+
+def terminals_in(answer: list[dict[str, Any]]) -> dict[str, str]:
+    """query-chardev: the pseudo terminal of each device that has one, by alias."""
+    return {
+        str(one["label"]).removeprefix("char"): str(one["filename"]).removeprefix("pty:")
+        for one in answer
+        if str(one.get("filename", "")).startswith("pty:")
+    }
+
+
+def _ports(domain: Domain) -> tuple[CharacterDevice, ...]:
+    devices = domain.devices
+    return (*devices.consoles, *devices.serials, *devices.parallels, *devices.channels)
+
+
+def _has_terminals(domain: Domain) -> bool:
+    return any(port.type == "pty" for port in _ports(domain))
+
+
+def agent_of(guest: Guest) -> Agent | None:
+    """The guest agent's end of its channel, if the domain has one that listens on a socket."""
+    for channel in guest.domain.devices.channels:
+        if channel.target.name == AGENT_CHANNEL and channel.type == "unix":
+            path = guest.plan.path(f"char:{channel.alias}")
+            if path is None and channel.source is not None:
+                path = channel.source.path
+            if path is not None:
+                return Agent(path, guest.entry.name)
+    return None
+
+
+# -- when it fails -----------------------------------------------------------------------------
+
+
+def _refuse_if_ended(guest: Guest) -> None:
+    if guest.ending is not None:
+        raise OperationAborted(f"domain '{guest.entry.name}' was destroyed while it was started")
+    if guest.process is not None and guest.process.ended.done():
+        raise MonitorGone("QEMU ended as soon as it was started")
+
+
+async def _undo(guest: Guest) -> None:
+    """Leave nothing: no process, no resource, no row."""
+    runtime, entry = guest.runtime, guest.entry
+    guest.let_go()
+    try:
+        if guest.process is not None:
+            await guest.process.end(2.0)
+        await asyncio.to_thread(resources.release, guest.plan)
+    finally:
+        runtime.table.detach(entry)
+        runtime.step(entry, Trigger.START_FAILED)
+        with contextlib.suppress(Exception):
+            await runtime.settled(entry)
+        guest.finished.set_result(None)
+
+
+def _explained(error: BaseException, guest: Guest) -> BaseException:
+    if isinstance(error, QmpError):
+        return translated(error)
+    if isinstance(error, MonitorGone):
+        return InternalError(f"domain '{guest.entry.name}' ended while it was started: {error}")
+    return error
