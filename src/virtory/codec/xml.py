@@ -171,7 +171,12 @@ class Declared(NamedTuple):
 
     def hint(self) -> Any:
         """Its annotation, evaluated where the class was written."""
-        return eval(self.annotation, vars(sys.modules[self.module]))
+        return _evaluated(self.annotation, self.module)
+
+
+@functools.cache
+def _evaluated(annotation: str, module: str) -> Any:
+    return eval(annotation, vars(sys.modules[module]))
 
 
 class _Fields:

@@ -292,24 +292,24 @@ def _store(field: Field, value: Any, node: Node, values: dict[str, Any], reading
 
 
 def _one(field: Field) -> Handler:
-    plan = compiled(field.classes[0])
+    cls = field.classes[0]
 
     def handle(node: Node, values: dict[str, Any], reading: Reading, depth: int) -> None:
-        _store(field, reading.element(plan, node, depth), node, values, reading)
+        _store(field, reading.element(compiled(cls), node, depth), node, values, reading)
 
     return handle
 
 
 def _one_of(field: Field) -> Handler:
-    plans = {cls._when[1]: compiled(cls) for cls in field.classes if cls._when}
+    kinds = {cls._when[1]: cls for cls in field.classes if cls._when}
     attribute = next(cls._when[0] for cls in field.classes if cls._when)
-    allowed = ", ".join(plans)
+    allowed = ", ".join(kinds)
 
     def handle(node: Node, values: dict[str, Any], reading: Reading, depth: int) -> None:
         kind = node.get(attribute)
-        plan = plans.get(kind) if kind is not None else None
-        if plan is not None:
-            _store(field, reading.element(plan, node, depth), node, values, reading)
+        cls = kinds.get(kind) if kind is not None else None
+        if cls is not None:
+            _store(field, reading.element(compiled(cls), node, depth), node, values, reading)
         elif kind is None:
             reading.problem(node, attribute, "this attribute is missing")
         else:

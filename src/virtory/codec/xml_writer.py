@@ -187,12 +187,11 @@ def _shared(fields: list[Field]) -> ChildWriter:
 
 def _elements(field: Field) -> ChildWriter:
     tag = field.xml
-    plans = {cls: compiled(cls) for cls in field.classes}
     if field.repeated:
 
         def put_all(held: Any, pad: str, out: list[str]) -> None:
             for value in held:
-                write_element(plans[type(value)], tag, value, pad, out)
+                write_element(compiled(type(value)), tag, value, pad, out)
 
         return put_all
-    return lambda held, pad, out: write_element(plans[type(held)], tag, held, pad, out)
+    return lambda held, pad, out: write_element(compiled(type(held)), tag, held, pad, out)

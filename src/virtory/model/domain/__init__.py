@@ -9,6 +9,7 @@ The rule kept here: everything in this package is pure; it knows libvirt's XML a
 
 from __future__ import annotations
 
+from virtory.codec.xml import Verbatim
 from virtory.model.domain.devices import Devices
 from virtory.model.domain.domain import Domain
 from virtory.model.domain.os import Os, OsType
@@ -26,6 +27,7 @@ __all__ = [
     "Domain",
     "Os",
     "OsType",
+    "Verbatim",
     "format_device",
     "format_domain",
     "parse_device",
