@@ -16,10 +16,10 @@ The link never calls `session.end` or `session.tick`: its owner does, the former
 `on_lost(error)` is called exactly once, when the link has ended: with None after our own `close()`,
 with `ConnectionLost` when the peer left, with `PeerMisbehaved` when its bytes broke the protocol.
 
-Backpressure: `queued` counts the bytes that wait to be sent. Above `HIGH_WATER` the link stops
-reading by itself until the queue is below `LOW_WATER`, so that a peer that does not read its
-replies can ask for no more; whoever streams waits in `drained()`; a peer for whom more than
-`MOST_QUEUED` waits is given up.
+Backpressure: `queued` counts the bytes that wait to be sent. Above `HIGH_WATER` a server's link
+stops reading by itself until the queue is below `LOW_WATER`, so that a peer that does not read its
+replies can ask for no more; a client's reads on, or two full queues would wait for each other.
+Whoever streams waits in `drained()`; a peer for whom more than `MOST_QUEUED` waits is given up.
 """
 
 from __future__ import annotations

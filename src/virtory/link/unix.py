@@ -92,7 +92,10 @@ class UnixLink:
             self._started
             and not self._closed
             and not self._paused
-            and self._outbox.queued < (HIGH_WATER if self._reading else LOW_WATER)
+            and (
+                self.session.role == "client"
+                or self._outbox.queued < (HIGH_WATER if self._reading else LOW_WATER)
+            )
         )
         if wanted and not self._reading:
             self._loop.add_reader(self._fd, self._readable)
