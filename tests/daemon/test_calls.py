@@ -82,7 +82,6 @@ async def test_open_without_a_name_takes_the_daemons_own(daemon: Any) -> None:
         ("xen:///system", 5, "no connection driver available for xen:///system"),
         ("qemu:///system", 5, "no connection driver available for qemu:///system"),
         ("test:///other", 1, "unexpected TEST URI path '/other', try test:///default"),
-        ("", 5, "no connection driver available"),
         ("test://", 1, "unexpected TEST URI path"),
     ],
 )
@@ -90,11 +89,9 @@ async def test_a_wrong_uri_is_refused_with_libvirts_code(
     daemon: Any, uri: str, code: int, words: str
 ) -> None:
     client = daemon.connect()
-    if uri == "":
-        await client.open("")
-        return
-    with pytest.raises(VirtoryError, match=words) as caught:
+    with pytest.raises(VirtoryError) as caught:
         await client.open(uri)
+    assert words in str(caught.value)
     assert caught.value.code == code
 
 
@@ -121,7 +118,7 @@ async def test_a_number_that_does_not_exist_is_called_unknown(daemon: Any) -> No
     client = await daemon.open()
     for program in (REMOTE, VIRTORY):
         later = Procedure[None, None](program.number, 1, 4444, "LATER")
-        with pytest.raises(RpcError, match="^unknown procedure: 4444$"):
+        with pytest.raises(RpcError, match=r"^unknown procedure: 4444$"):
             await client.call(later)
 
 
@@ -149,9 +146,7 @@ async def test_arguments_that_can_not_be_decoded_leave_the_connection_alive(daem
 async def test_a_read_only_socket_lets_nothing_be_changed(daemon: Any) -> None:
     client = await daemon.open(read_only=True)
     dom = await lookup(client)
-    with pytest.raises(
-        OperationDenied, match="operation forbidden: read only access prevents virDomainDestroy"
-    ):
+    with pytest.raises(OperationDenied, match="read only access prevents virDomainDestroy"):
         await client.call(domain_state.DOMAIN_DESTROY, domain_state.DomainDestroyArgs(dom))
     xml = domain.DOMAIN_GET_XML_DESC
     assert (await client.call(xml, domain.DomainGetXmlDescArgs(dom, 0))).xml

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SOURCE = Path(virtory.__file__).parents[1]
+DAEMON = [sys.executable, "-m", "virtory.daemon.main"]
 
 
 def frame(
@@ -37,8 +38,7 @@ class Program:
         self.socket = directory / "sock"
         ready, theirs = os.pipe()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "virtory.daemon.main", "--driver", "memory"]
-            + ["--ready-fd", str(theirs), *arguments],
+            [*DAEMON, "--driver", "memory", "--ready-fd", str(theirs), *arguments],
             env={"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCE), **environment},
             pass_fds=[theirs],
             stdin=subprocess.DEVNULL,
@@ -119,8 +119,9 @@ def test_it_serves_sockets_that_were_passed_to_it(start: Any, tmp_path: Path) ->
         program.write_text(
             "import os, sys\n"
             f"os.dup2({listening.fileno()}, 3)\n"
-            "os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1', LISTEN_FDNAMES='read-write')\n"
-            "os.execv(sys.executable, [sys.executable, '-m', 'virtory.daemon.main', *sys.argv[1:]])\n"
+            "os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1')\n"
+            "os.environ.update(LISTEN_FDNAMES='read-write')\n"
+            f"os.execv({DAEMON[0]!r}, {DAEMON!r} + sys.argv[1:])\n"
         )
         process = subprocess.Popen(
             [sys.executable, str(program), "--driver", "memory", "--state", str(tmp_path)],
@@ -211,7 +212,7 @@ def test_only_its_owner_can_connect_to_a_private_daemon(start: Any) -> None:
 
 def test_its_version_is_the_packages() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "virtory.daemon.main", "--version"],
+        [*DAEMON, "--version"],
         env={"PYTHONPATH": str(SOURCE)},
         capture_output=True,
         text=True,

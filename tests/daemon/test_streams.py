@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -100,12 +101,19 @@ async def test_a_client_that_does_not_read_its_console_stops_the_typist(
     client = await (await daemon.connect_unix()).open()
     serial = await console(client, await running(client, xml("a")))
     client.link.pause_reading()
-    for _ in range(64):
-        write(client, serial, bytes(1 << 20))
+
+    async def type_on() -> None:
+        for _ in range(256):
+            write(client, serial, bytes(1 << 18))
+            await client.link.drained()
+
+    typing = asyncio.create_task(type_on())
     peer = next(iter(daemon.server.peers))
     await daemon.until(lambda: peer._holds)
     assert peer.link.queued < 4 << 20
+    assert not typing.done()
     client.link.resume_reading()
+    await typing
     await client.until(lambda: len(client.streamed.get(serial, b"")) >= 64 << 20)
 
 
