@@ -29,6 +29,11 @@ class Interface(NamedTuple):
     mac: str
 
 
+class Display(NamedTuple):
+    kind: str
+    address: str
+
+
 def read(xml: str) -> Element:
     """The description's root."""
     return ElementTree.fromstring(xml)
@@ -80,19 +85,22 @@ def interfaces(root: Element) -> Iterator[Interface]:
         )
 
 
-def displays(root: Element) -> Iterator[str]:
-    """The address of each display, as a viewer takes it: `vnc://…`, `spice://…`."""
+def displays(root: Element) -> Iterator[Display]:
+    """Each display, with its password when the XML tells it."""
     for item in root.iterfind("devices/graphics"):
         kind = item.get("type", "")
         listen = item.find("listen")
         socket = item.get("socket") or (listen.get("socket") if listen is not None else None)
         host = item.get("listen") or (listen.get("address") if listen is not None else None)
-        host = "localhost" if host in (None, "", "0.0.0.0", "::", "127.0.0.1") else host
+        host = "localhost" if host in (None, "", "0.0.0.0", "::") else host
+        host = f"[{host}]" if ":" in host else host
+        secret = f":{item.get('passwd')}@" if item.get("passwd") and kind == "vnc" else ""
         port = int(item.get("port") or -1)
         if socket:
-            yield f"{kind}+unix://{socket}"
+            yield Display(kind, f"{kind}+unix://{secret}{socket}")
         elif port > 0:
-            yield f"{kind}://{host}:{port - 5900 if kind == 'vnc' else port}"
+            number = port - 5900 if kind == "vnc" else port
+            yield Display(kind, f"{kind}://{secret}{host}:{number}")
 
 
 def vnc_display(root: Element) -> str | None:

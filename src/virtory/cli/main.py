@@ -1,7 +1,7 @@
 """`virtory`: words in, an exit status out.
 
 The rule kept here: whatever goes wrong ends as `error: …`, with a `cure: …` where one is known, on
-standard error; 0 is success, 1 a refusal, 2 wrong words, 130 an interruption.
+standard error; as with virsh 0 is success and 1 is not, wrong words included; 130 an interruption.
 """
 
 from __future__ import annotations

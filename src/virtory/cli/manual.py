@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from virtory.cli.parse import Usage
-from virtory.cli.verb import FLAG, NUMBER, REST
+from virtory.cli.verb import FLAG, NUMBER, REST, WORDS
 from virtory.cli.verbs import GROUPS, INDEX, load
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def explain(problem: Usage) -> int:
     sys.stderr.write(f"error: {problem}\n")
     if problem.cure:
         sys.stderr.write(f"cure: {problem.cure}\n")
-    return 2
+    return 1
 
 
 def close_to(word: str, words: Iterable[str]) -> list[str]:
@@ -122,7 +122,7 @@ def _parameter(item: Option) -> click.Parameter:
             required=item.required,
             type=kind,
             metavar=item.name.upper(),
-            nargs=-1 if item.kind == REST else 1,
+            nargs=-1 if item.kind in (WORDS, REST) else 1,
         )
     names = [f"--{item.name}", *([f"-{item.short}"] if item.short else [])]
     return click.Option(

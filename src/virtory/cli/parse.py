@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from virtory.cli.verb import FLAG, NUMBER, REST
+from virtory.cli.verb import FLAG, NUMBER, REST, WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from virtory.cli.verb import Option, Verb
+
+
+_MANY = (WORDS, REST)
 
 
 class Usage(Exception):
@@ -67,7 +70,7 @@ def keywords(
     options.update({f"-{item.short}": item for item in verb.options if item.short})
     waiting = [item for item in verb.options if item.positional]
     values: dict[str, Any] = {
-        item.key: False if item.kind == FLAG else ([] if item.kind == REST else None)
+        item.key: False if item.kind == FLAG else [] if item.kind in _MANY else None
         for item in verb.options
     }
     left = list(words)
@@ -82,7 +85,8 @@ def keywords(
         elif literal or not word.startswith("-") or word == "-" or _negative(word):
             if not waiting:
                 raise Usage(f"{verb.name}: unexpected word '{word}'", f"virtory help {verb.name}")
-            _put(verb, values, waiting.pop(0), word)
+            item = waiting[0] if waiting[0].kind == WORDS else waiting.pop(0)
+            _put(verb, values, item, word)
         elif word == "--json" and word not in options:
             settings = settings._replace(json=True)
         elif word in ("-q", "--quiet") and word not in options:
@@ -124,7 +128,7 @@ def _option(
 
 
 def _put(verb: Verb, values: dict[str, Any], item: Option, value: str) -> None:
-    if item.kind == REST:
+    if item.kind in _MANY:
         values[item.key] = [*values[item.key], value]
         return
     if item.choices and value not in item.choices:

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
     Run = Callable[..., Awaitable[Output | None]]
 
-FLAG, TEXT, NUMBER, REST = "flag", "text", "number", "rest"
+FLAG, TEXT, NUMBER, WORDS, REST = "flag", "text", "number", "words", "rest"
 
 
 class Option(NamedTuple):
     """One option or argument.
 
-    `kind`: FLAG takes no value, TEXT a string, NUMBER an integer, REST all words that are left.
+    `kind`: FLAG takes no value, TEXT a string, NUMBER an integer, WORDS all words that are no
+    options, REST all that is left of the line, options or not.
     A `positional` one may also be given as `--name value`, as in virsh. `complete` names what the
     shell offers: "domain", "active", "inactive", "file", "image".
     """

@@ -90,6 +90,17 @@ def word(words: tuple[str, ...], number: int) -> str:
     return words[number] if 0 <= number < len(words) else f"unknown ({number})"
 
 
+def ranges(numbers: list[int]) -> str:
+    """`0-3,7`: ascending numbers as people write them."""
+    runs: list[list[int]] = []
+    for number in sorted(numbers):
+        if runs and runs[-1][1] == number - 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
+
+
 def state(number: int) -> str:
     """`running`, `shut off` …"""
     return word(STATES, number)

@@ -150,7 +150,7 @@ async def edit(terminal: Terminal, domain: str, skip_validate: bool) -> Output:
     CURRENT,
     flag("title", "the title"),
     flag("edit", "in an editor"),
-    argument("new-desc", "the new text", required=False, kind="rest"),
+    argument("new-desc", "the new text", required=False, kind="words"),
 )
 async def desc(
     terminal: Terminal,
@@ -180,7 +180,7 @@ async def desc(
         text = edited(text or await _text(machine, title, flags) or "", suffix=".txt").strip()
     setter = machine.set_title if title else machine.set_description
     await setter(text or None, flags=flags)
-    return Done(f"{what.capitalize()} updated successfully", **{what: text})
+    return Done(f"Domain {what} updated successfully", **{what: text})
 
 
 async def _text(machine: Domain, title: bool, flags: int) -> str | None:

@@ -100,31 +100,32 @@ def _human(size: int) -> str:
 async def domblkstat(terminal: Terminal, domain: str, device: str | None, human: bool) -> Output:
     """`virsh domblkstat`."""
     machine = await terminal.domain(domain)
-    stats: dict[str, Any] = dict(await machine.block_stats_params(device or ""))
-    names = _STAT_WORDS if human else _STAT_NAMES
+    found = dict(await machine.block_stats_params(device or ""))
+    stats: dict[str, Any] = {name: found[name] for name in [*_STATS, *found] if name in found}
+    if not human:
+        text = "".join(
+            f"{device or ''} {_STATS.get(name, (name, ''))[0]} {value}\n"
+            for name, value in stats.items()
+        )
+        return Data(f"{text}\n", {"device": device, **stats})
     text = "".join(
-        f"{device or ''} {names.get(name, name)} {value}\n" for name, value in stats.items()
+        f" {_STATS.get(name, ('', name))[1] + ':':<31} {value}\n" for name, value in stats.items()
     )
-    head = f"Device: {device or ''}\n" if human else ""
-    return Data(f"{head}{text}\n", {"device": device, **stats})
+    return Data(f"Device: {device or ''}\n{text}\n", {"device": device, **stats})
 
 
-_STAT_NAMES = {
-    "rd_operations": "rd_req",
-    "wr_operations": "wr_req",
-    "flush_operations": "flush_operations",
+_STATS = {
+    "rd_operations": ("rd_req", "number of read operations"),
+    "rd_bytes": ("rd_bytes", "number of bytes read"),
+    "wr_operations": ("wr_req", "number of write operations"),
+    "wr_bytes": ("wr_bytes", "number of bytes written"),
+    "errs": ("errs", "error count"),
+    "flush_operations": ("flush_operations", "number of flush operations"),
+    "rd_total_times": ("rd_total_times", "total duration of reads (ns)"),
+    "wr_total_times": ("wr_total_times", "total duration of writes (ns)"),
+    "flush_total_times": ("flush_total_times", "total duration of flushes (ns)"),
 }
-_STAT_WORDS = {
-    "rd_operations": "number of read operations:",
-    "rd_bytes": "number of bytes read:",
-    "wr_operations": "number of write operations:",
-    "wr_bytes": "number of bytes written:",
-    "errs": "error count:",
-    "flush_operations": "number of flush operations:",
-    "rd_total_times": "total duration of reads (ns):",
-    "wr_total_times": "total duration of writes (ns):",
-    "flush_total_times": "total duration of flushes (ns):",
-}
+"""Field → virsh's name and words for it, in virsh's order."""
 
 
 @verb("domblkerror", "monitor", "disks with errors", ACTIVE)
@@ -213,12 +214,24 @@ async def vncdisplay(terminal: Terminal, domain: str) -> Output:
     return Text(f"{found}\n\n", key="display", value=found)
 
 
-@verb("domdisplay", "guest", "its display as a viewer's address", ACTIVE, flag("all", "every one"))
-async def domdisplay(terminal: Terminal, domain: str, all_: bool) -> Output:
+@verb(
+    "domdisplay",
+    "guest",
+    "its display as a viewer's address",
+    ACTIVE,
+    flag("include-password", "with the display's password"),
+    option("type", "only displays of this type: vnc, spice"),
+    flag("all", "every one"),
+)
+async def domdisplay(
+    terminal: Terminal, domain: str, include_password: bool, type_: str | None, all_: bool
+) -> Output:
     """`virsh domdisplay`."""
-    from virtory.cli.described import displays
+    from virtory.cli.described import displays, read
 
-    found = list(displays(await _described(await _running(terminal, domain))))
+    machine = await _running(terminal, domain)
+    root = read(await machine.xml(secure=include_password))
+    found = [item.address for item in displays(root) if type_ in (None, item.kind)]
     if not found:
         raise OperationFailed(
             f"'{domain}' has no display that listens",

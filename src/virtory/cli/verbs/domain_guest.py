@@ -87,7 +87,7 @@ async def guestinfo(terminal: Terminal, domain: str, **given: bool) -> Output:
     return Data("".join(f"{k:<20}: {v}\n" for k, v in found.items()) + "\n", found)
 
 
-_MOUNTPOINTS = argument("mountpoint", "these only", required=False, kind="rest")
+_MOUNTPOINTS = argument("mountpoint", "these only", required=False, kind="words")
 
 
 @verb("domfsfreeze", "guest", "hold the guest's file systems still", ACTIVE, _MOUNTPOINTS)
@@ -152,14 +152,14 @@ async def set_user_password(
     flag("async", "do not wait for an answer"),
     flag("block", "wait as long as it takes"),
     flag("pretty", "indent the answer"),
-    argument("command", "JSON, or a command's name", kind="rest"),
+    argument("cmd", "JSON, or a command's name", kind="words"),
 )
 async def qemu_agent_command(
-    terminal: Terminal, domain: str, command: list[str], timeout: int | None, **given: bool
+    terminal: Terminal, domain: str, cmd: list[str], timeout: int | None, **given: bool
 ) -> Output:
     """`virsh qemu-agent-command`."""
     wait = timeout if timeout is not None else -1 if given["block"] else -2
-    text = " ".join(command)
+    text = " ".join(cmd)
     if not text.lstrip().startswith("{"):
         text = f'{{"execute": "{text}"}}'
     machine = await terminal.domain(domain)

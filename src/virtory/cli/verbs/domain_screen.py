@@ -87,7 +87,7 @@ async def screenshot(
     ACTIVE,
     option("codeset", "whose numbers: linux, xt, atset1, qnum, usb …"),
     option("holdtime", "milliseconds", kind="number"),
-    argument("keycode", "names such as KEY_LEFTCTRL, or numbers", kind="rest"),
+    argument("keycode", "names such as KEY_LEFTCTRL, or numbers", kind="words"),
 )
 async def send_key(
     terminal: Terminal, domain: str, codeset: str | None, holdtime: int | None, keycode: list[str]

@@ -11,10 +11,12 @@ from virtory.cli import words
 from virtory.cli.output import Data, Field, Fields, Output
 from virtory.cli.verb import ACTIVE, CONFIG, CURRENT, DOMAIN, LIVE, argument, flag, option, verb
 from virtory.model.flags import ConnectGetAllDomainsStats as F
+from virtory.model.flags import DomainAffect
 from virtory.model.flags import DomainStats as S
 
 if TYPE_CHECKING:
     from virtory.cli.terminal import Terminal
+    from virtory.client.domain import Domain
 
 _GROUPS = {
     "state": S.STATE,
@@ -51,7 +53,7 @@ _LISTS = {
     *(flag(name, f"the {name} group") for name in _GROUPS),
     *(flag(name, name.replace("-", " ")) for name in _LISTS),
     flag("raw", "numbers without words"),
-    argument("domain", "these only", required=False, kind="rest", complete="domain"),
+    argument("domain", "these only", required=False, kind="words", complete="domain"),
 )
 async def domstats(terminal: Terminal, domain: list[str], raw: bool, **given: bool) -> Output:
     """`virsh domstats`."""
@@ -103,34 +105,45 @@ async def vcpuinfo(terminal: Terminal, domain: str, pretty: bool) -> Output:
     """`virsh vcpuinfo`."""
     machine = await terminal.domain(domain)
     total = (await terminal.host.node_info()).cpus
+    if not await machine.is_active():
+        return await _vcpus_at_next_start(machine, total, pretty)
     groups = []
     for cpu in await machine.vcpus():
-        affinity = _ranges(cpu.affinity, total) if pretty else _flags(cpu.affinity, total)
         groups.append(
             [
                 Field("VCPU", str(cpu.number), "vcpu", cpu.number),
                 Field("CPU", "N/A" if cpu.cpu < 0 else str(cpu.cpu), "cpu", cpu.cpu),
                 Field("State", words.word(words.VCPU_STATES, cpu.state)),
                 Field("CPU time", f"{cpu.cpu_time_ns / 1e9:.1f}s", "cpu_time_ns", cpu.cpu_time_ns),
-                Field("CPU Affinity", affinity, "affinity", cpu.affinity),
+                _affinity(cpu.affinity, total, pretty),
             ]
         )
     return Fields(*groups)
 
 
+async def _vcpus_at_next_start(machine: Domain, total: int, pretty: bool) -> Output:
+    """What is known of them while it is off: which host CPUs they may use."""
+    return Fields(
+        *(
+            [
+                Field("VCPU", str(number), "vcpu", number),
+                Field("CPU", "N/A"),
+                Field("State", "N/A"),
+                Field("CPU time", "N/A"),
+                _affinity(cpus, total, pretty),
+            ]
+            for number, cpus in enumerate(await machine.vcpu_pins(flags=DomainAffect.CONFIG))
+        )
+    )
+
+
+def _affinity(cpus: list[int], total: int, pretty: bool) -> Field:
+    text = f"{words.ranges(cpus)} (out of {total})" if pretty else _flags(cpus, total)
+    return Field("CPU Affinity", text, "affinity", cpus)
+
+
 def _flags(cpus: list[int], total: int) -> str:
     return "".join("y" if number in cpus else "-" for number in range(total))
-
-
-def _ranges(cpus: list[int], total: int) -> str:
-    runs: list[list[int]] = []
-    for number in sorted(cpus):
-        if runs and runs[-1][1] == number - 1:
-            runs[-1][1] = number
-        else:
-            runs.append([number, number])
-    text = ",".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
-    return f"{text} (out of {total})"
 
 
 @verb(
@@ -159,6 +172,8 @@ async def vcpucount(
     from virtory.cli.terminal import modification
 
     machine = await terminal.domain(domain)
+    if current and (live or config):  # virsh's way to ask for those it has, not the most
+        active, current = True, False
     if maximum or active or live or config or current or guest:
         flags = modification(live, config, current) | maximum << 2 | guest << 3
         count = await machine.vcpus_count(flags=flags)
@@ -174,25 +189,43 @@ async def vcpucount(
     return Data("".join(lines) + "\n", raw)
 
 
-@verb("cpu-stats", "monitor", "CPU time it used, in seconds", ACTIVE, flag("total", "in sum only"))
-async def cpu_stats(terminal: Terminal, domain: str, total: bool) -> Output:
+@verb(
+    "cpu-stats",
+    "monitor",
+    "CPU time it used, in seconds",
+    ACTIVE,
+    flag("total", "in sum only"),
+    option("start", "from this host CPU on", kind="number"),
+    option("count", "so many host CPUs", kind="number"),
+)
+async def cpu_stats(
+    terminal: Terminal, domain: str, total: bool, start: int | None, count: int | None
+) -> Output:
     """`virsh cpu-stats`."""
     machine = await terminal.domain(domain)
-    each = [] if total else await machine.cpu_stats_by_cpu()
+    some = start is not None or count is not None
+    first = start or 0
+    each = [] if total and not some else await machine.cpu_stats_by_cpu()
+    each = each[first : None if count is None else first + count]
+    text = "".join(f"CPU{i}:\n{_seconds(stats)}" for i, stats in enumerate(each, first))
+    if some and not total:
+        return Data(f"{text}\n", {"cpus": each})
     summed = await machine.cpu_stats()
-    text = "".join(f"CPU{i}:\n{_seconds(stats)}" for i, stats in enumerate(each))
     return Data(f"{text}Total:\n{_seconds(summed)}\n", {"total": summed, "cpus": each})
 
 
 def _seconds(stats: dict[str, Any]) -> str:
-    return "".join(f"\t{name:<12} {value / 1e9:>16.9f} seconds\n" for name, value in stats.items())
+    return "".join(
+        f"\t{name:<12} {value // 10**9:>9}.{value % 10**9:09} seconds\n"
+        for name, value in stats.items()
+    )
 
 
 @verb("vcpupin", "monitor", "which host CPUs its virtual CPUs may use", DOMAIN)
 async def vcpupin(terminal: Terminal, domain: str) -> Output:
     """`virsh vcpupin` without a change."""
     pins = await (await terminal.domain(domain)).vcpu_pins()
-    rows = "".join(f" {i:<6} {_list(cpus)}\n" for i, cpus in enumerate(pins))
+    rows = "".join(f" {i:<6} {words.ranges(cpus)}\n" for i, cpus in enumerate(pins))
     return Data(f" VCPU   CPU Affinity\n{'-' * 22}\n{rows}\n", pins)
 
 
@@ -201,8 +234,4 @@ async def emulatorpin(terminal: Terminal, domain: str) -> Output:
     """`virsh emulatorpin` without a change."""
     cpus = await (await terminal.domain(domain)).emulator_pin()
     head = "emulator: CPU Affinity"
-    return Data(f"{head}\n{'-' * 34}\n       *: {_list(cpus)}\n\n", cpus)
-
-
-def _list(cpus: list[int]) -> str:
-    return _ranges(cpus, 0).partition(" ")[0]
+    return Data(f"{head}\n{'-' * 34}\n       *: {words.ranges(cpus)}\n\n", cpus)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from virtory.cli import words
 from virtory.cli.output import Data, Field, Fields, Output
 from virtory.cli.verb import flag, option, verb
 
@@ -40,7 +41,7 @@ async def nodecpumap(terminal: Terminal, pretty: bool) -> Output:
     online = sum(found.online)
     text = "".join("y" if here else "-" for here in found.online)
     if pretty:
-        text = ",".join(str(i) for i, here in enumerate(found.online) if here)
+        text = words.ranges([i for i, here in enumerate(found.online) if here])
     return Fields(
         [
             Field("CPUs present", str(found.total), "cpus_present", found.total),
@@ -61,20 +62,27 @@ async def nodecpumap(terminal: Terminal, pretty: bool) -> Output:
 async def nodecpustats(terminal: Terminal, cpu: int | None, percent: bool) -> Output:
     """`virsh nodecpustats`."""
     wanted = -1 if cpu is None else cpu
-    stats = await terminal.host.cpu_stats(wanted)
+    stats = _by_mode(await terminal.host.cpu_stats(wanted))
     if not percent:
         text = "".join(f"{name + ':':<15} {value:>20}\n" for name, value in stats.items())
         return Data(f"{text}\n", stats)
     import asyncio
 
     await asyncio.sleep(1)
-    later = await terminal.host.cpu_stats(wanted)
+    later = _by_mode(await terminal.host.cpu_stats(wanted))
     spent = {name: later[name] - stats[name] for name in stats if name in later}
     total = sum(spent.values()) or 1
     shares = {"usage": 100 * (total - spent.get("idle", 0)) / total}
     shares |= {name: 100 * value / total for name, value in spent.items()}
     text = "".join(f"{name + ':':<15} {value:>5.1f}%\n" for name, value in shares.items())
     return Data(f"{text}\n", shares)
+
+
+def _by_mode(stats: dict[str, int]) -> dict[str, int]:
+    """The counters under virsh's names, in its order."""
+    named = {"system" if name == "kernel" else name: value for name, value in stats.items()}
+    order = ["user", "system", "idle", "iowait", "intr"]
+    return {name: named[name] for name in [*order, *named] if name in named}
 
 
 @verb(
@@ -108,6 +116,6 @@ async def freecell(terminal: Terminal, cellno: int | None, all_: bool) -> Output
         return Data(f"Total: {free // 1024} KiB\n\n", {"total": free // 1024})
     cells = await host.cells_free_memory(0, (await host.node_info()).nodes)
     raw: dict[str, Any] = {str(i): size // 1024 for i, size in enumerate(cells)}
+    lines = "".join(f"{name:>5}: {value:>10} KiB\n" for name, value in raw.items())
     raw["total"] = sum(raw.values())
-    lines = "".join(f"{name + ':':>6} {value:>10} KiB\n" for name, value in raw.items())
-    return Data(f"{lines}\n", raw)
+    return Data(f"{lines}{'-' * 20}\nTotal: {raw['total']:>10} KiB\n\n", raw)

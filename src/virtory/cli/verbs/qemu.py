@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     flag("hmp", "in the monitor's language for people"),
     flag("pretty", "indent the answer"),
     flag("return-value", "the answer's value only"),
-    argument("command", "JSON, a command's name, or words with --hmp", kind="rest"),
+    argument("cmd", "JSON, a command's name, or words with --hmp", kind="words"),
 )
 async def qemu_monitor_command(
-    terminal: Terminal, domain: str, command: list[str], hmp: bool, pretty: bool, return_value: bool
+    terminal: Terminal, domain: str, cmd: list[str], hmp: bool, pretty: bool, return_value: bool
 ) -> Output:
     """`virsh qemu-monitor-command`."""
     machine = await terminal.domain(domain)
-    text = " ".join(command)
+    text = " ".join(cmd)
     if hmp:
         return Text(await machine.monitor_command(text, human=True))
     if not text.lstrip().startswith("{"):
