@@ -54,6 +54,12 @@ class Engine(Element, tag="engine", last="fuel"):
     stroke: Annotated[int | None, At("cylinder/@stroke")] = None
 
 
+class Trailer(Element):
+    axles: Attr[int | None] = None
+    load: Annotated[int, Scaled("KiB"), At(".")]
+    box: Annotated[int | None, Scaled("largest", "MiB")] = None
+
+
 class Car(Element, tag="car", prefixes={"x": "urn:x"}):
     id: Attr[int | None] = None
     name: str
@@ -68,6 +74,7 @@ class Car(Element, tag="car", prefixes={"x": "urn:x"}):
     place: Near | Far | None = None
     radio: Radio | None = None
     engine: Engine | None = None
+    trailer: Trailer | None = None
     extra: Annotated[str | None, At("x:extra")] = None
 
 
@@ -93,6 +100,9 @@ FULL = """\
   <engine fuel='petrol'>
     <cylinder bore='81' stroke='77'/>
   </engine>
+  <trailer axles='2' unit='KiB'>1
+    <box unit='MiB'>3</box>
+  </trailer>
   <x:extra>more</x:extra>
 </car>
 """
@@ -126,6 +136,7 @@ def test_every_kind_of_field_gets_its_value() -> None:
     assert car.place == Far(miles=255)
     assert car.radio == Radio(band="fm", preset=7, label="A")
     assert car.engine == Engine(bore=81, stroke=77)
+    assert car.trailer == Trailer(axles=2, load=1024, box=3 << 20)
     assert car.extra == "more"
 
 
@@ -157,6 +168,51 @@ def test_a_size_is_read_in_any_unit_and_rounded_up_to_the_one_it_is_written_in()
     assert parsed("<tank unit='GB'>1</tank>").tank == 976563 << 10
     assert parsed("<tank> 5 </tank>").tank == 5 << 10
     assert "<tank unit='KiB'>1</tank>" in xml.format(Car(name="c", tank=1))
+
+
+@pytest.mark.parametrize(
+    ("size", "written"),
+    [
+        (0, "<box unit='bytes'>0<"),
+        (1000, "<box unit='bytes'>1000<"),
+        (3 << 10, "<box unit='KiB'>3<"),
+        (1 << 30, "<box unit='GiB'>1<"),
+    ],
+)
+def test_a_size_can_be_written_in_the_largest_unit_that_fits(size: int, written: str) -> None:
+    car = Car(name="c", trailer=Trailer(load=0, box=size))
+    assert written in xml.format(car)
+    assert xml.parse(Car, xml.format(car)) == car
+
+
+def test_the_unit_meant_when_there_is_none_can_differ() -> None:
+    car = parsed("<trailer>1<box>2</box></trailer>")
+    assert car.trailer == Trailer(load=1 << 10, box=2 << 20)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("0x1F", 31), ("31", 31), ("037", 31), ("0", 0), (" 0x0 ", 0)]
+)
+def test_hexadecimal_fields_are_read_in_any_base(text: str, number: int) -> None:
+    assert parsed(f"<place kind='far' miles='{text}'/>").place == Far(miles=number)
+
+
+def test_octal_fields_are_octal() -> None:
+    assert parsed("", "mode='755'").mode == 0o755
+    assert complaint("", "mode='9'") == "/car/@mode: '9' is not an octal number"
+    assert complaint("", "mode='0_7'") == "/car/@mode: '0_7' is not an octal number"
+
+
+def test_only_elements_with_a_tag_are_documents() -> None:
+    with pytest.raises(TypeError, match="Radio has no tag"):
+        xml.format(Radio(band="am"))
+    with pytest.raises(TypeError, match="Radio has no tag"):
+        xml.parse(Radio, "<radio/>")
+
+
+def test_a_misspelled_option_of_a_declaration_is_a_type_error() -> None:
+    with pytest.raises(TypeError, match="unknown class options tagg"):
+        type(Element)("Bus", (Element,), {"__module__": __name__}, tagg="bus")
 
 
 @pytest.mark.parametrize("text", ["<", ">", "&", "'", '"', "a\nb", "\t", "\r", "é", "\U0001f600"])
@@ -260,6 +316,12 @@ def test_a_mixture_of_wrong_and_unknown_is_an_error_in_the_xml() -> None:
         ("<tank unit='x'>1</tank>", "/car/tank: 'x' is no unit; use bytes, KiB, MiB, GiB or TiB"),
         ("<tank>1.5</tank>", "/car/tank: '1.5' is not a whole number"),
         ("<light on='maybe'/>", "/car/light/@on: 'maybe' is not one of yes, no"),
+        ("<trailer/>", "/car/trailer: the element is empty"),
+        ("<trailer> </trailer>", "/car/trailer: the element is empty"),
+        ("<trailer>x</trailer>", "/car/trailer: 'x' is not a whole number"),
+        ("<tank unit='EiB'>8</tank>", "/car/tank: 8 EiB is more than there can be"),
+        ("<place kind='far' miles='0x'/>", "/car/place/@miles: '0x' is not an octal number"),
+        ("<place kind='far' miles='09'/>", "/car/place/@miles: '09' is not an octal number"),
         ("<radio band='am'><preset>x</preset></radio>", "/car/radio/preset: 'x' is not a whole"),
         ("<wheel size='1_0'/>", "/car/wheel/@size: '1_0' is not a whole number"),
         ("<wheel size='١'/>", "/car/wheel/@size: '١' is not a whole number"),

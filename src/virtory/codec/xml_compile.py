@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 MISSING: Any = type("Missing", (), {"__slots__": ()})()
 
 _DECIMAL = re.compile(r"-?[0-9]{1,20}", re.ASCII)
+_OCTAL = re.compile(r"[0-7]{1,8}", re.ASCII)
 _HEXADECIMAL = re.compile(r"0[xX][0-9a-fA-F]{1,16}", re.ASCII)
 _special = re.compile("[<>&'\"\n\r\t]").search
 _ESCAPES = str.maketrans(
@@ -111,10 +112,15 @@ class Compiled:
         return f"{{{self.prefixes[prefix]}}}{local}" if prefix else name
 
 
-@functools.cache
+_COMPILED: dict[type[Element], Compiled] = {}
+
+
 def compiled(cls: type[Element]) -> Compiled:
     """What is known of `cls`, worked out once."""
-    return Compiled(cls)
+    known = _COMPILED.get(cls)
+    if known is None:
+        known = _COMPILED[cls] = Compiled(cls)
+    return known
 
 
 def getter(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
@@ -277,10 +283,7 @@ def _integer(markers: list[Any]) -> Scalar:
     spelling = f"%0{style.digits}o"
 
     def read_octal(text: str) -> int:
-        try:
-            return _bounded(int(text.strip(), 8), low, high)
-        except ValueError:
-            raise ValueError(f"{_shown(text)} is not an octal number") from None
+        return _bounded(_octal(text.strip()), low, high)
 
     return Scalar(read_octal, spelling.__mod__)
 
@@ -290,9 +293,12 @@ def _prefixed(text: str, low: int, high: int) -> int:
     stripped = text.strip()
     if _HEXADECIMAL.fullmatch(stripped):
         return _bounded(int(stripped, 16), low, high)
-    if stripped.startswith("0") and stripped.isdigit() and len(stripped) > 1:
-        try:
-            return _bounded(int(stripped, 8), low, high)
-        except ValueError:
-            raise ValueError(f"{_shown(text)} is not a number") from None
+    if stripped.startswith("0") and stripped != "0":
+        return _bounded(_octal(stripped), low, high)
     return integer(stripped, low, high)
+
+
+def _octal(text: str) -> int:
+    if _OCTAL.fullmatch(text) is None:
+        raise ValueError(f"{_shown(text)} is not an octal number")
+    return int(text, 8)

@@ -57,8 +57,7 @@ def read_any(classes: Mapping[str, type[Element]], text: str | bytes, lenient: b
     value = reading.element(compiled(cls), root, 0)
     if reading.problems:
         raise error_of(reading.problems, str(root.tag))
-    if value is None:
-        raise XmlError(f"<{root.tag}> could not be read")
+    assert value is not None, "a value is missing only together with a problem"
     return value
 
 
@@ -88,10 +87,6 @@ def tree(text: str | bytes) -> etree._Element:
             raise XmlError(f"elements are nested deeper than {MAX_DEPTH} levels") from None
         reason = (error.msg or "empty text").partition(", line ")[0]
         raise XmlError(f"not well-formed at line {line}, column {column}: {reason}") from None
-    except ValueError as error:
-        raise XmlError(f"not well-formed: {error}") from None
-    if root is None:
-        raise XmlError("there is no element")
     return root
 
 
@@ -165,9 +160,6 @@ class Reading:
         children: dict[str, Handler] | None = plan.reading
         if children is None:
             children = plan.reading = _handlers(plan)
-        if depth > MAX_DEPTH:
-            self.problem(node, None, f"elements are nested deeper than {MAX_DEPTH} levels")
-            return None
         values = plan.defaults.copy()
         attributes = plan.attributes
         for key, raw in node.items():
