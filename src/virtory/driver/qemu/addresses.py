@@ -157,7 +157,7 @@ def _is_usb(field: str, device: Any) -> bool:
     return bool(device.target and device.target.type == "usb-serial")
 
 
-# -- machines without PCI ---------------------------------------------------------------------------
+# -- machines without PCI ------------------------------------------------------------------------
 
 
 def _with_mmio(devices: Devices) -> Devices:

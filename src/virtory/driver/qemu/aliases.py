@@ -1,7 +1,8 @@
 """The names that QEMU knows a running machine's devices by.
 
-The rule kept here: names are libvirt's, for tools look for them (`serial0`, `net0`, `virtio-disk0`);
-a name that the user gave (`ua-…`) stays. They are part of the live description only.
+The rule kept here: names are libvirt's, for tools look for them (`serial0`, `net0`,
+`virtio-disk0`); a name that the user gave (`ua-…`) stays. They are part of the
+live description only.
 """
 
 from __future__ import annotations

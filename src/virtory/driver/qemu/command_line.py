@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from virtory.driver.qemu import machine
-from virtory.driver.qemu.devices import Item, Wiring
 from virtory.driver.qemu.devices import (
+    Item,
+    Wiring,
     balloon,
     character,
     controller,
@@ -239,7 +240,7 @@ def _actions(domain: Domain) -> str:
     return ",".join(parts)
 
 
-# -- items as arguments -------------------------------------------------------------------------------
+# -- items as arguments ---------------------------------------------------------------------------
 
 
 def argument(item: Item) -> list[str]:

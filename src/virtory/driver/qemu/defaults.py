@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from virtory.driver.qemu.device_defaults import with_device_defaults
-from virtory.model.domain.cpu import Cpu, CpuModel
+from virtory.model.domain.cpu import Cpu, CpuModel, NumaCell
 from virtory.model.domain.os import BootDevice
 from virtory.model.values import Mac, Uuid
 
@@ -71,6 +71,9 @@ def _with_boot(os: Os, domain: Domain) -> Os:
     ordered = any(d.boot_order is not None for d in (*devices.disks, *devices.interfaces))
     if not os.boots and not ordered:
         changes["boots"] = (BootDevice(dev="hd"),)
+    if os.firmware is not None and len(os.firmware.features) > 1:
+        ordered_features = tuple(sorted(os.firmware.features, key=lambda feature: feature.name))
+        changes["firmware"] = replace(os.firmware, features=ordered_features)
     loader = os.loader
     if loader is not None and loader.path is not None and loader.type is None:
         is_pflash = loader.readonly or os.nvram is not None
@@ -113,12 +116,12 @@ def _cpu(domain: Domain, default: str) -> Cpu:
     return replace(cpu, **changes)  # type: ignore[arg-type]
 
 
-def _cells(cpu: Cpu) -> list[object]:
+def _cells(cpu: Cpu) -> list[NumaCell]:
     """Cells numbered and counted in KiB."""
     from virtory.model.values import Size
 
     assert cpu.numa is not None
-    cells: list[object] = []
+    cells: list[NumaCell] = []
     for number, cell in enumerate(cpu.numa.cells):
         kib = cell.memory
         if cell.unit not in (None, "KiB", "k"):

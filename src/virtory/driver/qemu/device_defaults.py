@@ -79,7 +79,7 @@ def insert_controller(controllers: Sequence[Controller], new: Controller) -> tup
 def _disk(disk: Disk) -> Disk:
     changes: dict[str, Any] = {}
     if disk.target.bus is None:
-        bus = _BUS_OF_NAME.get(disk.target.dev[:2], "ide")
+        bus: Any = _BUS_OF_NAME.get(disk.target.dev[:2], "ide")
         changes["target"] = replace(disk.target, bus=bus)
     driver = disk.driver
     if driver is None:
@@ -135,7 +135,12 @@ def _own_controllers(devices: Devices, kind: str) -> list[Controller]:
     if any(c.type == "usb" for c in devices.controllers):
         own = [each for each in own if each.type != "usb"]
     scsi = "virtio-scsi" if kind == "microvm" else "lsilogic"
-    for bus, width, model in (("ide", 4, None), ("sata", 6, None), ("scsi", 7, scsi), ("fdc", 2, None)):
+    for bus, width, model in (
+        ("ide", 4, None),
+        ("sata", 6, None),
+        ("scsi", 7, scsi),
+        ("fdc", 2, None),
+    ):
         places = [
             getattr(disk.address, "controller", None)
             if disk.address is not None
@@ -230,7 +235,7 @@ def _inputs(inputs: Sequence[Input], kind: str) -> tuple[Input, ...]:
     have = {each.type for each in made if each.bus == "ps2"}
     for name in ("mouse", "keyboard"):
         if kind != "microvm" and name not in have:
-            made.append(Input(type=name, bus="ps2"))  # type: ignore[arg-type]
+            made.append(Input(type=name, bus="ps2"))
     return tuple(made)
 
 

@@ -56,7 +56,7 @@ def with_terminals(live: Domain, terminals: Mapping[str, str]) -> Domain:
     """The same with the paths of pseudo-terminals, by alias, that QEMU has opened."""
     changes: dict[str, Any] = {}
     for field in _CHARACTERS:
-        row = []
+        row: list[Any] = []
         for device in getattr(live.devices, field):
             path = terminals.get(device.alias or "")
             if device.type == "pty" and path is not None:

@@ -216,7 +216,9 @@ def clock(domain: Domain) -> list[str]:
     for timer in domain.clock.timers:
         if timer.name == "rtc":
             if timer.track is not None:
-                parts.append({"guest": "clock=vm", "realtime": "clock=rt"}.get(timer.track, "clock=host"))
+                parts.append(
+                    {"guest": "clock=vm", "realtime": "clock=rt"}.get(timer.track, "clock=host")
+                )
             if timer.tickpolicy == "catchup":
                 parts.append("driftfix=slew")
         elif timer.name == "pit" and timer.tickpolicy in ("delay", "discard"):

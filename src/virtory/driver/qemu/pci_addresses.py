@@ -1,8 +1,8 @@
 """Places on the PCI buses, and the buses (root ports, bridges) that are missing for them.
 
 The rule kept here: an address that is given is kept; the others are dealt out in libvirt's order,
-so that the same text gets the same addresses. When a bus is missing it is added and the dealing
-starts over: bridges come first, for they need places themselves.
+so that the same text gets the same addresses. When a bus was missing it is added and all is dealt
+anew: buses come first, for they need places themselves.
 """
 
 from __future__ import annotations
@@ -32,15 +32,8 @@ _VIRTIO = ("virtio", "virtio-non-transitional")
 _MOST_BUSES = 256
 
 
-class _Missing(Exception):
-    """There is no free place of this kind."""
-
-    def __init__(self, need: Need) -> None:
-        self.need = need
-
-
 class _Bus(NamedTuple):
-    index: int
+    number: int
     model: str
     taken: dict[int, set[int]]  # slot → functions
     aggregated: set[int]  # slots that hold root ports, up to eight each
@@ -48,8 +41,8 @@ class _Bus(NamedTuple):
     @property
     def slots(self) -> range:
         if self.model in _PORTS:
-            return range(0, 1)
-        return range(1, 32) if self.model in (*_ROOTS, *_BRIDGES) else range(0, 32)
+            return range(1)
+        return range(1, 32) if self.model in (*_ROOTS, *_BRIDGES) else range(32)
 
 
 def with_pci_addresses(devices: Devices, machine: str) -> Devices:
@@ -61,11 +54,14 @@ def with_pci_addresses(devices: Devices, machine: str) -> Devices:
     if not any(c.type == "pci" and c.model in _ROOTS for c in devices.controllers):
         return devices
     while True:
-        try:
-            return _dealt(devices, kind)
-        except _Missing as missing:
-            for model in _growth(devices, missing.need, kind):
-                devices = _with_bus(devices, model)
+        dealing = _Dealing(devices, kind)
+        given = dealing.deal()
+        if not dealing.grown:
+            return _with_multifunction(_apply(devices, given))
+        for index, model in dealing.grown:
+            new = Controller(type="pci", index=index, model=model)
+            controllers = insert_controller(devices.controllers, new)
+            devices = replace(devices, controllers=controllers)
 
 
 def needs(field: str, device: Any) -> Need | None:
@@ -87,7 +83,7 @@ def needs(field: str, device: Any) -> Need | None:
     if field == "watchdogs":
         return "pci" if device.model == "i6300esb" else None
     if field == "sounds":
-        return {"pcspk": None, "sb16": None, "usb": None, "virtio": "pcie"}.get(device.model, "pci")  # type: ignore[return-value]
+        return {"pcspk": None, "sb16": None, "usb": None, "virtio": "pcie"}.get(device.model, "pci")
     if field == "serials":
         return "pci" if device.target and device.target.type == "pci-serial" else None
     return _by_model(getattr(device, "model", None) or "virtio")
@@ -119,26 +115,100 @@ def _controller_needs(controller: Controller) -> Need | None:
 # -- one dealing --------------------------------------------------------------------------------
 
 
-def _dealt(devices: Devices, kind: str) -> Devices:
-    buses = {
-        each.index or 0: _Bus(each.index or 0, each.model or "", {}, set())
-        for each in devices.controllers
-        if each.type == "pci"
-    }
-    given: dict[Key, PciAddress] = {}
-    for key, device, _ in _all(devices):
-        if isinstance(device.address, PciAddress):
-            _take(buses, device.address, kind, key)
-    for key, address in _fixed(devices, kind):
-        if _place_is_free(buses, address):
-            _take(buses, address, kind, key)
-            given[key] = address
-    _reserve_chipset(buses, kind)
-    for key, device, need in _all(devices):
-        if key not in given and not isinstance(device.address, PciAddress):
-            given[key] = _deal(buses, need, kind, _index_of(key, device))
-    _find(buses, "pcie" if kind == "q35" else "pci", kind, None)  # a spare place, for hotplug
-    return _with_multifunction(_apply(devices, given))
+class _Dealing:
+    """One round: places for all; buses that were missing are in `grown`, as (index, model).
+
+    A bus that grew in the middle is used at once, as if it had been there, but was given no place
+    itself: another round does that.
+    """
+
+    def __init__(self, devices: Devices, kind: str) -> None:
+        self._devices = devices
+        self._kind = kind
+        self._buses = {
+            each.index or 0: _Bus(each.index or 0, each.model or "", {}, set())
+            for each in devices.controllers
+            if each.type == "pci"
+        }
+        self.grown: list[tuple[int, str]] = []
+
+    def deal(self) -> dict[Key, PciAddress]:
+        devices, kind = self._devices, self._kind
+        given: dict[Key, PciAddress] = {}
+        everything = _all(devices)
+        for key, device, _ in everything:
+            if isinstance(device.address, PciAddress):
+                self._take(device.address, key)
+        for key, address in _fixed(devices, kind):
+            if _place_is_free(self._buses, address):
+                self._take(address, key)
+                given[key] = address
+        _reserve_chipset(self._buses, kind)
+        for key, device, need in everything:
+            if key not in given and device.address is None:
+                own = device.index if key[0] == "controllers" and device.type == "pci" else None
+                given[key] = self._give(need, own)
+        self._find("pcie" if kind == "q35" else "pci", None)  # a spare place, for hotplug
+        return given
+
+    def _take(self, address: PciAddress, key: Key) -> None:
+        while address.bus not in self._buses:
+            if address.bus >= _MOST_BUSES:
+                raise XmlError(f"PCI bus {address.bus} is beyond the last possible one")
+            self._grow("pcie" if self._kind == "q35" else "pci")
+        bus = self._buses[address.bus]
+        functions = bus.taken.setdefault(address.slot, set())
+        if address.function in functions:
+            raise XmlError(
+                f"Attempted double use of PCI Address {address.domain:04x}:{address.bus:02x}:"
+                f"{address.slot:02x}.{address.function:x}",
+                cure="Leave one device's <address> away; a free one is then found.",
+            )
+        functions.add(address.function)
+        if key[0] == "controllers" and bus.model == "pcie-root" and address.multifunction:
+            bus.aggregated.add(address.slot)
+
+    def _give(self, need: Need, own: int | None) -> PciAddress:
+        bus, slot, function = self._find(need, own)
+        bus.taken.setdefault(slot, set()).add(function)
+        if need == "root port":
+            bus.aggregated.add(slot)
+        return PciAddress(bus=bus.number, slot=slot, function=function)
+
+    def _find(self, need: Need, own: int | None) -> tuple[_Bus, int, int]:
+        """The first free place that suits; `own` is the bus that is itself being placed."""
+        for index in sorted(self._buses):
+            bus = self._buses[index]
+            if index == own or not _suits(bus.model, need, self._kind):
+                continue
+            for slot in bus.slots:
+                functions = bus.taken.get(slot)
+                if not functions:
+                    return bus, slot, 0
+                if need == "root port" and slot in bus.aggregated and len(functions) < 8:
+                    return bus, slot, next(n for n in range(8) if n not in functions)
+        bus = self._grow(need)
+        return bus, bus.slots[0], 0
+
+    def _grow(self, need: Need) -> _Bus:
+        """One more bus of the kind that is needed, with the port that it hangs on."""
+        if need == "root port":
+            raise XmlError("No more available PCI slots for root ports")
+        if self._kind != "q35":
+            return self._add("pci-bridge")
+        port = self._add("pcie-root-port")
+        if need == "pcie":
+            return port
+        port.taken[0] = {0}
+        return self._add("pcie-to-pci-bridge")
+
+    def _add(self, model: str) -> _Bus:
+        index = max(self._buses) + 1
+        if index >= _MOST_BUSES:
+            raise XmlError("No more available PCI slots")
+        self.grown.append((index, model))
+        bus = self._buses[index] = _Bus(index, model, {}, set())
+        return bus
 
 
 def _all(devices: Devices) -> list[tuple[Key, Any, Need]]:
@@ -209,53 +279,6 @@ def _place_is_free(buses: dict[int, _Bus], address: PciAddress) -> bool:
     return address.function not in taken and (address.function != 0 or not taken)
 
 
-def _take(buses: dict[int, _Bus], address: PciAddress, kind: str, key: Key) -> None:
-    bus = buses.get(address.bus)
-    if bus is None:
-        if address.bus >= _MOST_BUSES:
-            raise XmlError(f"PCI bus {address.bus} is beyond the last possible one")
-        raise _Missing("root port" if kind == "q35" else "pci")
-    functions = bus.taken.setdefault(address.slot, set())
-    if address.function in functions:
-        raise XmlError(
-            f"Attempted double use of PCI Address {address.domain:04x}:{address.bus:02x}:"
-            f"{address.slot:02x}.{address.function:x}",
-            cure="Leave one device's <address> away; a free one is then found.",
-        )
-    functions.add(address.function)
-    if key[0] == "controllers" and bus.model == "pcie-root" and address.multifunction:
-        bus.aggregated.add(address.slot)
-
-
-def _index_of(key: Key, device: Any) -> int | None:
-    return device.index if key[0] == "controllers" and device.type == "pci" else None
-
-
-def _deal(buses: dict[int, _Bus], need: Need, kind: str, own: int | None) -> PciAddress:
-    bus, slot, function = _find(buses, need, kind, own)
-    bus.taken.setdefault(slot, set()).add(function)
-    if need == "root port":
-        bus.aggregated.add(slot)
-    return PciAddress(bus=bus.index, slot=slot, function=function)
-
-
-def _find(
-    buses: dict[int, _Bus], need: Need, kind: str, own: int | None
-) -> tuple[_Bus, int, int]:
-    """The first free place that suits; `own` is the bus that is itself being placed."""
-    for index in sorted(buses):
-        bus = buses[index]
-        if index == own or not _suits(bus.model, need, kind):
-            continue
-        for slot in bus.slots:
-            functions = bus.taken.get(slot)
-            if not functions:
-                return bus, slot, 0
-            if need == "root port" and slot in bus.aggregated and len(functions) < 8:
-                return bus, slot, next(n for n in range(8) if n not in functions)
-    raise _Missing(need)
-
-
 def _suits(model: str, need: Need, kind: str) -> bool:
     if need == "root port":
         return model == "pcie-root"
@@ -264,25 +287,7 @@ def _suits(model: str, need: Need, kind: str) -> bool:
     return model in (_PORTS if need == "pcie" else _BRIDGES)
 
 
-def _growth(devices: Devices, need: Need, kind: str) -> list[str]:
-    """The buses to add, in order."""
-    count = sum(1 for each in devices.controllers if each.type == "pci")
-    if count >= _MOST_BUSES:
-        raise XmlError("No more available PCI slots")
-    if kind != "q35":
-        return ["pci-bridge"]
-    if need != "pci":
-        return ["pcie-root-port"]
-    return ["pcie-root-port", "pcie-to-pci-bridge"]
-
-
-def _with_bus(devices: Devices, model: str) -> Devices:
-    index = 1 + max(c.index or 0 for c in devices.controllers if c.type == "pci")
-    new = Controller(type="pci", index=index, model=model)
-    return replace(devices, controllers=insert_controller(devices.controllers, new))
-
-
-# -- writing the result -----------------------------------------------------------------------------
+# -- writing the result -------------------------------------------------------------------------
 
 
 def _apply(devices: Devices, given: dict[Key, PciAddress]) -> Devices:

@@ -162,7 +162,8 @@ class Plan:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Plan:
         """The plan that `to_json` wrote; fields of a newer version are passed over."""
-        return _read(cls, data)
+        plan: Plan = _read(cls, data)
+        return plan
 
 
 _ROWS: dict[str, type] = {
@@ -176,8 +177,13 @@ _ROWS: dict[str, type] = {
 
 
 @functools.cache
+def _fields_of(name: str) -> tuple[str, ...]:
+    classes: dict[str, Any] = {each.__name__: each for each in (Plan, *_ROWS.values())}
+    return tuple(each.name for each in fields(classes[name]))
+
+
 def _names(cls: type) -> tuple[str, ...]:
-    return tuple(each.name for each in fields(cls))
+    return _fields_of(cls.__name__)
 
 
 def _plain(value: Any) -> dict[str, Any]:

@@ -83,7 +83,10 @@ def _group_of(path: str) -> int | None:
 
 def _may_unshare() -> bool:
     """Whether ordinary users may make user namespaces, which passt's sandbox is made of."""
-    for path in ("/proc/sys/kernel/unprivileged_userns_clone", "/proc/sys/user/max_user_namespaces"):
+    for path in (
+        "/proc/sys/kernel/unprivileged_userns_clone",
+        "/proc/sys/user/max_user_namespaces",
+    ):
         try:
             with open(path) as file:
                 if int(file.read()) == 0:

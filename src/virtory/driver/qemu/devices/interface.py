@@ -12,8 +12,22 @@ from virtory.driver.qemu.devices.wiring import Item, Wiring, virtio_options, wit
 if TYPE_CHECKING:
     from virtory.model.domain.devices.interface import Interface, PortForward
 
-MODELS = ("virtio", "virtio-transitional", "virtio-non-transitional", "e1000", "e1000e", "rtl8139",
-          "ne2k_pci", "pcnet", "vmxnet3", "igb", "i82551", "i82557b", "i82559er", "tulip")  # fmt: skip
+MODELS = (
+    "virtio",
+    "virtio-transitional",
+    "virtio-non-transitional",
+    "e1000",
+    "e1000e",
+    "rtl8139",
+    "ne2k_pci",
+    "pcnet",
+    "vmxnet3",
+    "igb",
+    "i82551",
+    "i82557b",
+    "i82559er",
+    "tulip",
+)
 
 
 def describe(interface: Interface, wiring: Wiring, boot_index: int | None = None) -> list[Item]:
@@ -22,17 +36,14 @@ def describe(interface: Interface, wiring: Wiring, boot_index: int | None = None
     number = alias.removeprefix("net")
     back_end = f"hostnet{number}" if number.isdigit() else f"host-{alias}"
     model = interface.model or "rtl8139"
-    if model.startswith("virtio"):
-        driver = wiring.virtio("virtio-net", interface, model)
-    else:
-        driver = model
+    virtio = model.startswith("virtio")
     value = {
-        "driver": driver,
+        "driver": wiring.virtio("virtio-net", interface, model) if virtio else model,
         "netdev": back_end,
         "id": alias,
         "mac": str(interface.mac.address) if interface.mac is not None else None,
         "bootindex": boot_index,
-        "host_mtu": interface.mtu if model.startswith("virtio") else None,
+        "host_mtu": interface.mtu if virtio else None,
         **_queues(interface),
         **virtio_options(interface.driver),
         **wiring.place(interface),

@@ -64,7 +64,10 @@ class Wiring(NamedTuple):
         """`bus`, `addr` and their like for the device's address; nothing without one."""
         address = device.address
         if isinstance(address, PciAddress):
-            where = {"bus": self.bus_alias("pci", address.bus), "addr": _pci_place(address)}
+            where: dict[str, Any] = {
+                "bus": self.bus_alias("pci", address.bus),
+                "addr": _pci_place(address),
+            }
             if address.multifunction is not None:
                 where["multifunction"] = address.multifunction
             return where

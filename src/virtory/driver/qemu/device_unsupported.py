@@ -1,0 +1,261 @@
+"""What devices ask for that can not be given: the part of `unsupported` that looks at `<devices>`.
+
+The rule kept here: one function for each kind; an XPath counts devices of a kind from 1.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from virtory.driver.qemu.devices.controller import PCI, SCSI, USB, VIRTIO_SCSI
+from virtory.driver.qemu.devices.display import VIDEO_DRIVERS, driver
+from virtory.driver.qemu.devices.interface import MODELS
+from virtory.driver.qemu.devices.sound import DRIVERS as SOUNDS
+from virtory.driver.qemu.devices.watchdog import MODELS as WATCHDOGS
+from virtory.driver.qemu.devices.watchdog import PANICS
+from virtory.driver.qemu.image_chain import FORMATS
+from virtory.driver.qemu.machine_kind import family
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from virtory.driver.qemu.capabilities import Capabilities
+    from virtory.model.domain import Devices, Domain
+    from virtory.model.domain.devices.character import CharacterDevice
+    from virtory.model.domain.devices.disk import Disk
+    from virtory.model.domain.devices.interface import Interface
+
+    Problems = Iterator[tuple[str, str]]
+
+_ALL = "/domain/devices"
+_CHARACTERS = ("pty", "unix", "tcp", "file", "null")
+
+
+def device_problems(domain: Domain, capabilities: Capabilities) -> list[tuple[str, str]]:
+    """Every (XPath, message) about devices."""
+    devices, kind = domain.devices, family(domain.os.type.machine or "")
+    found: list[tuple[str, str]] = []
+    for number, disk in enumerate(devices.disks, 1):
+        found += _disk(f"{_ALL}/disk[{number}]", disk, kind)
+    for number, interface in enumerate(devices.interfaces, 1):
+        found += _interface(f"{_ALL}/interface[{number}]", interface, kind, capabilities)
+    return [
+        *found,
+        *_controllers(devices, kind, capabilities),
+        *_characters(devices),
+        *_screens(devices, kind, capabilities),
+        *_inputs(devices, kind),
+        *_others(devices, kind, capabilities),
+        *_absent(devices),
+    ]
+
+
+def _disk(path: str, disk: Disk, kind: str) -> Problems:
+    source = disk.source
+    if disk.type not in ("file", "block"):
+        yield f"{path}/@type", f"'{disk.type}' is not served; file and block are"
+    if disk.device == "lun":
+        yield f"{path}/@device", "passing SCSI commands through (lun) is not served"
+    bus = disk.target.bus
+    buses = {"q35": ("virtio", "sata", "scsi", "usb"), "microvm": ("virtio", "scsi")}.get(
+        kind, ("virtio", "ide", "sata", "scsi", "usb", "fdc")
+    )
+    if bus not in buses:
+        what = "a machine of this type" if bus in ("ide", "fdc", "sata", "usb") else "QEMU"
+        yield f"{path}/target/@bus", f"bus '{bus}' is not served on {what}; {', '.join(buses)} are"
+    image = disk.driver.type if disk.driver is not None else None
+    if image not in (None, *FORMATS):
+        cure = f"convert it: qemu-img convert -O qcow2 {(source and source.file) or 'IMAGE'} NEW"
+        yield f"{path}/driver/@type", f"format '{image}' is not served; {cure}"
+    if disk.driver is not None and disk.driver.name not in (None, "qemu"):
+        yield f"{path}/driver/@name", f"'{disk.driver.name}' is not served; qemu is"
+    if disk.driver is not None and disk.driver.copy_on_read:
+        yield f"{path}/driver/@copy_on_read", "is not served"
+    for name in ("encryption", "auth", "iotune", "geometry", "mirror"):
+        if getattr(disk, name) is not None:
+            yield f"{path}/{name}", "is not served"
+    if source is not None:
+        for name in ("encryption", "slices", "fdgroup"):
+            if getattr(source, name) is not None:
+                yield f"{path}/source/{name}", "is not served"
+    if disk.transient:
+        yield f"{path}/transient", "is not served; start from an overlay image instead"
+    if disk.rawio or disk.sgio:
+        yield f"{path}/@{'rawio' if disk.rawio else 'sgio'}", "is not served"
+    if disk.device == "disk" and source is None:
+        yield f"{path}/source", "a disk needs one; only CD-ROM and floppy drives may be empty"
+
+
+def _interface(path: str, card: Interface, kind: str, capabilities: Capabilities) -> Problems:
+    if card.type != "user":
+        yield f"{path}/@type", f"'{card.type}' is not served; user is"
+    model = card.model or "rtl8139"
+    if model not in MODELS:
+        yield f"{path}/model/@type", f"'{model}' is not served; virtio is"
+    elif kind == "microvm" and not model.startswith("virtio"):
+        yield f"{path}/model/@type", f"a microvm has no PCI bus for '{model}'; virtio is served"
+    elif not model.startswith("virtio") and not capabilities.has_device(model):
+        yield f"{path}/model/@type", f"{capabilities.path} has no '{model}'; virtio is served"
+    for name in ("virtualport", "vlan", "bandwidth", "teaming", "script", "downscript", "filterref",
+                 "tune", "coalesce", "isolated"):  # fmt: skip
+        if getattr(card, name) is not None:
+            yield f"{path}/{name}", "is not served on user-mode networking"
+    if card.routes:
+        yield f"{path}/route", "is not served on user-mode networking"
+    if card.driver is not None and (card.driver.queues or 1) > 1:
+        yield f"{path}/driver/@queues", "user-mode networking has one queue"
+    if card.backend is not None and card.backend.type == "passt":
+        if not capabilities.has("netdev_add/stream"):
+            yield f"{path}/backend", "passt needs QEMU 7.2 or newer"
+        return
+    for number, forward in enumerate(card.port_forwards, 1):
+        if any(each.exclude for each in forward.ranges):
+            where = f"{path}/portForward[{number}]/range/@exclude"
+            yield where, "needs <backend type='passt'/>"
+
+
+def _controllers(devices: Devices, kind: str, capabilities: Capabilities) -> Problems:
+    known = {"usb": {*USB, "none"}, "scsi": {*SCSI, *VIRTIO_SCSI}}
+    for number, each in enumerate(devices.controllers, 1):
+        path, model = f"{_ALL}/controller[{number}]", each.model
+        if each.type in ("ccid", "xenbus", "isa"):
+            yield f"{path}/@type", f"'{each.type}' is not served"
+        elif each.type == "pci":
+            roots = {"q35": "pcie-root", "i440fx": "pci-root"}.get(kind)
+            if model not in PCI and model != roots:
+                yield f"{path}/@model", f"'{model}' is not served on this machine type"
+        elif each.type in known and model is not None and model not in known[each.type]:
+            yield f"{path}/@model", f"'{model}' is not served"
+        elif each.type == "usb" and model not in (None, "none"):
+            name = USB[model or ""]
+            if kind == "microvm":
+                yield f"{path}/@model", "a microvm has no PCI bus for USB; model='none' is served"
+            elif not capabilities.has_device(name):
+                yield f"{path}/@model", f"{capabilities.path} has no '{name}'"
+        elif each.type == "ide" and kind != "i440fx":
+            yield path, "only machines of the pc family have IDE; use sata"
+        if each.pcihole64 is not None:
+            yield f"{path}/pcihole64", "is not served"
+
+
+def _characters(devices: Devices) -> Problems:
+    rows: tuple[tuple[str, tuple[CharacterDevice, ...]], ...] = (
+        ("serial", devices.serials),
+        ("parallel", devices.parallels),
+        ("console", devices.consoles),
+        ("channel", devices.channels),
+    )
+    for name, row in rows:
+        for number, device in enumerate(row, 1):
+            path = f"{_ALL}/{name}[{number}]"
+            if device.type not in _CHARACTERS:
+                served = ", ".join(_CHARACTERS)
+                yield f"{path}/@type", f"'{device.type}' is not served; {served} are"
+            source = device.source
+            if source is not None and source.tls:
+                yield f"{path}/source/@tls", "is not served"
+            if device.type == "file" and (source is None or source.path is None):
+                yield f"{path}/source/@path", "a file needs a path"
+    for number, channel in enumerate(devices.channels, 1):
+        if (target := channel.target.type) != "virtio":
+            yield f"{_ALL}/channel[{number}]/target/@type", f"'{target}' is not served; virtio is"
+    for number, console in enumerate(devices.consoles, 1):
+        kind = (console.target.type if console.target is not None else None) or "serial"
+        if kind not in ("serial", "virtio"):
+            where = f"{_ALL}/console[{number}]/target/@type"
+            yield where, f"'{kind}' is not served; serial and virtio are"
+
+
+def _screens(devices: Devices, kind: str, capabilities: Capabilities) -> Problems:
+    for number, graphics in enumerate(devices.graphics, 1):
+        path = f"{_ALL}/graphics[{number}]"
+        if graphics.type != "vnc":
+            yield f"{path}/@type", f"'{graphics.type}' is not served; vnc is"
+            continue
+        if number > 1:
+            yield path, "one VNC display is served"
+        if not capabilities.has("display-update"):
+            yield path, "VNC needs QEMU 7.1 or newer"
+        for name in ("websocket", "passwd_valid_to"):
+            if getattr(graphics, name) is not None:
+                yield f"{path}/@{name}", "is not served"
+        for listen in graphics.listens:
+            if listen.type == "network":
+                yield f"{path}/listen/@type", "'network' is not served; address and socket are"
+    for number, video in enumerate(devices.videos, 1):
+        path, model = f"{_ALL}/video[{number}]", video.model
+        if model is None or model.type == "none":
+            continue
+        if model.type not in VIDEO_DRIVERS:
+            yield f"{path}/model/@type", f"'{model.type}' is not served; virtio, vga, bochs are"
+        elif kind == "microvm":
+            yield path, "a microvm has no PCI bus for a graphics card"
+        elif not capabilities.has_device(driver(video)):
+            name = driver(video)
+            yield f"{path}/model/@type", f"{capabilities.path} has no '{name}' ({model.type})"
+        if model.acceleration is not None and model.acceleration.accel3d:
+            yield f"{path}/model/acceleration/@accel3d", "is not served"
+        if video.driver is not None and video.driver.name == "vhostuser":
+            yield f"{path}/driver/@name", "'vhostuser' is not served"
+
+
+def _inputs(devices: Devices, kind: str) -> Problems:
+    for number, device in enumerate(devices.inputs, 1):
+        path = f"{_ALL}/input[{number}]"
+        if device.type in ("passthrough", "evdev"):
+            yield f"{path}/@type", f"'{device.type}' is not served"
+        elif device.bus not in ("ps2", "usb", "virtio"):
+            yield f"{path}/@bus", f"'{device.bus}' is not served; usb and virtio are"
+        elif kind == "microvm" and device.bus != "virtio":
+            yield f"{path}/@bus", f"a microvm has no '{device.bus}'; virtio is served"
+
+
+def _others(devices: Devices, kind: str, capabilities: Capabilities) -> Problems:
+    for number, sound in enumerate(devices.sounds, 1):
+        if sound.model not in SOUNDS:
+            yield f"{_ALL}/sound[{number}]/@model", f"'{sound.model}' is not served; ich9 is"
+        elif kind == "microvm":
+            yield f"{_ALL}/sound[{number}]", "a microvm has no PCI bus for a sound card"
+    for number, audio in enumerate(devices.audios, 1):
+        if audio.type != "none":
+            yield f"{_ALL}/audio[{number}]/@type", f"'{audio.type}' is not served; none is"
+    for number, rng in enumerate(devices.rngs, 1):
+        if rng.backend.model == "egd":
+            yield f"{_ALL}/rng[{number}]/backend/@model", "'egd' is not served; random is"
+    for number, dog in enumerate(devices.watchdogs, 1):
+        path = f"{_ALL}/watchdog[{number}]"
+        if dog.model not in WATCHDOGS or (dog.model == "itco") > (kind == "q35"):
+            yield f"{path}/@model", f"'{dog.model}' is not served on this machine; i6300esb is"
+        if dog.action == "dump":
+            yield f"{path}/@action", "'dump' is not served; pause is"
+    for number, panic in enumerate(devices.panics, 1):
+        if (panic.model or "isa") not in PANICS:
+            yield f"{_ALL}/panic[{number}]/@model", f"'{panic.model}' is not served; isa is"
+        elif kind == "microvm":
+            yield f"{_ALL}/panic[{number}]", "a microvm has no bus for it"
+    for number, tpm in enumerate(devices.tpms, 1):
+        path = f"{_ALL}/tpm[{number}]"
+        if tpm.backend.type != "emulator":
+            yield f"{path}/backend/@type", f"'{tpm.backend.type}' is not served; emulator is"
+        if tpm.backend.encryption is not None:
+            yield f"{path}/backend/encryption", "is not served"
+        if tpm.model not in ("tpm-tis", "tpm-crb"):
+            yield f"{path}/@model", f"'{tpm.model}' is not served; tpm-crb is"
+        if number > 1:
+            yield path, "one TPM is served"
+    if devices.balloon is not None and devices.balloon.model == "xen":
+        yield f"{_ALL}/memballoon/@model", "'xen' is not served; virtio is"
+
+
+def _absent(devices: Devices) -> Problems:
+    """Kinds of devices that are not served at all."""
+    for name, row in (
+        ("filesystem", devices.filesystems),
+        ("smartcard", devices.smartcards),
+        ("hostdev", devices.hostdevs),
+        ("redirdev", devices.redirdevs),
+    ):
+        for number in range(1, len(row) + 1):
+            yield f"{_ALL}/{name}[{number}]", "is not served"
+    if devices.iommu is not None:
+        yield f"{_ALL}/iommu", "is not served"
