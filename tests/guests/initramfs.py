@@ -1,4 +1,4 @@
-"""A tiny Linux for tests: the host's kernel, and an initramfs made here of busybox and a few modules.
+"""A tiny Linux for tests: the host's kernel, and an initramfs of busybox and a few modules.
 
 The rule kept here: no root, no loop device, no external program: the archive is written directly
 (the `newc` format of cpio, `Documentation/driver-api/early-userspace/buffer-format.rst`).

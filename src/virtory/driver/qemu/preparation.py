@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from virtory.driver.qemu.capabilities import Capabilities
+    from virtory.driver.qemu.command_line import Step
     from virtory.driver.qemu.plan import Plan
     from virtory.driver.qemu.planning_host import Host
     from virtory.driver.qemu.settings import Settings
@@ -162,6 +163,18 @@ class Preparation:
         from virtory.driver.qemu.command_line import command_line
 
         return command_line(live, plan, self._capabilities[plan.emulator], fds)
+
+    def environment(self, live: Domain) -> dict[str, str]:
+        """The variables that QEMU runs with."""
+        from virtory.driver.qemu.command_line import environment
+
+        return environment(live)
+
+    def setup(self, live: Domain, plan: Plan) -> list[Step]:
+        """What the monitor is told before the machine may run."""
+        from virtory.driver.qemu.command_line import setup
+
+        return setup(live, plan)
 
     # -- files of a domain ---------------------------------------------------------------------
     def log_path(self, name: str) -> str:

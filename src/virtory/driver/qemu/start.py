@@ -19,7 +19,7 @@ from virtory.driver.qemu.agent import Agent
 from virtory.driver.qemu.events import AGENT_CHANNEL
 from virtory.driver.qemu.guest import Guest, translated
 from virtory.driver.qemu.live import with_terminals
-from virtory.driver.qemu.monitor import Monitor, MonitorGone, connect
+from virtory.driver.qemu.monitor import MonitorGone, connect
 from virtory.driver.qemu.process import Identity, Process, Spawn, spawn
 from virtory.driver.qemu.qmp import QmpError
 from virtory.errors import (
@@ -35,8 +35,9 @@ from virtory.model.lifecycle import Trigger
 
 if TYPE_CHECKING:
     from virtory.driver.interface import Owner
-    from virtory.driver.qemu.plan import Plan
+    from virtory.driver.qemu.monitor import Monitor
     from virtory.driver.qemu.preparation import Preparation, Wanted
+    from virtory.driver.qemu.resources import Acquired
     from virtory.driver.qemu.runtime import Runtime
     from virtory.driver.qemu.table import Entry
     from virtory.model.domain import Domain
@@ -139,31 +140,35 @@ class _Log:
 async def _launch(guest: Guest, preparation: Preparation) -> None:
     plan, runtime = guest.plan, guest.runtime
     log = _Log(preparation.log_path(guest.entry.name))
-    identity = await asyncio.to_thread(_take_and_spawn, guest, preparation, log)
-    runtime.checkpoint("spawned")
-    guest.process = Process(identity, guest.on_exit)
-    _refuse_if_ended(guest)
+    identity, acquired = await asyncio.to_thread(_take_and_spawn, guest, preparation, log)
     try:
+        runtime.checkpoint("spawned")
+        guest.process = Process(identity, guest.on_exit)
+        _refuse_if_ended(guest)
         async with asyncio.timeout(GREETING_TIMEOUT_S):
             path = plan.path("monitor")
             assert path is not None
+            # Were our copy of the listening socket open, QEMU's death would not end the connection.
+            os.close(acquired.fds.pop(plan.slot("monitor") or 0))
             guest.monitor = await connect(path, guest.on_event, guest.on_monitor_gone)
             await guest.monitor.open()
-            await _introduce(guest, guest.monitor)
+            await _introduce(guest, guest.monitor, preparation, acquired)
     except (MonitorGone, ConnectionError) as gone:
+        if guest.ending is not None:
+            _refuse_if_ended(guest)
         said = log.said() or f"no message ({gone})"
-        raise InternalError(
-            f"process exited while connecting to monitor: {said}",
-        ) from None
+        raise InternalError(f"process exited while connecting to monitor: {said}") from None
     except TimeoutError:
         raise OperationTimeout(
             f"QEMU of domain '{guest.entry.name}' did not greet in {GREETING_TIMEOUT_S:g} s: "
             f"{log.said() or 'it said nothing'}"
         ) from None
+    finally:
+        acquired.close()
     runtime.logs.watch([*guest.log_paths(), log.path])
 
 
-def _take_and_spawn(guest: Guest, preparation: Preparation, log: _Log) -> Identity:
+def _take_and_spawn(guest: Guest, preparation: Preparation, log: _Log) -> tuple[Identity, Acquired]:
     """Everything that blocks, in one go; runs in a thread."""
     plan, checkpoint = guest.plan, guest.runtime.checkpoint
     acquired = resources.acquire(plan)
@@ -173,7 +178,7 @@ def _take_and_spawn(guest: Guest, preparation: Preparation, log: _Log) -> Identi
         os.makedirs(os.path.dirname(log.path), 0o700, exist_ok=True)
         order = Spawn(
             argv=argv,
-            environment=environment(plan),
+            environment={**preparation.environment(guest.domain), MARK: plan.directory},
             directory=plan.directory,
             log_path=log.path,
             log_header=f"# {time.strftime('%Y-%m-%d %H:%M:%S%z')} starting: {' '.join(argv)}\n",
@@ -181,35 +186,33 @@ def _take_and_spawn(guest: Guest, preparation: Preparation, log: _Log) -> Identi
             credentials=resources.credentials(plan),
             limits=_LIMITS,
         )
-        try:
-            return spawn(order)
-        except OSError as error:
-            raise SystemCallFailed(
-                f"cannot execute '{argv[0]}': {error.strerror}", errno=error.errno
-            ) from None
-    finally:
+        return spawn(order), acquired
+    except OSError as error:
         acquired.close()
-
-
-def environment(plan: Plan) -> dict[str, str]:
-    """All that QEMU inherits."""
-    return {
-        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
-        "LC_ALL": "C",
-        "HOME": plan.directory,
-        MARK: plan.directory,
-    }
+        raise SystemCallFailed(
+            f"cannot execute '{plan.emulator}': {error.strerror}", errno=error.errno
+        ) from None
+    except BaseException:
+        acquired.close()
+        raise
 
 
 # -- getting acquainted ------------------------------------------------------------------------
 
 
-async def _introduce(guest: Guest, monitor: Monitor) -> None:
+async def _introduce(
+    guest: Guest, monitor: Monitor, preparation: Preparation, acquired: Acquired
+) -> None:
     """Ask and tell all that must be before the first instruction, in one volley."""
     domain = guest.domain
     threads = monitor.execute("query-cpus-fast")
     terminals = monitor.execute("query-chardev") if _has_terminals(domain) else None
-    told = [monitor.execute(name, arguments) for name, arguments in _settings(guest)]
+    told = []
+    for step in preparation.setup(domain, guest.plan):
+        for slot in step.slots:
+            name = {"fdname": f"slot{slot}"}
+            told.append(monitor.execute("getfd", name, (acquired.fds[slot],)))
+        told.append(monitor.execute(step.command, step.arguments))
     guest.vcpu_threads = threads_in(await threads)
     if terminals is not None:
         guest.terminals = terminals_in(await terminals)
@@ -218,28 +221,6 @@ async def _introduce(guest: Guest, monitor: Monitor) -> None:
         await one
     guest.balloon_kib = (domain.current_memory or domain.memory).kib
     guest.agent = agent_of(guest)
-
-
-def _settings(guest: Guest) -> list[tuple[str, dict[str, Any]]]:
-    domain = guest.domain
-    commands: list[tuple[str, dict[str, Any]]] = []
-    if guest.has_balloon:
-        current = domain.current_memory
-        if current is not None and current < domain.memory:
-            commands.append(("balloon", {"value": int(current)}))
-        balloon = domain.devices.balloon
-        if balloon is not None and balloon.stats_period:
-            arguments = {
-                "path": f"/machine/peripheral/{guest.balloon_alias}",
-                "property": "guest-stats-polling-interval",
-                "value": balloon.stats_period,
-            }
-            commands.append(("qom-set", arguments))
-    for graphics in domain.devices.graphics:
-        if graphics.passwd is not None and graphics.type == "vnc":
-            secret = {"protocol": "vnc", "password": graphics.passwd}
-            commands.append(("set_password", secret))
-    return commands
 
 
 def threads_in(answer: list[dict[str, Any]]) -> list[int]:

@@ -1,0 +1,210 @@
+"""Processes known by pid and start time, watched by pidfd."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from virtory.driver.qemu.process import (
+    Credentials,
+    Identity,
+    Process,
+    Spawn,
+    find_by_variable,
+    spawn,
+    start_time_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SLEEP = "import signal; signal.pause()"
+DEAF = "import os, signal; signal.signal(15, 1); os.write({fd}, b'deaf'); signal.pause()"
+
+
+class Pipe:
+    """Through it a child tells that it has come so far: no sleeping, no polling."""
+
+    def __init__(self) -> None:
+        self.reader, self.writer = os.pipe()
+
+    async def read(self) -> str:
+        async with asyncio.timeout(20):
+            return (await asyncio.to_thread(os.read, self.reader, 4096)).decode()
+
+    def close(self) -> None:
+        os.close(self.reader)
+        os.close(self.writer)
+
+
+@pytest.fixture
+def pipe() -> Iterator[Pipe]:
+    made = Pipe()
+    yield made
+    made.close()
+
+
+def order(tmp_path: Path, code: str, **more: object) -> Spawn:
+    fields = {
+        "argv": [sys.executable, "-c", code],
+        "environment": {"PATH": os.environ["PATH"]},
+        "directory": "/",
+        "log_path": str(tmp_path / "log"),
+    }
+    return Spawn(**{**fields, **more})  # type: ignore[arg-type]
+
+
+class Watch:
+    def __init__(self) -> None:
+        self.codes: list[int | None] = []
+        self.ended = asyncio.Event()
+
+    def __call__(self, code: int | None) -> None:
+        self.codes.append(code)
+        self.ended.set()
+
+
+async def test_the_end_of_a_child_is_told_with_its_exit_code(tmp_path: Path) -> None:
+    watch = Watch()
+    Process(spawn(order(tmp_path, "raise SystemExit(7)")), watch)
+    async with asyncio.timeout(20):
+        await watch.ended.wait()
+    assert watch.codes == [7]
+
+
+async def test_a_child_that_ended_before_it_was_watched_is_reaped_all_the_same(
+    tmp_path: Path,
+) -> None:
+    identity = spawn(order(tmp_path, "pass"))
+    os.waitid(os.P_PID, identity.pid, os.WEXITED | os.WNOWAIT)
+    watch = Watch()
+    Process(identity, watch)
+    async with asyncio.timeout(20):
+        await watch.ended.wait()
+    assert watch.codes == [0]
+    with pytest.raises(ChildProcessError):
+        os.waitid(os.P_PID, identity.pid, os.WEXITED)
+
+
+async def test_end_asks_first_and_kills_what_does_not_listen(tmp_path: Path, pipe: Pipe) -> None:
+    watch = Watch()
+    process = Process(spawn(order(tmp_path, SLEEP)), watch)
+    assert await process.end(20.0)
+    assert watch.codes == [-signal.SIGTERM]
+
+    deaf_one = order(tmp_path, DEAF.format(fd=pipe.writer), fds=[pipe.writer])
+    deaf = Process(spawn(deaf_one), watch)
+    assert await pipe.read() == "deaf"
+    assert not await deaf.end(0.05, force=False)
+    assert await deaf.end(0.05)
+    assert watch.codes[-1] == -signal.SIGKILL
+
+
+async def test_another_process_of_the_same_pid_is_refused(tmp_path: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", SLEEP])
+    try:
+        started = start_time_of(child.pid)
+        assert started is not None
+        with pytest.raises(ProcessLookupError):
+            Process(Identity(child.pid, started + 1), Watch())
+        adopted = Process(Identity(child.pid, started), Watch())
+        adopted.release()
+        assert child.poll() is None
+    finally:
+        child.kill()
+        child.wait()
+
+
+async def test_a_released_process_runs_on_and_tells_nothing(tmp_path: Path) -> None:
+    watch = Watch()
+    identity = spawn(order(tmp_path, SLEEP))
+    Process(identity, watch).release()
+    assert start_time_of(identity.pid) == identity.start_time
+    os.kill(identity.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, identity.pid, os.WEXITED)
+    assert watch.codes == []
+
+
+async def test_only_the_descriptors_asked_for_are_inherited(tmp_path: Path) -> None:
+    kept, other = os.open("/dev/null", os.O_RDONLY), os.open("/dev/null", os.O_RDONLY)
+    os.set_inheritable(other, True)
+    watch = Watch()
+    code = "import os; print(sorted(int(n) for n in os.listdir('/proc/self/fd')), flush=True)"
+    Process(spawn(order(tmp_path, code, fds=[kept])), watch)
+    async with asyncio.timeout(20):
+        await watch.ended.wait()
+    os.close(kept)
+    os.close(other)
+    listed = (tmp_path / "log").read_text()
+    assert str(kept) in listed.strip("[]\n").split(", ")
+    assert str(other) not in listed.strip("[]\n").split(", ")
+
+
+async def test_limits_and_surroundings_are_those_of_the_order(tmp_path: Path, pipe: Pipe) -> None:
+    code = (
+        "import os, signal; told = [os.getcwd(), os.getsid(0) == os.getpid(), os.umask(0),"
+        f" sorted(os.environ)]; os.write({pipe.writer}, repr(told).encode()); signal.pause()"
+    )
+    environment = {"A": "b", "LC_CTYPE": "C"}
+    limits = [(resource.RLIMIT_CORE, 0)]
+    spawned = spawn(
+        order(
+            tmp_path,
+            code,
+            fds=[pipe.writer],
+            limits=limits,
+            directory="/usr",
+            umask=0o027,
+            environment=environment,
+        )
+    )
+    process = Process(spawned, Watch())
+    assert await pipe.read() == repr(["/usr", True, 0o027, ["A", "LC_CTYPE"]])
+    assert resource.prlimit(process.identity.pid, resource.RLIMIT_CORE) == (0, 0)
+    assert await process.end(20.0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become someone else")
+async def test_root_runs_it_as_somebody_else_without_any_of_its_rights(tmp_path: Path) -> None:
+    watch = Watch()
+    who = Credentials(1_900_000_123, 1_900_000_123, (36,))
+    argv = ["/bin/cat", "/proc/self/status"]
+    Process(spawn(order(tmp_path, "", argv=argv, credentials=who)), watch)
+    async with asyncio.timeout(20):
+        await watch.ended.wait()
+    fields = dict(
+        line.split(":\t", 1)
+        for line in (tmp_path / "log").read_text().splitlines()
+        if ":\t" in line
+    )
+    assert fields["Uid"].split() == ["1900000123"] * 4
+    assert fields["Gid"].split() == ["1900000123"] * 4
+    assert fields["Groups"].split() == ["36"]
+    assert int(fields["CapEff"], 16) == int(fields["CapPrm"], 16) == 0
+
+
+async def test_a_process_is_found_by_its_mark(tmp_path: Path, pipe: Pipe) -> None:
+    mark = f"VIRTORY_TEST={tmp_path}"
+    assert find_by_variable(mark) is None
+    code = f"import os, signal; os.write({pipe.writer}, b'here'); signal.pause()"
+    environment = {"VIRTORY_TEST": str(tmp_path)}
+    spawned = spawn(order(tmp_path, code, environment=environment, fds=[pipe.writer]))
+    process = Process(spawned, Watch())
+    try:
+        assert await pipe.read() == "here"
+        assert find_by_variable(mark) == process.identity
+    finally:
+        await process.end(20.0)
+
+
+def test_a_program_that_is_not_there_is_an_error_at_once(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        spawn(order(tmp_path, "", argv=["/nonexistent/qemu"]))
