@@ -82,9 +82,9 @@ def _done(verb: Verb, values: dict[str, Any], settings: Settings) -> Output | No
     loop = bool(values[verb.loop]) if isinstance(verb.loop, str) else verb.loop
     work = _connected(verb, values, terminal, blocking=not loop)
     if not loop:
-        from virtory.link.blocking import run
+        from virtory import run_sync
 
-        return run(work)
+        return run_sync(work)
     import asyncio
 
     return asyncio.run(work)
