@@ -21,11 +21,17 @@ _ACRONYMS = {
     "fsinfo": "FSInfo",
     "fsthaw": "FSThaw",
     "fstrim": "FSTrim",
+    "id": "ID",
     "iothread": "IOThread",
+    "mac": "MAC",
     "nmi": "NMI",
     "nwfilter": "NWFilter",
+    "os": "OS",
     "pm": "PM",
+    "sev": "SEV",
     "ssh": "SSH",
+    "uri": "URI",
+    "uuid": "UUID",
     "xml": "XML",
 }
 # Declared as reading in the published protocol, although it changes the domain.

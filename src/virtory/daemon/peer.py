@@ -18,6 +18,7 @@ from virtory.errors import (
     ConnectionLost,
     DomainNotFound,
     InternalError,
+    RpcError,
     VirtoryError,
 )
 from virtory.wire.incoming import Call, UnknownCall
@@ -113,9 +114,7 @@ class Peer:
         """Answer a call now, or start the task that will, or put it off until others are done."""
         route = ROUTES.get(call.procedure) or route_of(call.procedure)
         if route is None:
-            self.server.log.info("%s: %s is not served", self.name, call.procedure.name)
-            self.session.refuse(call)
-            self._close_descriptors(call)
+            self._unserved(call)
             return
         if route.waits and self._waiting >= self.server.limits.calls_per_client:
             self._backlog.append(call)
@@ -136,6 +135,15 @@ class Peer:
             self._failed(call, error)
         if call.fds:
             self._close_descriptors(call)
+
+    def _unserved(self, call: Call) -> None:
+        """Refuse a call in the words that libvirt's clients take for "not supported"."""
+        procedure = call.procedure
+        self.server.log.info("%s: %s is not served", self.name, procedure.name)
+        function = access.function_name(procedure)
+        detail = f"unknown procedure: {procedure.number}: this daemon does not serve {function}"
+        self.session.fail(call, RpcError(detail))
+        self._close_descriptors(call)
 
     def _check(self, route: Route, call: Call) -> None:
         if route.writes:
