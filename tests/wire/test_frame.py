@@ -187,6 +187,20 @@ def test_large_messages_are_not_copied_together() -> None:
     assert payload.data is body
 
 
+def test_many_small_messages_around_a_large_one_are_three_chunks() -> None:
+    writer = FrameWriter()
+    body = bytes(100_000)
+    for _ in range(5000):
+        writer.send(CONNECT_GET_HOSTNAME, CALL, 1, OK, b"")
+    writer.send(CONNECT_GET_HOSTNAME, CALL, 2, OK, body)
+    for _ in range(5000):
+        writer.queue(message())
+    writer.send(CONNECT_GET_HOSTNAME, CALL_WITH_FDS, 3, OK, b"", (4,))
+    chunks = writer.take()
+    assert [len(chunk.data) for chunk in chunks] == [5001 * 28, 100_000, 5001 * 28 + 4]
+    assert [chunk.fds for chunk in chunks] == [(), (), (4,)]
+
+
 def test_descriptors_end_a_chunk() -> None:
     writer = FrameWriter()
     writer.send(CONNECT_GET_HOSTNAME, CALL, 1, OK, b"")

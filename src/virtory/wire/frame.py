@@ -37,7 +37,7 @@ OK: Final = 0
 ERROR: Final = 1
 CONTINUE: Final = 2
 
-# Up to this size pieces are joined into one write; above, copying costs more than it saves.
+# Pieces below this size are joined into one write; above, copying costs more than it saves.
 _JOIN_BELOW: Final = 65536
 
 _WITH_FDS: Final = frozenset((CALL_WITH_FDS, REPLY_WITH_FDS))
@@ -133,11 +133,27 @@ class FrameWriter:
         self._pieces = []
         if len(pieces) == 1:
             self._chunks.append(_new(Chunk, (pieces[0], fds)))
-        elif sum(map(len, pieces)) < _JOIN_BELOW:
-            self._chunks.append(Chunk(b"".join(pieces), fds))
         else:
-            self._chunks += [Chunk(piece) for piece in pieces[:-1]]
-            self._chunks.append(Chunk(pieces[-1], fds))
+            self._chunks += [Chunk(data) for data in _joined(pieces)]
+            if fds:
+                self._chunks[-1] = Chunk(self._chunks[-1].data, fds)
+
+
+def _joined(pieces: list[bytes]) -> list[bytes]:
+    """The same bytes in as few writes as pay: small neighbours together, large ones as they are."""
+    joined: list[bytes] = []
+    small: list[bytes] = []
+    for piece in pieces:
+        if len(piece) < _JOIN_BELOW:
+            small.append(piece)
+            continue
+        if small:
+            joined.append(b"".join(small))
+            small = []
+        joined.append(piece)
+    if small:
+        joined.append(b"".join(small))
+    return joined
 
 
 class FrameReader:
