@@ -85,6 +85,15 @@ def interfaces(root: Element) -> Iterator[Interface]:
         )
 
 
+def link(root: Element, interface: str) -> str | None:
+    """`up` or `down` for the interface of this name or MAC address; None when there is none."""
+    for found, item in zip(interfaces(root), root.iterfind("devices/interface"), strict=True):
+        if interface.lower() in (found.mac.lower(), (found.name or "").lower()):
+            state = item.find("link")
+            return "up" if state is None else state.get("state", "up")
+    return None
+
+
 def displays(root: Element) -> Iterator[Display]:
     """Each display, with its password when the XML tells it."""
     for item in root.iterfind("devices/graphics"):

@@ -31,15 +31,15 @@ _MODULES = {
     "domain_definition": "define undefine domrename dumpxml edit desc metadata domxml-to-native",
     "domain_state": "dominfo domstate domid domuuid domname domcontrol domjobinfo dommessages",
     "domain_devices": "domblklist domblkinfo domblkstat domblkerror domiflist domifstat domifaddr"
-    " vncdisplay domdisplay ttyconsole",
+    " domif-getlink vncdisplay domdisplay ttyconsole",
     "domain_stats": "domstats dommemstat vcpuinfo vcpucount cpu-stats vcpupin emulatorpin",
-    "domain_tune": "setmem setvcpus",
+    "domain_tune": "setmem setmaxmem setvcpus",
     "domain_guest": "domhostname domtime guestinfo domfsfreeze domfsthaw domfstrim"
     " set-user-password qemu-agent-command",
     "domain_screen": "console screenshot send-key",
     "domain_event": "event qemu-monitor-event",
     "qemu": "qemu-monitor-command",
-    "connect": "uri version hostname capabilities domcapabilities sysinfo cpu-models"
+    "connect": "uri version hostname capabilities domcapabilities sysinfo maxvcpus cpu-models"
     " cpu-baseline cpu-compare",
     "node": "nodeinfo nodecpumap nodecpustats nodememstats freecell",
     "create": "create",

@@ -19,8 +19,9 @@ _FILE = argument("file", "an XML file", complete="file")
 @verb("uri", "host", "which daemon answers")
 async def uri(terminal: Terminal) -> Output:
     """`virsh uri`."""
-    found = await terminal.host.uri()
-    return Text(f"{found}\n\n", key="uri", value=found)
+    found = terminal.host.address.text
+    named = await terminal.host.uri()
+    return Data(f"{found}\n\n", {"uri": found, "daemon": named})
 
 
 @verb("hostname", "host", "the host's name")
@@ -56,7 +57,7 @@ async def version(terminal: Terminal, daemon: bool) -> Output:
 @verb("capabilities", "host", "the host's capabilities, as XML")
 async def capabilities(terminal: Terminal) -> Output:
     """`virsh capabilities`."""
-    return Text(f"{(await terminal.host.capabilities()).rstrip()}\n\n", key="xml")
+    return Text(f"{await terminal.host.capabilities()}\n\n", key="xml")
 
 
 @verb(
@@ -79,7 +80,14 @@ async def domcapabilities(
     xml = await terminal.host.domain_capabilities(
         emulator=emulatorbin, arch=arch, machine=machine, virt_type=virttype
     )
-    return Text(f"{xml.rstrip()}\n\n", key="xml")
+    return Text(f"{xml}\n\n", key="xml")
+
+
+@verb("maxvcpus", "host", "the most virtual CPUs of a domain", option("type", "kvm or qemu"))
+async def maxvcpus(terminal: Terminal, type_: str | None) -> Output:
+    """`virsh maxvcpus`."""
+    most = await terminal.host.max_vcpus(type_)
+    return Data(f"{most}\n\n", {"maxvcpus": most})
 
 
 @verb("sysinfo", "host", "the host's SMBIOS tables, as XML")
@@ -110,12 +118,20 @@ async def cpu_baseline(terminal: Terminal, file_: str, features: bool, migratabl
     return Text(await terminal.host.baseline_cpu(cpus, flags=features | migratable << 1))
 
 
-@verb("cpu-compare", "host", "does this host's CPU have all of another's?", _FILE)
-async def cpu_compare(terminal: Terminal, file_: str) -> Output:
+@verb(
+    "cpu-compare",
+    "host",
+    "does this host's CPU have all of another's?",
+    _FILE,
+    flag("error", "fail when it has not"),
+    flag("validate", "against libvirt's schema first"),
+)
+async def cpu_compare(terminal: Terminal, file_: str, error: bool, validate: bool) -> Output:
     """`virsh cpu-compare`."""
     from virtory.cli.files import elements
 
-    result = await terminal.host.compare_cpu(elements(file_, "cpu")[0])
+    flags = error | validate << 1
+    result = await terminal.host.compare_cpu(elements(file_, "cpu")[0], flags=flags)
     words = {
         0: f"CPU described in {file_} is incompatible with host CPU",
         1: f"CPU described in {file_} is identical to host CPU",

@@ -200,6 +200,28 @@ async def domifaddr(
     return Data(f"{head}{''.join(rows)}\n", raw)
 
 
+@verb(
+    "domif-getlink",
+    "monitor",
+    "is an interface's cable plugged in?",
+    DOMAIN,
+    argument("interface", "its name on the host, or its MAC address"),
+    flag("config", "as it will be at the next start"),
+)
+async def domif_getlink(terminal: Terminal, domain: str, interface: str, config: bool) -> Output:
+    """`virsh domif-getlink`."""
+    from virtory.cli.described import link
+
+    root = await _described(await terminal.domain(domain), inactive=config)
+    state = link(root, interface)
+    if state is None:
+        raise OperationFailed(
+            f"Interface ({'mac' if ':' in interface else 'dev'}: {interface}) not found.",
+            cure=f"virtory domiflist {domain}",
+        )
+    return Data(f"{interface} {state}\n\n", {"interface": interface, "link": state})
+
+
 @verb("vncdisplay", "guest", "where its VNC display listens", ACTIVE)
 async def vncdisplay(terminal: Terminal, domain: str) -> Output:
     """`virsh vncdisplay`."""

@@ -6,52 +6,24 @@ The rule kept here: one line an event, in virsh's words; JSON is one object a li
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from virtory.cli.output import Done, Lines, Output
+from virtory.cli import event_words
+from virtory.cli.output import Data, Lines, Output
 from virtory.cli.verb import flag, option, verb
 
 if TYPE_CHECKING:
     from virtory.cli.terminal import Terminal
     from virtory.client.events import Event
 
-_WORDS = {
-    0: ("Defined", ("Added", "Updated", "Renamed", "Snapshot")),
-    1: ("Undefined", ("Removed", "Renamed")),
-    2: ("Started", ("Booted", "Migrated", "Restored", "Snapshot", "Event wakeup")),
-    3: (
-        "Suspended",
-        (
-            "Paused",
-            "Migrated",
-            "I/O Error",
-            "Watchdog",
-            "Restored",
-            "Snapshot",
-            "API error",
-            "Post-copy",
-            "Post-copy Error",
-        ),
-    ),
-    4: ("Resumed", ("Unpaused", "Migrated", "Snapshot", "Post-copy", "Post-copy Error")),
-    5: (
-        "Stopped",
-        ("Shutdown", "Destroyed", "Crashed", "Migrated", "Saved", "Failed", "Snapshot"),
-    ),
-    6: (
-        "Shutdown",
-        ("Finished", "Finished after guest request", "Finished after host request"),
-    ),
-    7: ("PMSuspended", ("Memory", "Disk")),
-    8: ("Crashed", ("Panicked", "Crashloaded")),
-}
 
+class Style(NamedTuple):
+    """How an event is printed."""
 
-def lifecycle_words(event: int, detail: int) -> tuple[str, str]:
-    """A lifecycle event's and its detail's words."""
-    name, details = _WORDS.get(event, (f"unknown ({event})", ()))
-    return name, details[detail] if detail < len(details) else f"unknown ({detail})"
+    timestamp: bool
+    pretty: bool = False
 
 
 @verb(
@@ -92,7 +64,7 @@ async def event(
             near = close_to(name, names)
             cure = f"did you mean {' or '.join(near)}?" if near else "virtory event --list"
             raise Usage(f"unknown event type '{name}'", cure)
-    return await _told(terminal, chosen, domain, loop, timeout, timestamp)
+    return await _told(terminal, chosen, domain, loop, timeout, Style(timestamp))
 
 
 @verb(
@@ -105,6 +77,8 @@ async def event(
     option("timeout", "give up after these seconds", kind="number"),
     flag("timestamp", "with the time"),
     flag("pretty", "indent the details"),
+    flag("regex", "--event is a regular expression"),
+    flag("no-case", "capitals do not matter"),
     loop=True,
 )
 async def qemu_monitor_event(
@@ -115,9 +89,24 @@ async def qemu_monitor_event(
     timeout: int | None,
     timestamp: bool,
     pretty: bool,
-) -> Output:
+    regex: bool,
+    no_case: bool,
+) -> Output | None:
     """`virsh qemu-monitor-event`."""
-    return await _told(terminal, ["qemu"], domain, loop, timeout, timestamp, only=event)
+    only = None
+    if event is not None:
+        only = _pattern(event if regex else f"^{re.escape(event)}$", re.I if no_case else 0)
+    style = Style(timestamp, pretty)
+    return await _told(terminal, ["qemu"], domain, loop, timeout, style, only=only)
+
+
+def _pattern(text: str, flags: int) -> re.Pattern[str]:
+    try:
+        return re.compile(text, flags)
+    except re.error as error:
+        from virtory.cli.parse import Usage
+
+        raise Usage(f"'{text}' is not a regular expression: {error}") from None
 
 
 async def _told(
@@ -126,9 +115,9 @@ async def _told(
     domain: str | None,
     loop: bool,
     timeout_s: int | None,
-    timestamp: bool,
-    only: str | None = None,
-) -> Output:
+    style: Style,
+    only: re.Pattern[str] | None = None,
+) -> Output | None:
     machine = await terminal.domain(domain) if domain else None
     count = 0
     try:
@@ -137,40 +126,56 @@ async def _told(
             asyncio.timeout(timeout_s),
         ):
             async for happened in events:
-                if only and happened.details.get("event") != only:
+                if only and not only.search(str(happened.details.get("event"))):
                     continue
-                _print(terminal, happened, timestamp)
+                _print(terminal, happened, style)
                 count += 1
                 if not loop:
                     break
     except TimeoutError:
-        terminal.say("event loop timed out")
-    return Done(f"events received: {count}", count=count)
+        return _summary(terminal, "event loop timed out\n", count)
+    return _summary(terminal, "", count)
 
 
-def _print(terminal: Terminal, happened: Event, timestamp: bool) -> None:
+def _summary(terminal: Terminal, why: str, count: int) -> Output | None:
+    if terminal.settings.json:
+        return None  # the events are all there is to read
+    return Data(f"{why}events received: {count}\n\n", {"count": count})
+
+
+def _print(terminal: Terminal, happened: Event, style: Style) -> None:
     details = dict(happened.details)
-    if happened.kind == "lifecycle":
-        words = lifecycle_words(details["event"], details["detail"])
-        details |= dict(zip(("event", "detail"), words, strict=True))
     if terminal.settings.json:
         import json
 
+        if happened.kind == "lifecycle":
+            words = event_words.lifecycle_words(details["event"], details["detail"])
+            details |= dict(zip(("event", "detail"), words, strict=True))
         data = {"kind": happened.kind, "domain": happened.subject.name, **details}
         sys.stdout.write(json.dumps(data, default=str) + "\n")
+    elif happened.kind == "qemu":
+        sys.stdout.write(_monitor_line(happened.subject.name, details, style))
     else:
-        sys.stdout.write(_line(happened, details, timestamp))
+        when = f"{_now()}: " if style.timestamp else ""
+        text = event_words.line(happened.kind, happened.subject.name, details)
+        sys.stdout.write(f"{when}{text}\n")
     sys.stdout.flush()
 
 
-def _line(happened: Event, details: dict[str, Any], timestamp: bool) -> str:
-    when = ""
-    if timestamp:
-        import datetime
+def _monitor_line(name: str, details: dict[str, Any], style: Style) -> str:
+    at = f"{details['seconds']}.{details['micros']:06}"
+    said = details["details_json"] or "<null>"
+    if style.pretty and details["details_json"]:
+        import json
 
-        when = f"{datetime.datetime.now(datetime.UTC).isoformat(' ', 'milliseconds')[:23]}: "
-    head = f"{when}event '{happened.kind}' for domain '{happened.subject.name}'"
-    if happened.kind == "lifecycle":
-        return f"{head}: {details['event']} {details['detail']}\n"
-    rest = ", ".join(f"{key} {value}" for key, value in details.items())
-    return f"{head}: {rest}\n" if rest else f"{head}\n"
+        said = json.dumps(json.loads(said), indent=2)
+    if style.timestamp:
+        return f"{_now()}: event {details['event']} for domain '{name}': {said}\n"
+    return f"event {details['event']} at {at} for domain '{name}': {said}\n"
+
+
+def _now() -> str:
+    import datetime
+
+    now = datetime.datetime.now(datetime.UTC)
+    return f"{now:%Y-%m-%d %H:%M:%S}.{now.microsecond // 1000:03}+0000"

@@ -101,11 +101,32 @@ async def domcontrol(terminal: Terminal, domain: str) -> Output:
     return Data(f"{text}\n\n", {"state": state, "details": found.details, "ms": found.since_ms})
 
 
-@verb("domjobinfo", "monitor", "how far its job is", DOMAIN, flag("completed", "of the last job"))
-async def domjobinfo(terminal: Terminal, domain: str, completed: bool) -> Output:
-    """`virsh domjobinfo`."""
+@verb(
+    "domjobinfo",
+    "monitor",
+    "how far its job is",
+    DOMAIN,
+    flag("completed", "of the last job"),
+    flag("keep-completed", "of the last job, and let it be asked for again"),
+    flag("anystats", "of a failed job too"),
+    flag("rawstats", "names and numbers as the daemon sent them"),
+)
+async def domjobinfo(
+    terminal: Terminal,
+    domain: str,
+    completed: bool,
+    keep_completed: bool,
+    anystats: bool,
+    rawstats: bool,
+) -> Output:
+    """`virsh domjobinfo`; what is known of a failed job is always shown."""
     machine = await terminal.domain(domain)
-    found = await machine.job_stats(completed=completed)
+    found = await machine.job_stats(
+        completed=completed or keep_completed, flags=keep_completed << 1
+    )
+    if rawstats:
+        raw = {"type": found.type, **found.params}
+        return Data("".join(f"{name}: {value}\n" for name, value in raw.items()) + "\n", raw)
     names = ("None", "Bounded", "Unbounded", "Completed", "Failed", "Cancelled")
     fields = [Field("Job type", words.word(names, found.type), "type", found.type)]
     fields += [Field(name, str(value), name, value) for name, value in found.params.items()]

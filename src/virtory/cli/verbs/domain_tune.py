@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from virtory.cli.output import Done, Output
 from virtory.cli.verb import CONFIG, CURRENT, DOMAIN, LIVE, argument, flag, verb
+from virtory.model.flags import DomainMemory
 
 if TYPE_CHECKING:
     from virtory.cli.terminal import Terminal
@@ -59,6 +60,29 @@ async def setmem(
 
 
 @verb(
+    "setmaxmem",
+    "tune",
+    "change the most memory that it can have",
+    DOMAIN,
+    argument("size", "the new limit, in KiB without a unit"),
+    CONFIG,
+    LIVE,
+    CURRENT,
+)
+async def setmaxmem(
+    terminal: Terminal, domain: str, size: str, config: bool, live: bool, current: bool
+) -> Output:
+    """`virsh setmaxmem`."""
+    from virtory.cli.terminal import modification
+
+    machine = await terminal.domain(domain)
+    wanted = kib(size)
+    flags = modification(live, config, current) | DomainMemory.MAXIMUM
+    await machine.set_memory_kib(wanted, flags=flags)
+    return Done("", name=machine.name, max_memory_kib=wanted)
+
+
+@verb(
     "setvcpus",
     "tune",
     "change the number of virtual CPUs",
@@ -69,6 +93,7 @@ async def setmem(
     LIVE,
     CURRENT,
     flag("guest", "by the guest's agent"),
+    flag("hotpluggable", "make them removable too"),
 )
 async def setvcpus(
     terminal: Terminal,
@@ -79,11 +104,12 @@ async def setvcpus(
     live: bool,
     current: bool,
     guest: bool,
+    hotpluggable: bool,
 ) -> Output:
     """`virsh setvcpus`."""
     from virtory.cli.terminal import modification
 
     machine = await terminal.domain(domain)
-    flags = modification(live, config, current) | maximum << 2 | guest << 3
+    flags = modification(live, config, current) | maximum << 2 | guest << 3 | hotpluggable << 4
     await machine.set_vcpus(count, flags=flags)
     return Done("", name=machine.name, vcpus=count)
