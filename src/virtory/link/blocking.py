@@ -146,9 +146,10 @@ class BlockingLink:
         poll.register(self._sock, select.POLLIN | select.POLLOUT)
         while True:
             ((_, ready),) = poll.poll()
+            done = bool(ready & select.POLLOUT) and self._outbox.send()
             if ready & ~select.POLLOUT:
                 return True
-            if self._outbox.send():
+            if done:
                 return False
 
     def _lost(self, why: str | None) -> ConnectionLost:
