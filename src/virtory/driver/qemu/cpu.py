@@ -62,15 +62,16 @@ def vendor(model: str) -> str:
 
 
 def host_model(capabilities: Capabilities, accelerator: str, cpu_vendor: str = "") -> str:
-    """The richest model that the accelerator can give whole, of the host's vendor if any is.
+    """The richest model that the accelerator can give whole, under KVM one of the host's vendor.
 
-    Raises nothing: with no usable model at all, `qemu64`.
+    Without any usable model, `qemu64`.
     """
     best, best_rank = "qemu64", (-1, -1)
     for name, model in capabilities.cpu_models(accelerator).items():
         if not model.usable or name in ("max", "host", "base") or "-v" in name:
             continue
-        rank = (int(vendor(name) == cpu_vendor), _AGES.get(name.split("-")[0], 0))
+        matches, age = int(vendor(name) == cpu_vendor), _AGES.get(name.split("-")[0], 0)
+        rank = (matches, age) if accelerator == "kvm" else (age, matches)
         if rank > best_rank:
             best, best_rank = name, rank
     return best
