@@ -70,9 +70,10 @@ def _shutdown(guest: Guest, data: dict[str, Any]) -> None:
     if guest.starting or guest.entry.state == DomainState.SHUTDOWN:
         return
     if data.get("reason") == "guest-panic" and guest.entry.state == DomainState.CRASHED:
-        return  # GUEST_PANICKED came before, and decided
+        return  # GUEST_PANICKED came before, and decided what follows
     if guest.ending is not None or data.get("reason") == "host-signal":
-        guest.step(Trigger.HOST_SHUTDOWN)  # QEMU ends by itself
+        if guest.entry.state != DomainState.CRASHED:
+            guest.step(Trigger.HOST_SHUTDOWN)  # QEMU ends by itself
     else:
         by_guest, reset = bool(data.get("guest")), data.get("reason") == "guest-reset"
         shut_down(guest, by_guest=by_guest, reset=reset)

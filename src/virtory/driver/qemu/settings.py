@@ -22,6 +22,7 @@ _KNOWN: dict[str, type] = {
     "prefer_passt": bool,
     "run_directory": str,
     "log_directory": str,
+    "cache_directory": str,
 }
 
 
@@ -55,7 +56,7 @@ def settings_of(state: str, privileged: bool, table: dict[str, Any]) -> Settings
     return Settings(
         state_directory=state,
         run_directory=table.get("run_directory") or _run_directory(state, privileged),
-        cache_directory=os.path.join(state, "cache"),
+        cache_directory=table.get("cache_directory") or os.path.join(state, "cache"),
         log_directory=table.get("log_directory") or _log_directory(state, privileged),
         privileged=privileged,
         of_host=of_host,

@@ -1,0 +1,189 @@
+"""The daemon ends, by order or by SIGKILL: guests go on, and the next daemon finds them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from virtory.driver.qemu.driver import QemuDriver
+from virtory.driver.qemu.process import start_time_of
+from virtory.errors import OpenFailed
+from virtory.model.events import AgentLifecycle
+from virtory.model.flags import DomainShutoffReason, DomainState
+
+STEPS = ("planned", "acquired", "spawned", "running", "saved")
+
+
+def qemu_processes(state):
+    """The pids of all processes that run for this state directory."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                environment = Path(f"/proc/{entry}/environ").read_bytes()
+            except OSError:
+                continue
+            if f"VIRTORY_RUN={state}/".encode() in environment and start_time_of(int(entry)):
+                found.append(int(entry))
+    return found
+
+
+def leftovers(state):
+    return sorted(set(os.listdir(Path(state) / "run")) - {"autostarted"})
+
+
+@pytest.fixture
+def no_processes(state):
+    yield
+    for pid in qemu_processes(state):
+        os.kill(pid, signal.SIGKILL)
+
+
+def crash(state, settings, step, xml):
+    daemon = str(Path(__file__).parent / "crash_daemon.py")
+    done = subprocess.run(
+        [sys.executable, daemon, state, settings["cache_directory"], step, xml],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+
+
+async def restarted(state, settings):
+    driver = QemuDriver(state, os.geteuid() == 0, settings)
+    await driver.start()
+    return driver
+
+
+async def end(driver):
+    for ref in driver.domain.list_all(1):
+        await driver.domain.destroy(ref.uuid, 0)
+    await driver.stop()
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("kind", ["", "defined:"])
+async def test_a_start_cut_off_at_any_step_ends_as_never_begun_or_as_done(
+    state, settings, bare, no_processes, step, kind
+):
+    await asyncio.to_thread(crash, state, settings, kind + step, bare("m"))
+    driver = await restarted(state, settings)
+    try:
+        known = driver.domain.list_all(0)
+        if step == "saved":
+            assert [(ref.name, ref.id) for ref in known] == [("m", 1)]
+            assert len(qemu_processes(state)) == 1
+            assert driver.domain.state(known[0].uuid, 0)[0] == DomainState.RUNNING
+            await driver.domain.destroy(known[0].uuid, 0)
+        else:
+            assert [(ref.name, ref.id) for ref in known] == ([("m", -1)] if kind else [])
+        assert qemu_processes(state) == []
+        assert leftovers(state) == []
+        if kind:
+            ref = await driver.domain.create(driver.domain.by_name("m").uuid, 0, None)
+            assert ref.id > 1
+    finally:
+        await end(driver)
+
+
+async def test_a_guest_outlives_its_daemon_with_its_number_and_its_state(driver, bare, seen):
+    running = await driver.domain.create_xml(bare("running"), 0, None)
+    paused = await driver.domain.define(bare("paused"), 0)
+    paused = await driver.domain.create(paused.uuid, 1, None)
+    live = await driver.domain.xml(running.uuid, 0)
+    states = [driver.domain.state(ref.uuid, 0) for ref in (running, paused)]
+    pids = [driver.domain._table.get(ref.uuid).guest.pid for ref in (running, paused)]
+    await driver.stop()
+    assert all(start_time_of(pid) for pid in pids)
+    await driver.start()
+    assert sorted(driver.domain.list_all(1)) == sorted([running, paused])
+    assert [driver.domain.state(ref.uuid, 0) for ref in (running, paused)] == states
+    assert await driver.domain.xml(running.uuid, 0) == live
+    assert driver.domain.is_persistent(paused.uuid)
+    assert not driver.domain.is_persistent(running.uuid)
+    await driver.domain.resume(paused.uuid)
+    await driver.domain.destroy(running.uuid, 0)
+    third = await driver.domain.create_xml(bare("third"), 0, None)
+    assert third.id == 3
+
+
+async def test_what_happened_meanwhile_is_found_out(driver, bare, state):
+    killed = await driver.domain.define(bare("killed"), 0)
+    await driver.domain.create(killed.uuid, 0, None)
+    transient = await driver.domain.create_xml(bare("transient"), 0, None)
+    stopped = await driver.domain.create_xml(bare("stopped"), 0, None)
+    table = driver.domain._table
+    processes = [table.get(ref.uuid).guest.process for ref in (killed, transient)]
+    pids = [process.identity.pid for process in processes]
+    await table.get(stopped.uuid).guest.monitor.execute("query-status")
+    await driver.stop()
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+        os.waitid(os.P_PID, pid, os.WEXITED)
+    await driver.start()
+    assert [ref.name for ref in driver.domain.list_all(1)] == ["stopped"]
+    assert [ref.name for ref in driver.domain.list_all(0)] == ["killed", "stopped"]
+    crashed = (DomainState.SHUTOFF, DomainShutoffReason.CRASHED)
+    assert driver.domain.state(killed.uuid, 0) == crashed
+    assert len(leftovers(state)) == 1
+
+
+async def test_a_guest_that_paused_itself_meanwhile_is_paused(driver, bare):
+    ref = await driver.domain.create_xml(bare("m"), 0, None)
+    guest = driver.domain._table.get(ref.uuid).guest
+    guest.on_event = lambda event: None
+    guest.monitor._on_event = lambda event: None  # as if no daemon had been there to hear it
+    await guest.monitor.execute("stop")
+    await driver.stop()
+    await driver.start()
+    assert driver.domain.state(ref.uuid, 0)[0] == DomainState.PAUSED
+
+
+async def test_a_domain_of_a_client_that_is_gone_is_destroyed(driver, bare):
+    await driver.domain.create_xml(bare("m"), 2, object())
+    await driver.stop()
+    await driver.start()
+    assert driver.domain.list_all(0) == []
+
+
+async def test_a_damaged_row_hides_no_other(driver, bare, state):
+    good = await driver.domain.create_xml(bare("good"), 0, None)
+    bad = await driver.domain.create_xml(bare("bad"), 0, None)
+    pid = driver.domain._table.get(bad.uuid).guest.pid
+    await driver.stop()
+    with sqlite3.connect(next(Path(state).glob("*.sqlite*"))) as db:
+        db.execute("UPDATE running SET plan = '{' WHERE uuid = ?", (bad.uuid,))
+    db.close()
+    try:
+        await driver.start()
+        assert [ref.name for ref in driver.domain.list_all(1)] == ["good"]
+        assert driver.domain.state(good.uuid, 0)[0] == DomainState.RUNNING
+        assert start_time_of(pid) is not None
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitid(os.P_PID, pid, os.WEXITED)
+
+
+async def test_two_daemons_do_not_share_a_state(driver, state, settings):
+    with pytest.raises(OpenFailed):
+        await QemuDriver(state, os.geteuid() == 0, settings).start()
+
+
+async def test_the_agent_of_a_running_guest_is_known_again(driver, seen, linux, boot):
+    channel = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
+    uuid, console = await boot(linux.xml("m", devices=channel))
+    await seen.agent(1)
+    console.close()
+    await driver.stop()
+    await driver.start()
+    assert isinstance(await driver.domain.guest_time(uuid, 0), tuple)
+    assert "state='connected'" in await driver.domain.xml(uuid, 0)
+    assert AgentLifecycle is not None
