@@ -36,7 +36,7 @@ def ordered(name: str, given: dict[str, Any]) -> Order:
     return Order(
         name=name,
         image=given["image"] or "debian-12",
-        vcpus=given["vcpus"] or 1,
+        vcpus=given["vcpus"],
         memory=size(given["memory"]),
         disk_size=size(given["disk"]),
         hostname=given["hostname"],

@@ -1,6 +1,6 @@
 """`create`: a machine of an image, ready to log in to; or, as in virsh, a domain of an XML file.
 
-The rule kept here: a word that names an existing XML file, or `-`, means virsh's `create`.
+The rule kept here: `-`, a path, or a word that names a file of XML means virsh's `create`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     "create",
     "machine",
     "a machine of an image, ready to log in to; or a domain of an XML file",
-    argument("name", "the new machine's name, or an XML file", complete="file"),
+    argument("name", "the new machine's name, or an XML file", required=False, complete="file"),
     option("image", "what is on its disk (default debian-12)", complete="image"),
     option("vcpus", "virtual CPUs (default 1)", kind="number"),
     option("memory", "such as 1G; the image's liking by default"),
@@ -35,15 +35,22 @@ if TYPE_CHECKING:
     flag("no-wait", "do not wait until it is ready"),
     flag("print-xml", "only print the domain XML"),
     option("timeout", "give the wait up after these seconds; the machine goes on", kind="number"),
+    option("file", "an XML file, as in virsh", complete="file"),
     flag("paused", "XML file: leave the CPUs stopped"),
     flag("autodestroy", "XML file: destroy it when this connection ends"),
     flag("console", "XML file: go to its console"),
     flag("validate", "XML file: against libvirt's schema first"),
     loop=True,
 )
-async def create(terminal: Terminal, name: str, **given: Any) -> Output | None:
+async def create(terminal: Terminal, name: str | None, **given: Any) -> Output | None:
     """virtory's `create`, and `virsh create`."""
-    if name == "-" or (name.endswith(".xml") and os.path.exists(name)):
+    if given["file_"]:
+        return await _from_xml(terminal, given["file_"], given)
+    if name is None:
+        from virtory.cli.parse import Usage
+
+        raise Usage("create: name is missing", "virtory help create")
+    if _is_xml(name):
         return await _from_xml(terminal, name, given)
     from virtory.cli.machines import made, ordered, preview_text, waited
 
@@ -56,6 +63,16 @@ async def create(terminal: Terminal, name: str, **given: Any) -> Output | None:
             f"Machine '{name}' started; 'virtory wait {name}' waits until it is ready", name=name
         )
     return await waited(terminal, machine, timeout_s=given["timeout"])
+
+
+def _is_xml(word: str) -> bool:
+    """Whether `word` can only mean a file of XML; a machine's name has neither `/` nor `.xml`."""
+    if word == "-" or "/" in word or word.endswith(".xml"):
+        return True
+    if not os.path.isfile(word):
+        return False
+    with open(word, "rb") as stream:
+        return stream.read(64).lstrip().startswith(b"<")
 
 
 async def _from_xml(terminal: Terminal, path: str, given: dict[str, Any]) -> Output | None:

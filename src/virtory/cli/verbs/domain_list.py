@@ -92,17 +92,14 @@ def _plain(domains: list[Domain], given: dict[str, Any]) -> Output:
         *(["name"] if given["name"] else []),
     ]
     values = [[getattr(domain, column) for column in columns] for domain in domains]
-    if len(columns) == 1:
-        return Lines(["-" if row[0] is None else str(row[0]) for row in values])
-    text = "".join(_joined(row, columns) for row in values) + "\n"
+    if len(columns) == 1:  # a domain that is off has no id to list
+        return Lines([str(row[0]) for row in values if row[0] is not None])
+    text = "".join(_joined(row) for row in values) + "\n"
     return Data(text, [dict(zip(columns, row, strict=True)) for row in values])
 
 
-def _joined(row: list[Any], columns: list[str]) -> str:
-    widths = {"id": 5, "uuid": 37, "name": 31}
-    cells = ["-" if cell is None else str(cell) for cell in row]
-    padded = [f"{cell:<{widths[name]}}" for cell, name in zip(cells[:-1], columns, strict=False)]
-    return "".join(padded) + cells[-1] + "\n"
+def _joined(row: list[Any]) -> str:
+    return " ".join("-" if cell is None else str(cell) for cell in row) + "\n"
 
 
 async def _title(domain: Domain) -> str:

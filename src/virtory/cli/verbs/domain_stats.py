@@ -114,7 +114,7 @@ async def vcpuinfo(terminal: Terminal, domain: str, pretty: bool) -> Output:
                 Field("VCPU", str(cpu.number), "vcpu", cpu.number),
                 Field("CPU", "N/A" if cpu.cpu < 0 else str(cpu.cpu), "cpu", cpu.cpu),
                 Field("State", words.word(words.VCPU_STATES, cpu.state)),
-                Field("CPU time", f"{cpu.cpu_time_ns / 1e9:.1f}s", "cpu_time_ns", cpu.cpu_time_ns),
+                *_time(cpu.cpu_time_ns),
                 _affinity(cpu.affinity, total, pretty),
             ]
         )
@@ -135,6 +135,12 @@ async def _vcpus_at_next_start(machine: Domain, total: int, pretty: bool) -> Out
             for number, cpus in enumerate(await machine.vcpu_pins(flags=DomainAffect.CONFIG))
         )
     )
+
+
+def _time(spent_ns: int) -> list[Field]:
+    if not spent_ns:
+        return []
+    return [Field("CPU time", f"{spent_ns / 1e9:.1f}s", "cpu_time_ns", spent_ns)]
 
 
 def _affinity(cpus: list[int], total: int, pretty: bool) -> Field:
