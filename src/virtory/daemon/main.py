@@ -141,6 +141,8 @@ async def _serve(
     await ended.wait()
     notify.notify("STOPPING=1")
     await server.stop()
+    # Closing the loop would give TERM its deadly meaning back before the process has ended.
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
     log.info("ended")
 
 
@@ -156,8 +158,8 @@ def _reload(options: argparse.Namespace, server: object, log: logging.Logger) ->
     except VirtoryError as error:
         log.error("the configuration stays as it was: %s", error)
         return
-    server.reload(config)
     set_level(options.log_level or config.log.level)
+    server.reload(config)
     log.info("the configuration was read again")
 
 

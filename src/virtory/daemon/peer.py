@@ -113,6 +113,8 @@ class Peer:
     def _begin(self, call: Call) -> None:
         """Answer a call now, or start the task that will, or put it off until others are done."""
         route = ROUTES.get(call.procedure) or route_of(call.procedure)
+        if self.server.tracing:
+            self.server.log.debug("%s: %s, call %d", self.name, call.procedure.name, call.serial)
         if route is None:
             self._unserved(call)
             return
@@ -200,6 +202,8 @@ class Peer:
                 exc_info=error,
             )
             error = InternalError(f"{call.procedure.name} failed; the daemon's log says why")
+        if self.server.tracing:
+            self.server.log.debug("%s: call %d failed: %s", self.name, call.serial, error)
         self.session.fail(call, error)
 
     def reply_with_descriptors(self, call: Call, result: Any, fds: tuple[int, ...]) -> None:

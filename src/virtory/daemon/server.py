@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from virtory.driver.interface import Driver
     from virtory.link.link import Link
 
+_DEBUG = 10
 _LEAVING_S = 2.0
 """How long calls under way may take to finish when the daemon ends."""
 
@@ -51,8 +52,6 @@ class Server:
         private: bool = False,
     ) -> None:
         self.driver = driver
-        self.config = config
-        self.limits = config.limits
         self.log = log
         self.state = state
         self.private = private
@@ -63,6 +62,7 @@ class Server:
         self._count = 0
         self._loop = asyncio.get_running_loop()
         self._started = self._loop.time()
+        self.reload(config)
 
     # -- life ------------------------------------------------------------------------------
     async def start(self, places: Places, passed: list[tuple[int, str]] | None = None) -> None:
@@ -75,9 +75,10 @@ class Server:
             raise
 
     def reload(self, config: Config) -> None:
-        """Take over what may change while clients are connected: limits and keepalive."""
+        """Take over what may change while clients are connected: limits, keepalive, log level."""
         self.config = config
         self.limits = config.limits
+        self.tracing = self.log.isEnabledFor(_DEBUG)
 
     async def stop(self) -> None:
         """Say goodbye to every client and let go of the driver; guests keep running."""
