@@ -24,7 +24,8 @@ SYSTEM_PYTHON = shutil.which("python3", path="/usr/bin:/bin")
 class Virtoryd:
     """A running daemon; `uri` is for libvirt's clients."""
 
-    def __init__(self, directory: Path, driver: str, path: str) -> None:
+    def __init__(self, directory: Path, driver: str, path: str, *arguments: str) -> None:
+        self.quiet = not arguments
         self.socket = directory / "sock"
         self.uri = f"{path}?socket={self.socket}"
         self.errors = directory / "errors"
@@ -34,7 +35,7 @@ class Virtoryd:
                 [
                     *(sys.executable, "-m", "virtory.daemon.main", "--driver", driver),
                     *("--state", str(directory / "state"), "--socket", str(self.socket)),
-                    *("--ready-fd", str(theirs)),
+                    *("--ready-fd", str(theirs), *arguments),
                 ],
                 env={**os.environ, "PYTHONPATH": str(SOURCE)},
                 pass_fds=[theirs],
@@ -49,13 +50,24 @@ class Virtoryd:
         """End it; whatever it complained of fails the test."""
         self.process.terminate()
         assert self.process.wait(30) == 0
-        assert self.errors.read_text() == ""
+        if self.quiet:
+            assert self.errors.read_text() == ""
 
 
 @pytest.fixture
 def memory_daemon() -> Iterator[Virtoryd]:
     with tempfile.TemporaryDirectory() as directory:
         daemon = Virtoryd(Path(directory), "memory", "test+unix:///default")
+        yield daemon
+        daemon.stop()
+
+
+@pytest.fixture
+def traced_daemon() -> Iterator[Virtoryd]:
+    """A daemon that logs every call."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = "test+unix:///default"
+        daemon = Virtoryd(Path(directory), "memory", path, "--log-level", "debug")
         yield daemon
         daemon.stop()
 
