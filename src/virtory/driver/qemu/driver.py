@@ -64,7 +64,7 @@ class QemuDriver:
         self._preparation = Preparation(self._settings)
         self._store: Store | None = None
         self._runtime: Runtime | None = None
-        self.connect = Connect(self._preparation)
+        self.connect = Connect(self._preparation, privileged=privileged)
 
     async def start(self) -> None:
         settings = self._settings

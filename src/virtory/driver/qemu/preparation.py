@@ -12,7 +12,13 @@ import shutil
 from typing import TYPE_CHECKING, NamedTuple
 
 from virtory.driver.qemu.table import DomainTable, Entry
-from virtory.errors import FROM_DOMAIN, OpenFailed, OperationFailed, OperationInvalid
+from virtory.errors import (
+    FROM_DOMAIN,
+    ConfigUnsupported,
+    OpenFailed,
+    OperationFailed,
+    OperationInvalid,
+)
 from virtory.model.flags import DomainUndefine
 from virtory.model.values import Uuid
 
@@ -86,6 +92,12 @@ class Preparation:
                     self._host = await asyncio.to_thread(self._look)
         return self._host
 
+    def host_now(self) -> Host:
+        """As `host`; the first call on a new host takes 60 ms, to try KVM."""
+        if self._host is None:
+            self._host = self._look()
+        return self._host
+
     def _look(self) -> Host:
         from virtory.driver.qemu import accelerator, planning_host
 
@@ -100,40 +112,69 @@ class Preparation:
 
     async def capabilities(self, emulator: str | None, arch: str | None = None) -> Capabilities:
         """What a QEMU binary can do; the one in PATH for the architecture when none is named."""
-        from virtory.driver.qemu.capabilities import capabilities_of, key_of
+        from virtory.driver.qemu.capabilities import capabilities_of
 
         path = emulator or find_emulator(arch or DEFAULT_ARCH)
         host = await self.host()
-        kvm_key = host.verdict.key if host.verdict.usable else ""
-        known = self._capabilities.get(path)
-        if known is None or known.key != key_of(path, kvm_key):
-            groups = () if host.kvm_gid is None else (host.kvm_gid,)
-            known = await capabilities_of(
+        known = self._known(path, host)
+        if known is None:
+            known = self._capabilities[path] = await capabilities_of(
                 path,
                 self.settings.cache_directory,
                 kvm=host.verdict.usable,
-                kvm_key=kvm_key,
-                user=(PROBE_UID, PROBE_UID, groups) if host.privileged else None,
+                kvm_key=_kvm_key(host),
+                user=_prober(host),
             )
+        return known
+
+    def capabilities_now(self, arch: str) -> Capabilities:
+        """As `capabilities`; a binary that nobody has asked yet is asked here, in 0.1 s."""
+        from virtory.driver.qemu.capabilities import load, probe, save
+
+        path, host = find_emulator(arch), self.host_now()
+        known = self._known(path, host)
+        if known is None:
+            directory, key = self.settings.cache_directory, _kvm_key(host)
+            known = load(path, directory, key)
+            if known is None:
+                kvm = host.verdict.usable
+                known = probe(path, kvm=kvm, kvm_key=key, user=_prober(host))
+                save(known, directory)
             self._capabilities[path] = known
         return known
+
+    def _known(self, path: str, host: Host) -> Capabilities | None:
+        """What is remembered of the binary, if it is still the same."""
+        from virtory.driver.qemu.capabilities import key_of
+
+        known = self._capabilities.get(path)
+        return known if known is not None and known.key == key_of(path, _kvm_key(host)) else None
 
     # -- the passes ----------------------------------------------------------------------------
     async def read(self, xml: str) -> Wanted:
         """The machine that a client describes, whole and checked; all its problems at once."""
         from virtory.codec.xml import Problem, error_of
-        from virtory.driver.qemu.accelerator import choose
         from virtory.driver.qemu.addresses import with_addresses
         from virtory.driver.qemu.defaults import with_defaults, with_identity
+        from virtory.driver.qemu.unsupported import unsupported
         from virtory.model.domain import format_domain, parse_domain, problems
 
         domain = parse_domain(xml)
-        if found := problems(domain):
-            raise error_of([Problem(*problem) for problem in found], "domain")
-        choose(domain.type, (await self.host()).verdict)
+        found = [Problem(*problem) for problem in problems(domain)]
+        host = await self.host()
         capabilities = await self.capabilities(domain.devices.emulator, domain.os.type.arch)
-        domain = with_addresses(with_defaults(with_identity(domain), capabilities))
-        return Wanted(domain, format_domain(domain))
+        try:
+            whole = with_defaults(with_identity(domain), capabilities)
+        except ConfigUnsupported:
+            if not found:
+                raise
+        else:
+            refused = unsupported(whole, capabilities, host.verdict)
+            found += [Problem(*problem, unsupported=True) for problem in refused]
+        if found:
+            raise error_of(found, "domain")
+        whole = with_addresses(whole)
+        return Wanted(whole, format_domain(whole))
 
     async def plan(self, definition: Domain, number: int) -> tuple[Domain, Plan]:
         """The live description of one start, and all that it takes."""
@@ -151,9 +192,12 @@ class Preparation:
         accelerator = plan.accelerator
         model = model_name(live.cpu, capabilities, accelerator)
         if capabilities.cpu_features(accelerator, model) is None:
-            user = (PROBE_UID, PROBE_UID, plan.groups) if host.privileged else None
             capabilities = await with_cpu_features(
-                capabilities, accelerator, model, self.settings.cache_directory, user=user
+                capabilities,
+                accelerator,
+                model,
+                self.settings.cache_directory,
+                user=_prober(host),
             )
             self._capabilities[capabilities.path] = capabilities
         return with_cpu(live, capabilities, accelerator), plan
@@ -208,6 +252,17 @@ class Preparation:
         return (domain.os.type.arch or DEFAULT_ARCH) in ("x86_64", "i686") and (
             not machine.startswith("microvm")
         )
+
+
+def _kvm_key(host: Host) -> str:
+    """What of the host the answers depend on: KVM's abilities, where they are used."""
+    return host.verdict.key if host.verdict.usable else ""
+
+
+def _prober(host: Host) -> tuple[int, int, tuple[int, ...]] | None:
+    """As whom a binary is asked: never as root."""
+    groups = () if host.kvm_gid is None else (host.kvm_gid,)
+    return (PROBE_UID, PROBE_UID, groups) if host.privileged else None
 
 
 def find_emulator(arch: str) -> str:
