@@ -119,7 +119,7 @@ def test_the_environment_chooses_when_no_uri_is_given() -> None:
         ("virtory:///system", True, 7, ["/run/virtory/virtory-sock-ro"]),
         ("virtory:///session", True, 7, ["/run/user/7/virtory/virtory-sock"]),
         ("virtory:///session", False, 0, ["/run/virtory/virtory-sock"]),
-        ("test:///default", False, 7, ["/run/user/7/virtory/virtory-sock"]),
+        ("test:///default", False, 7, ["/run/user/7/virtory/test-sock"]),
         (
             "qemu:///system",
             False,

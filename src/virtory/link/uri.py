@@ -12,7 +12,7 @@ touched, and every text either becomes a value or raises `InvalidArgument` sayin
     virtory:///system             virtoryd run by root, on this host
     virtory:///session            virtoryd run by this user
     virtory+ssh://host/session    a virtoryd on another host
-    test:///default               the in-memory driver of this user's virtoryd
+    test:///default               a virtoryd of this user with pretended machines
 
 A host without a transport means TLS, as with libvirt; TLS, TCP and libssh are not served yet and
 say so. The parameters `socket name mode netcat keyfile no_verify no_tty command proxy
@@ -119,8 +119,8 @@ def socket_paths(
     """Sockets to try for a local URI, best first: the first that exists is the one to use.
 
     `?socket=` overrides everything. `qemu:` and other drivers follow libvirt: the modular daemon's
-    socket, then libvirtd's. `virtory:` and `test:` name virtoryd's own socket; root has only one
-    virtoryd, the system's.
+    socket, then libvirtd's. `virtory:` names virtoryd's own socket, `test:` that of a virtoryd with
+    pretended machines beside it; root has only the system's, no session of its own.
     """
     if socket := uri.params.get("socket"):
         return [socket]
@@ -128,7 +128,7 @@ def socket_paths(
     if uri.driver in DRIVERS_OF_VIRTORYD:
         system = uri.instance == "system" or effective_uid == 0
         suffix = "-sock-ro" if readonly and system else "-sock"
-        return [f"{runtime_directory(system, environment)}/virtory{suffix}"]
+        return [f"{runtime_directory(system, environment)}/{uri.driver}{suffix}"]
     if uri.instance == "system":
         directory = "/var/run/libvirt"
     else:
