@@ -41,7 +41,7 @@ PACKAGES = (
 )
 CMDLINE = (
     "console=ttyS0,115200 root=/dev/vda1 ro quiet no_timer_check tsc=reliable mitigations=off"
-    " nokaslr cryptomgr.notests 8250.nr_uarts=2 i8042.noaux i8042.nokbd systemd.show_status=1"
+    " nokaslr cryptomgr.notests 8250.nr_uarts=2 i8042.noaux i8042.nokbd systemd.gpt_auto=0"
 )
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 MIRROR = "http://deb.debian.org/debian"
@@ -116,6 +116,7 @@ def _bootstrap(release: Release, work: Path) -> Path:
             '--aptopt=APT::Install-Recommends "false"',
             *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in excludes),
             "--dpkgopt=path-include=/usr/share/doc/*/copyright",
+            "--dpkgopt=path-exclude=/usr/lib/binfmt.d/python3*",
             f"--customize-hook=tar-in {overlay} /",
             '--customize-hook=chroot "$1" sh /usr/share/virtory-finish.sh',
             release.codename,

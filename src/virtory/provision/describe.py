@@ -5,6 +5,7 @@ The rule kept here: pure. Everything that had to be found out or made is in `Cho
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -44,8 +45,7 @@ class Choice:
 
 def describe(order: Order, image: Image, manifest: Manifest, choice: Choice) -> Domain:
     """The domain of the order."""
-    from virtory.codec.xml import Verbatim
-    from virtory.model.domain import Domain
+    from virtory.model.domain import Domain, Verbatim
     from virtory.model.domain.clock import Clock
     from virtory.model.domain.cpu import Cpu, Vcpu
     from virtory.model.domain.domain import GenId
@@ -62,7 +62,7 @@ def describe(order: Order, image: Image, manifest: Manifest, choice: Choice) -> 
         metadata=Verbatim(f"<metadata>{manifest.to_xml()}</metadata>"),
         memory=memory,
         current_memory=memory,
-        vcpu=Vcpu(count=order.vcpus),
+        vcpu=Vcpu(count=vcpus_of(order, image)),
         sysinfos=(
             Sysinfo(
                 type="smbios",
@@ -84,6 +84,14 @@ def memory_of(order: Order, image: Image) -> Size:
     if image.cloud_init == "minimal":
         return Size(max(Size.of_mib(256), image.min_memory))
     return Size(max(DEFAULT_MEMORY, image.min_memory))
+
+
+def vcpus_of(order: Order, image: Image) -> int:
+    """The vCPUs asked for; else two for a full system, whose start-up is parallel, where the host
+    has two."""
+    if order.vcpus is not None:
+        return order.vcpus
+    return 1 if image.cloud_init == "minimal" else min(2, os.cpu_count() or 1)
 
 
 def _os(image: Image, choice: Choice) -> Os:

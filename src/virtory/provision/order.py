@@ -50,6 +50,7 @@ class Order:
 
     Attributes:
         image: name or alias in the image store.
+        vcpus: how many; None for what the image likes.
         disk_size: bytes; None for the image's own size or `DISK_SIZE`, the larger one.
         memory: bytes; None for what the image likes.
         hostname: None for the name, made fit for a host name.
@@ -64,7 +65,7 @@ class Order:
 
     name: str
     image: str = "debian-12"
-    vcpus: int = 1
+    vcpus: int | None = None
     memory: Size | None = None
     disk_size: Size | None = None
     hostname: str | None = None
@@ -87,7 +88,7 @@ class Order:
                 f"'{self.guest_hostname}' is not a host name",
                 cure="name one with --hostname: letters, digits and hyphens, at most 63",
             )
-        if self.vcpus < 1:
+        if self.vcpus is not None and self.vcpus < 1:
             raise InvalidArgument(f"a machine with {self.vcpus} vCPUs can not be")
         if not 0 <= self.ssh_port < 65536:
             raise InvalidArgument(f"there is no port {self.ssh_port}")

@@ -77,7 +77,7 @@ SIGNS = (
     _sign(Phase.KERNEL, r"tiny: kernel is up", "the initramfs runs"),
     _sign(Phase.KERNEL, r"Run (/init|/sbin/init) as init process|Freeing unused kernel", "{0}"),
     _sign(Phase.KERNEL, r"Welcome to (.+?)!?$", "{0} starts"),
-    _sign(Phase.KERNEL, r"systemd\[1\]: |init started: BusyBox| login: ?$", "its init runs"),
+    _sign(Phase.KERNEL, r"systemd\[1\]: |init started: BusyBox", "its init runs"),
     _sign(Phase.ADDRESS, r"tiny: address (\S+)", "DHCP gave {0}"),
     _sign(Phase.ADDRESS, r"lease of (\S+) obtained|bound to (\S+) --", "DHCP gave {0}"),
     _sign(
@@ -89,6 +89,7 @@ SIGNS = (
     _sign(Phase.CLOUD_INIT, r"tiny: cloud-init \(minimal\) finished", "the seed was applied"),
 )
 _RESTART = re.compile(r"Linux version |tiny: kernel is up|reboot: Restarting system")
+_LOGIN = re.compile(r" login:$")
 _ORDER = tuple(Phase)
 
 
@@ -146,8 +147,7 @@ class Tracker:
                 self._lines.append(line)
                 reports += self._read(now, line)
         del self._lines[: -CONSOLE_LINES * 2]
-        reports += self._read(now, _clean(self._partial), partial=True)
-        return reports
+        return reports + self._prompt(now, _clean(self._partial))
 
     def over(self, now: float, phase: Phase, evidence: str) -> list[Progress]:
         """A signal that `phase` is over; it proves the phases before it as well.
@@ -207,11 +207,14 @@ class Tracker:
         """When `tick` may have something to say."""
         return self._last_sign + self._patience
 
-    def _read(self, now: float, line: str, *, partial: bool = False) -> list[Progress]:
-        if not line:
-            return []
+    def _prompt(self, now: float, text: str) -> list[Progress]:
+        """What stands on the last line, which may be half a line as well."""
+        reports = self.over(now, Phase.KERNEL, "it asks who logs in") if _LOGIN.search(text) else []
+        return reports + self._trouble(now, text) if text else reports
+
+    def _read(self, now: float, line: str) -> list[Progress]:
         reports: list[Progress] = []
-        if not partial and _RESTART.search(line):
+        if _RESTART.search(line):
             reports += self.rebooted(now)
         for sign in SIGNS:
             match = sign.pattern.search(line)

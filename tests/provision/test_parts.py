@@ -1,0 +1,119 @@
+"""The parts images are made of: archives, partition tables, kernels, programs' errors."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import stat
+import struct
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from virtory.provision import cpio, elf, gpt, programs
+from virtory.provision.errors import BuildFailed
+from virtory.provision.kernel import Modules, bare_kernel
+
+
+@pytest.mark.skipif(shutil.which("cpio") is None, reason="cpio is not installed")
+def test_cpio_itself_reads_the_archive(tmp_path: Path) -> None:
+    data = cpio.archive(
+        {
+            "init": cpio.Entry.file(b"#!/bin/sh\n", 0o755),
+            "etc/deep/er": cpio.Entry.file(b"x" * 1001),
+            "bin/sh": cpio.Entry.symlink("busybox"),
+        }
+    )
+    assert len(data) % 512 == 0
+    argv = ["cpio", "-idm", "--quiet", "--no-absolute-filenames"]
+    subprocess.run(argv, input=data, cwd=tmp_path, check=True)
+    assert (tmp_path / "etc/deep/er").read_bytes() == b"x" * 1001
+    assert (tmp_path / "bin/sh").readlink() == Path("busybox")
+    assert stat.S_IMODE((tmp_path / "init").stat().st_mode) == 0o755
+
+
+def test_the_same_table_gives_the_same_bytes_in_any_order() -> None:
+    one, two = cpio.Entry.file(b"1"), cpio.Entry.directory()
+    assert cpio.archive({"a/b": one, "c": two}) == cpio.archive({"c": two, "a/b": one})
+
+
+def _table(data: bytes, at: int) -> tuple[int, ...]:
+    return struct.unpack_from("<8sIIIIQQQQ16sQIII", data, at * gpt.SECTOR)  # type: ignore[return-value]
+
+
+def test_both_partition_tables_agree_and_their_checksums_hold(tmp_path: Path) -> None:
+    import zlib
+
+    path = tmp_path / "disk"
+    parts = [
+        gpt.Partition(1, gpt.LINUX_ROOT_X86_64, 4 * gpt.MIB, 8 * gpt.MIB, "root"),
+        gpt.Partition(15, gpt.EFI_SYSTEM, 1 * gpt.MIB, 2 * gpt.MIB, "ESP"),
+    ]
+    gpt.write(path, 16 * gpt.MIB, parts)
+    data = path.read_bytes()
+    assert len(data) == 16 * gpt.MIB and data[510:512] == b"\x55\xaa" and data[450] == 0xEE
+    last = 16 * gpt.MIB // gpt.SECTOR - 1
+    first_copy, second_copy = _table(data, 1), _table(data, last)
+    for header, here, other in ((first_copy, 1, last), (second_copy, last, 1)):
+        assert (header[0], header[5], header[6]) == (b"EFI PART", here, other)
+        raw = bytearray(data[here * gpt.SECTOR : here * gpt.SECTOR + 92])
+        raw[16:20] = bytes(4)
+        assert zlib.crc32(raw) == header[3]
+        entries = data[header[10] * gpt.SECTOR :][: 128 * 128]
+        assert zlib.crc32(entries) == header[13]
+        assert struct.unpack_from("<QQ", entries, 32) == (8192, 8192 + 16384 - 1)
+        assert entries[14 * 128 :][:16] == gpt.EFI_SYSTEM.bytes_le
+    with pytest.raises(ValueError, match="does not fit"):
+        gpt.write(path, 11 * gpt.MIB, parts)
+
+
+def _bzimage(payload: bytes) -> bytes:
+    head = bytearray(1024)
+    head[0x1F1] = 1
+    head[0x1FE:0x200] = b"\x55\xaa"
+    head[0x202:0x206] = b"HdrS"
+    struct.pack_into("<II", head, 0x248, 0, len(payload))
+    return bytes(head) + payload
+
+
+def _elf(note: int = 18) -> bytes:
+    return b"\x7fELF" + bytes(60) + struct.pack("<III", 4, 4, note) + b"Xen\0" + bytes(64)
+
+
+def test_the_kernel_inside_a_bzimage_is_taken_out_when_qemu_can_enter_it() -> None:
+    kernel = _elf()
+    assert bare_kernel(_bzimage(gzip.compress(kernel))) == kernel
+    other = _elf(note=6)
+    assert bare_kernel(_bzimage(gzip.compress(other))) is None
+    assert bare_kernel(b"") is None
+    assert bare_kernel(_bzimage(b"rubbish" * 9)) is None
+
+
+def test_modules_come_after_what_they_need(tmp_path: Path) -> None:
+    needs = {"virtio-net": "net_failover,virtio", "net_failover": "failover", "failover": "",
+             "virtio": "", "lonely": ""}  # fmt: skip
+    for name, others in needs.items():
+        (tmp_path / f"{name}.ko").write_bytes(b"\x7fELF\0depends=" + others.encode() + b"\0x=y\0")
+    modules = Modules(tmp_path)
+    order = modules.in_order(["virtio_net", "no-such-module"])
+    assert order == ["failover", "net_failover", "virtio", "virtio_net"]
+    assert "virtio-net" in modules and "other" not in modules
+
+
+def test_the_libraries_of_a_program_are_those_the_loader_sees() -> None:
+    program = Path(shutil.which("qemu-img") or "/bin/sh")
+    names = elf.needed(program.read_bytes())
+    assert "libc.so.6" in names and any("ld-linux" in name for name in names)
+    assert elf.needed(b"#!/bin/sh\n") == []
+
+
+def test_missing_programs_are_named_together_with_their_packages() -> None:
+    with pytest.raises(BuildFailed, match=r"no-such-a, no-such-b.*apt install no-such-a no-such-b"):
+        programs.require("sh", "no-such-a", "no-such-b")
+
+
+def test_a_failing_program_is_quoted() -> None:
+    with pytest.raises(BuildFailed, match="could not try: sh ended with 3: first / second"):
+        programs.run(["sh", "-c", "echo first >&2; echo second >&2; exit 3"], doing="try")
+    assert programs.run(["sh", "-c", "echo out"], doing="try") == "out\n"
