@@ -6,12 +6,13 @@ standard error; as with virsh 0 is success and 1 is not, wrong words included; 1
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import TYPE_CHECKING, Any
 
 from virtory.cli.parse import Settings, Usage, global_words, keywords
 from virtory.cli.verbs import load
 from virtory.errors import VirtoryError
+from virtory.lean import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,9 +22,28 @@ if TYPE_CHECKING:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run the command line `words` (the process's own by default); the exit status."""
+    """Run the command line `words` and return the exit status.
+
+    Without `words` the process's own are run, and the process ends here: taking an interpreter
+    apart that has nothing left to do costs more than half of what a listing does.
+    """
+    if words is not None:
+        return _status(list(words))
+    import gc
+
+    gc.disable()  # a process of some milliseconds leaves no garbage worth looking for
+    status = _status(sys.argv[1:])
     try:
-        return _run(sys.argv[1:] if words is None else list(words))
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        status = status or 1
+    os._exit(status)
+
+
+def _status(words: list[str]) -> int:
+    try:
+        return _run(words)
     except Usage as problem:
         from virtory.cli.manual import explain
 
@@ -36,6 +56,10 @@ def main(words: Sequence[str] | None = None) -> int:
         # Who reads us has gone, as `head` does: nothing more to say, not even at exit.
         sys.stderr.close()
         return 141
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(f"error: {where}{error.strerror or error}\n")
+        return 1
 
 
 def _refused(error: VirtoryError) -> int:
