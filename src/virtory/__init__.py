@@ -12,7 +12,7 @@ each name loads its module when it is first used.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from virtory.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from virtory.client.connect import Host, connect, open_host

@@ -49,7 +49,7 @@ libvirt 9.0.0 sends.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from virtory.lean import ClassVar
 
 LEVEL_ERROR = 2
 

@@ -10,7 +10,8 @@ import os
 import sys
 import termios
 import tty
-from typing import TYPE_CHECKING
+
+from virtory.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from virtory.client.domain import Domain

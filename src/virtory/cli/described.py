@@ -6,8 +6,9 @@ import; whether it is right was the daemon's to check.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
 from xml.etree import ElementTree
+
+from virtory.lean import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,9 +5,8 @@ The rule kept here: a number without a word is shown as such, never hidden.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from virtory.cli.words import word
+from virtory.lean import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable

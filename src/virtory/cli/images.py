@@ -6,10 +6,9 @@ at all.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from virtory.cli.machines import said
 from virtory.cli.output import Data, Output
+from virtory.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from virtory.cli.terminal import Terminal

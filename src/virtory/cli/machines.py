@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from virtory.cli.output import Data, Done, Output, Text
+from virtory.lean import TYPE_CHECKING, Any
 from virtory.provision.phases import Phase, Progress, State
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ The rule kept here: everything is made from the verbs' declarations; click lays 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
 
 from virtory.cli.parse import Usage
 from virtory.cli.verb import FLAG, NUMBER, REST, WORDS
 from virtory.cli.verbs import GROUPS, INDEX, load
+from virtory.lean import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -7,7 +7,8 @@ JSON keys are the same words in lower case with underscores, and its values are 
 from __future__ import annotations
 
 import sys
-from typing import Any, NamedTuple
+
+from virtory.lean import Any, NamedTuple
 
 Cell = Any
 """What stands in a table: text, a number, a bool (yes or no), None (`-`)."""

@@ -6,9 +6,8 @@ The rule kept here: only what is right is understood; anything else raises `Usag
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
-
 from virtory.cli.verb import FLAG, NUMBER, REST, WORDS
+from virtory.lean import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

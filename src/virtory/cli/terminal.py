@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import sys
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
 from virtory.errors import DomainNotFound
+from virtory.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from typing import TYPE_CHECKING, Any, TypeVar
 
 from virtory.errors import ConnectionLost, VirtoryError
+from virtory.lean import TYPE_CHECKING, Any, TypeVar
 from virtory.wire.incoming import (
     Event,
     Failure,

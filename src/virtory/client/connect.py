@@ -29,7 +29,6 @@ call, stream and subscription that still waits raises `ConnectionLost`.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
 
 from virtory.client.caller import Caller
 from virtory.client.host_domains import HostDomains
@@ -44,6 +43,7 @@ from virtory.errors import (
     RpcError,
     VirtoryError,
 )
+from virtory.lean import TYPE_CHECKING, Any
 from virtory.link import uri as uris
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from typing import TYPE_CHECKING, NamedTuple
 
 from virtory.errors import FROM_RPC, OpenFailed
+from virtory.lean import TYPE_CHECKING, NamedTuple
 from virtory.link import uri as uris
 from virtory.wire.session import CLIENT, Session
 

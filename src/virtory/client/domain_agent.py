@@ -6,10 +6,9 @@ The rule kept here: the agent is the guest's; a guest without one raises `Argume
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from virtory.client.domain_handle import DomainHandle
 from virtory.client.later import Later
+from virtory.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +39,18 @@ class DomainAgent(DomainHandle):
         """`QEMU_PROC_DOMAIN_MONITOR_COMMAND`: run a QMP command, or a human monitor's line."""
         args = qemu.DomainMonitorCommandArgs(self.ref, command, flags | human)
         return (await self._call(qemu.DOMAIN_MONITOR_COMMAND, args)).result
+
+    async def monitor_command_with_files(
+        self, command: str, files: Sequence[int] = (), *, flags: int = 0
+    ) -> tuple[str, list[int]]:
+        """`QEMU_PROC_DOMAIN_MONITOR_COMMAND_WITH_FILES`: descriptors go along and may come back.
+
+        `files` stay the caller's; the descriptors returned are the caller's too.
+        """
+        args = qemu.DomainMonitorCommandWithFilesArgs(self.ref, command, flags)
+        reply = await self.caller.ask(qemu.DOMAIN_MONITOR_COMMAND_WITH_FILES, args, files)
+        ret: qemu.DomainMonitorCommandWithFilesRet = reply.ret  # type: ignore[assignment]
+        return ret.result, list(reply.fds)
 
     async def agent_command(
         self, command: str, *, timeout_s: int = WAIT_DEFAULT, flags: int = 0

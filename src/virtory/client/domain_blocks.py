@@ -6,10 +6,9 @@ on after the call has returned, and `block_job` and events tell how far it is.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from virtory.client.domain_handle import DomainHandle
 from virtory.client.later import Later
+from virtory.lean import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,10 +5,9 @@ The rule kept here: what is on disk changes; a running guest does not, unless fl
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from virtory.client.domain_handle import DomainHandle
 from virtory.client.later import Later
+from virtory.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from virtory.wire.remote import domain as w

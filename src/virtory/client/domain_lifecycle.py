@@ -6,10 +6,9 @@ The rule kept here: a method returns when the daemon has answered; what the gues
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from virtory.client.domain_handle import DomainHandle
 from virtory.client.later import Later
+from virtory.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,10 +5,9 @@ The rule kept here: nothing here changes anything.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from virtory.client.domain_handle import DomainHandle
 from virtory.client.later import Later
+from virtory.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from virtory.client import results

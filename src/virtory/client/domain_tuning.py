@@ -7,10 +7,9 @@ by libvirt's names.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from virtory.client.domain_handle import DomainHandle
 from virtory.client.later import Later
+from virtory.lean import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

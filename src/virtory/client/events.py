@@ -13,9 +13,8 @@ by the groups of `virtory.flags` (`DomainEventLifecycle`, `DomainEventStopped` â
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
-
 from virtory.client.parameters import values_of
+from virtory.lean import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from virtory.client.connect import Host

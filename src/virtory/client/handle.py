@@ -6,7 +6,7 @@ but what identifies it, and equal references are equal objects.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from virtory.lean import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence

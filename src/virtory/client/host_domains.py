@@ -5,12 +5,11 @@ The rule kept here: a lookup that finds nothing raises `DomainNotFound`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from virtory.client.domain import Domain
 from virtory.client.handle import uuid_bytes
 from virtory.client.host_part import HostPart
 from virtory.client.later import Later
+from virtory.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,10 +5,9 @@ The rule kept here: nothing here changes anything but what is named `set_…` or
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from virtory.client.host_part import HostPart
 from virtory.client.later import Later
+from virtory.lean import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

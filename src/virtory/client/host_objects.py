@@ -5,11 +5,10 @@ The rule kept here: a lookup that finds nothing raises the `NotFound` of its kin
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from virtory.client.handle import uuid_bytes
 from virtory.client.host_part import HostPart
 from virtory.client.later import Later
+from virtory.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from virtory.client import interface, network, node_device, nwfilter, secret, storage

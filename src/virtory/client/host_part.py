@@ -5,7 +5,7 @@ The rule kept here: a part is never used alone; `Host` is put together from all 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from virtory.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from virtory.client.caller import Caller

@@ -5,10 +5,9 @@ The rule kept here: a network is named by its UUID; its definition and its runni
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from virtory.client.handle import Handle, NamedHandle, uuid_bytes, uuid_text
 from virtory.client.later import Later
+from virtory.lean import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

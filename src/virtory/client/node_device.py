@@ -5,10 +5,9 @@ The rule kept here: a device is named by its name alone.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from virtory.client.handle import Handle
 from virtory.client.later import Later
+from virtory.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from virtory.wire.remote import node_device as w

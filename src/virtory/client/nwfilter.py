@@ -5,10 +5,9 @@ The rule kept here: a filter is named by its UUID, a binding by its port's devic
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from virtory.client.handle import Handle, NamedHandle
 from virtory.client.later import Later
+from virtory.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from virtory.wire.remote import nwfilter as w

@@ -7,9 +7,8 @@ negative), and a `(kind, value)` pair says it outright.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from virtory.errors import InvalidArgument
+from virtory.lean import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

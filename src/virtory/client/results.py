@@ -5,7 +5,7 @@ The rule kept here: values only, as the peer sent them; nothing here asks for mo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from virtory.lean import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from virtory.client.domain import Domain

@@ -5,10 +5,9 @@ The rule kept here: a value is bytes and never part of a `repr`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from virtory.client.handle import Handle, uuid_text
 from virtory.client.later import Later
+from virtory.lean import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from virtory.wire.remote import secret as w

@@ -5,10 +5,9 @@ The rule kept here: both are named by their domain and their name.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from virtory.client.handle import Handle
 from virtory.client.later import Later
+from virtory.lean import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from virtory.client.domain import Domain

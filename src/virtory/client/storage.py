@@ -5,11 +5,10 @@ The rule kept here: sizes are bytes; a volume is named by its pool, name and key
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from virtory.client.handle import Handle, NamedHandle
 from virtory.client.later import Later
 from virtory.client.streams import Stream
+from virtory.lean import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from virtory.client import results

@@ -8,9 +8,9 @@ link stops reading unless a call waits for its answer (the protocol has no flow 
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
 
 from virtory.errors import FROM_STREAMS, ConnectionLost, LocalMisuse, OperationAborted, VirtoryError
+from virtory.lean import TYPE_CHECKING, NamedTuple
 from virtory.wire.incoming import StreamAborted, StreamData, StreamFinished, StreamHole
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ an error that says so, instead of leaving events out.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
 
 from virtory.client.events import KINDS, Event, event_of
 from virtory.client.later import Later
 from virtory.errors import InvalidArgument, OperationFailed, VirtoryError
+from virtory.lean import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,10 +7,10 @@ blocking link and runs each to its end; objects that come back are wrapped in tu
 from __future__ import annotations
 
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any
 
 from virtory.client.connect import Connecting, connect
 from virtory.client.handle import Handle
+from virtory.lean import TYPE_CHECKING, Any
 from virtory.link.blocking import run
 
 if TYPE_CHECKING:

@@ -31,9 +31,8 @@ A NamedTuple is encoded from any tuple of its shape and decoded to itself.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, dataclass_transform
-
 from virtory.errors import RpcError
+from virtory.lean import TYPE_CHECKING, Annotated, Any, dataclass_transform
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import sys
 from struct import Struct
-from types import NoneType
-from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, get_args, get_origin
 
 from virtory.codec.xdr import (
     Array,
@@ -25,6 +23,7 @@ from virtory.codec.xdr import (
     Union,
 )
 from virtory.codec.xdr_runtime import READER_SCOPE, WRITER_SCOPE, decoded_texts, encoded_texts
+from virtory.lean import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,19 +74,20 @@ def _resolve(hint: Any, scope: dict[str, Any], cls: type[Any], name: str) -> Any
         hint = eval(hint, scope)
     if hasattr(hint, "__forward_arg__"):
         hint = eval(hint.__forward_arg__, scope)
-    if get_origin(hint) is Annotated:
-        base, *marks = get_args(hint)
+    marks: tuple[Any, ...] = getattr(hint, "__metadata__", ())
+    if marks:
         mark = marks[0]
         if isinstance(mark, Array):
-            return ListOf(mark.limit, _resolve(get_args(base)[0], scope, cls, name))
+            (item,) = hint.__origin__.__args__
+            return ListOf(mark.limit, _resolve(item, scope, cls, name))
         if isinstance(mark, Union):
             arms = {key: _resolve(arm, scope, cls, name) for key, arm in mark.arms.items()}
             return _union(mark.discriminant, arms)
         if isinstance(mark, String) and any(isinstance(other, Interned) for other in marks):
             return InternedString(mark.limit)
         return mark
-    arguments = get_args(hint)
-    if len(arguments) == 2 and arguments[1] is NoneType:
+    arguments: tuple[Any, ...] = getattr(hint, "__args__", ())
+    if len(arguments) == 2 and arguments[1] is type(None):
         return OptionalOf(_resolve(arguments[0], scope, cls, name))
     if isinstance(hint, type) and (issubclass(hint, Record) or hasattr(hint, "_fields")):
         return fields_of(hint)

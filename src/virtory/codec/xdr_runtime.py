@@ -8,10 +8,10 @@ from __future__ import annotations
 from functools import cache
 from struct import Struct, pack, unpack_from
 from struct import error as struct_error
-from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from virtory.codec.xdr import XdrError
 from virtory.errors import LocalMisuse
+from virtory.lean import TYPE_CHECKING, Any, Final, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Callable

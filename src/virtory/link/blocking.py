@@ -13,9 +13,9 @@ from __future__ import annotations
 import select
 import socket
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
 
 from virtory.errors import ConnectionLost, LocalMisuse, VirtoryError
+from virtory.lean import TYPE_CHECKING, Any, TypeVar
 from virtory.link.descriptors import (
     ANCILLARY_SPACE,
     close_descriptors,

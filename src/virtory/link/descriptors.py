@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import socket
 from struct import Struct, unpack
-from typing import TYPE_CHECKING
 
 from virtory.errors import PeerMisbehaved
+from virtory.lean import TYPE_CHECKING
 from virtory.link.link import MOST_DESCRIPTORS, Credentials
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ Whoever streams waits in `drained()`; a peer for whom more than `MOST_QUEUED` wa
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from virtory.lean import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from typing import TYPE_CHECKING
 
 from virtory.errors import ConnectionLost, VirtoryError
+from virtory.lean import TYPE_CHECKING
 from virtory.link.descriptors import close_descriptors
 from virtory.link.link import LOW_WATER, Credentials
 

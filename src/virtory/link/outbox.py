@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import socket
 from collections import deque
-from typing import TYPE_CHECKING
+
+from virtory.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from virtory.wire.session import Chunk

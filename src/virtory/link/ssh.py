@@ -16,9 +16,9 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-from typing import TYPE_CHECKING
 
 from virtory.errors import FROM_RPC, OpenFailed
+from virtory.lean import TYPE_CHECKING
 from virtory.link.uri import DRIVERS_OF_VIRTORYD
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from typing import TYPE_CHECKING
 
 from virtory.errors import ConnectionLost, SystemCallFailed, VirtoryError
+from virtory.lean import TYPE_CHECKING
 from virtory.link.descriptors import (
     ANCILLARY_SPACE,
     close_descriptors,

@@ -22,9 +22,8 @@ stays in the name that `connect_open` carries.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
 from virtory.errors import FROM_URI, ConfigUnsupported, InvalidArgument
+from virtory.lean import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,7 +7,7 @@ paths; `ALL` of a group is the union of its single bits, for refusing unknown on
 
 from __future__ import annotations
 
-from typing import Final
+from virtory.lean import Final
 
 
 class ConnectListDomains:

@@ -7,10 +7,10 @@ with bytes that have really arrived.
 from __future__ import annotations
 
 from struct import Struct
-from typing import TYPE_CHECKING, Final, NamedTuple
 
 from virtory.codec.xdr import XdrError
 from virtory.errors import LocalMisuse, PeerMisbehaved
+from virtory.lean import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

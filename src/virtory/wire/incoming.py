@@ -6,7 +6,7 @@ list closes them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from virtory.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from virtory.codec.xdr import Record

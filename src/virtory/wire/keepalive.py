@@ -6,8 +6,7 @@ silence a PING goes out, at most `count` of them, `interval` apart; then the pee
 
 from __future__ import annotations
 
-from typing import Final
-
+from virtory.lean import Final
 from virtory.wire.frame import HEADER, HEADER_SIZE, MESSAGE, OK
 from virtory.wire.procedure import KEEPALIVE
 

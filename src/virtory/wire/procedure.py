@@ -10,7 +10,8 @@ that declares the number asked for: a client that lists domains never loads the 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, overload
+
+from virtory.lean import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, overload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -40,10 +40,9 @@ Bytes that break the protocol raise PeerMisbehaved: the session is then closed, 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
-
 from virtory.codec.xdr import Record, XdrError
 from virtory.errors import ConnectionLost, LocalMisuse, PeerMisbehaved, RpcError, VirtoryError
+from virtory.lean import TYPE_CHECKING, Any, Final, Literal, TypeVar
 from virtory.wire.failure import decode_error, encode_error
 from virtory.wire.frame import (
     CALL,

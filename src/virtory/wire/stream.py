@@ -11,10 +11,9 @@ How a stream goes, seen on the wire (every packet carries the call's serial and 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from virtory.codec.xdr import Hyper, Record, UInt, XdrError
 from virtory.errors import LocalMisuse, PeerMisbehaved, RpcError, VirtoryError
+from virtory.lean import TYPE_CHECKING, Final
 from virtory.wire.failure import decode_error, encode_error
 from virtory.wire.frame import CONTINUE, ERROR, OK, STREAM, STREAM_HOLE, Frame, FrameWriter
 from virtory.wire.incoming import Incoming, StreamAborted, StreamData, StreamFinished, StreamHole

@@ -4,9 +4,8 @@ The rule kept here: a number, once released, keeps its meaning and its records; 
 new number. A daemon without this program answers "Cannot find program", which clients expect.
 """
 
-from typing import Annotated, Final
-
 from virtory.codec.xdr import Opaque, Record, UHyper, UInt
+from virtory.lean import Annotated, Final
 from virtory.wire.procedure import VIRTORY
 from virtory.wire.remote.types import NonnullDomain, NonnullString, NullableString
 

@@ -6,9 +6,9 @@ The rule kept here: `INDEX` names each verb's module; a test holds it against th
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 from virtory.cli.verb import VERBS
+from virtory.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from virtory.cli.verb import Verb

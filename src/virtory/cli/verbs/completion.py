@@ -6,11 +6,10 @@ is pressed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from virtory.cli.output import Output, Text
 from virtory.cli.verb import argument, verb
 from virtory.cli.verbs import INDEX, load
+from virtory.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from virtory.cli.terminal import Terminal

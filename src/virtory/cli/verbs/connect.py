@@ -5,10 +5,9 @@ The rule kept here: XML is shown as the daemon sent it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from virtory.cli.output import Data, Lines, Output, Text
 from virtory.cli.verb import argument, flag, option, verb
+from virtory.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from virtory.cli.terminal import Terminal

@@ -6,10 +6,10 @@ The rule kept here: `-`, a path, or a word that names a file of XML means virsh'
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
 
 from virtory.cli.output import Done, Output
 from virtory.cli.verb import argument, flag, option, verb
+from virtory.lean import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from virtory.cli.terminal import Terminal

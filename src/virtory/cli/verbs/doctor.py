@@ -6,10 +6,9 @@ machines from running makes the exit status 1.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from virtory.cli.output import Data, Output, Table
 from virtory.cli.verb import verb
+from virtory.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from virtory.cli.terminal import Terminal

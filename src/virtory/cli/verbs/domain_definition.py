@@ -5,11 +5,10 @@ The rule kept here: a definition is the user's: it is shown and stored whole.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from virtory.cli.output import Done, Output, Text
 from virtory.cli.verb import CONFIG, CURRENT, DOMAIN, LIVE, argument, flag, option, verb
 from virtory.errors import MetadataNotFound
+from virtory.lean import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from virtory.cli.terminal import Terminal

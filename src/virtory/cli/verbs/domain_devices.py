@@ -5,11 +5,10 @@ The rule kept here: columns are virsh's; sizes are bytes unless `--human`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from virtory.cli.output import Data, Field, Fields, Lines, Output, Table, Text
 from virtory.cli.verb import ACTIVE, DOMAIN, argument, flag, option, verb
 from virtory.errors import OperationFailed, VirtoryError
+from virtory.lean import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from virtory.cli import event_words
 from virtory.cli.output import Data, Lines, Output
 from virtory.cli.verb import flag, option, verb
+from virtory.lean import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from virtory.cli.terminal import Terminal

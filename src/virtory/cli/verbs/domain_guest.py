@@ -5,10 +5,9 @@ The rule kept here: the agent is the guest's: what it says is shown, never trust
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from virtory.cli.output import Data, Done, Output, Text
 from virtory.cli.verb import ACTIVE, argument, flag, option, verb
+from virtory.lean import TYPE_CHECKING
 from virtory.model.flags import DomainGuestInfo as G
 
 if TYPE_CHECKING:

@@ -5,10 +5,9 @@ The rule kept here: the message is virsh's, so that scripts which read it go on 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from virtory.cli.output import Done, Output
 from virtory.cli.verb import ACTIVE, DOMAIN, argument, flag, option, verb
+from virtory.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from virtory.cli.terminal import Terminal

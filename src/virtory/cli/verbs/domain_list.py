@@ -5,12 +5,11 @@ The rule kept here: one call for the list; further calls only for columns that n
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from virtory.cli.output import Data, Lines, Output, Table
 from virtory.cli.verb import flag, verb
 from virtory.cli.words import state
 from virtory.errors import MetadataNotFound
+from virtory.lean import TYPE_CHECKING, Any
 from virtory.model.flags import ConnectListDomains as F
 
 if TYPE_CHECKING:

@@ -5,10 +5,9 @@ The rule kept here: nothing of the machine changes by being looked at.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from virtory.cli.output import Data, Done, Output
 from virtory.cli.verb import ACTIVE, argument, flag, option, verb
+from virtory.lean import TYPE_CHECKING
 from virtory.model.flags import KeycodeSet
 
 if TYPE_CHECKING:

@@ -5,12 +5,11 @@ The rule kept here: labels and words are virsh's.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from virtory.cli import words
 from virtory.cli.output import Data, Field, Fields, Lines, Output, Text
 from virtory.cli.verb import DOMAIN, flag, verb
 from virtory.errors import VirtoryError
+from virtory.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from virtory.cli.terminal import Terminal

@@ -5,11 +5,10 @@ The rule kept here: names are libvirt's statistics' names.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from virtory.cli import words
 from virtory.cli.output import Data, Field, Fields, Output
 from virtory.cli.verb import ACTIVE, CONFIG, CURRENT, DOMAIN, LIVE, argument, flag, option, verb
+from virtory.lean import TYPE_CHECKING, Any
 from virtory.model.flags import ConnectGetAllDomainsStats as F
 from virtory.model.flags import DomainAffect
 from virtory.model.flags import DomainStats as S

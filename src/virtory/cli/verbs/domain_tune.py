@@ -5,10 +5,9 @@ The rule kept here: sizes take virsh's units: KiB without one, else k, M, G or K
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from virtory.cli.output import Done, Output
 from virtory.cli.verb import CONFIG, CURRENT, DOMAIN, LIVE, argument, flag, verb
+from virtory.lean import TYPE_CHECKING
 from virtory.model.flags import DomainMemory
 
 if TYPE_CHECKING:

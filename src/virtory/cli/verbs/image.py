@@ -5,10 +5,9 @@ The rule kept here: an image that a machine stands on is never removed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from virtory.cli.output import Done, Output, Table
 from virtory.cli.verb import argument, flag, option, verb
+from virtory.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from virtory.cli.terminal import Terminal

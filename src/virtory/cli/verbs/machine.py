@@ -5,11 +5,10 @@ The rule kept here: these work on machines that virtory made; other domains are 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from virtory.cli.output import Output, Together
 from virtory.cli.verb import argument, flag, option, verb
 from virtory.errors import NotFound
+from virtory.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from virtory.cli.terminal import Terminal

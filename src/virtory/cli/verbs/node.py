@@ -5,11 +5,10 @@ The rule kept here: labels and widths are virsh's.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from virtory.cli import words
 from virtory.cli.output import Data, Field, Fields, Output
 from virtory.cli.verb import flag, option, verb
+from virtory.lean import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from virtory.cli.terminal import Terminal

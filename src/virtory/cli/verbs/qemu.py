@@ -5,10 +5,9 @@ The rule kept here: the answer is QEMU's, as it came.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from virtory.cli.output import Data, Output, Text
 from virtory.cli.verb import ACTIVE, argument, flag, verb
+from virtory.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from virtory.cli.terminal import Terminal

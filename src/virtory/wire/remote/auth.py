@@ -3,9 +3,8 @@
 The rule kept here: nothing but these procedures is served to a peer that is not authenticated.
 """
 
-from typing import Annotated
-
 from virtory.codec.xdr import Array, CharArray, Int, Record
+from virtory.lean import Annotated
 from virtory.wire.procedure import REMOTE
 from virtory.wire.remote.limits import AUTH_SASL_DATA_MAX, AUTH_TYPE_LIST_MAX
 from virtory.wire.remote.types import NonnullString

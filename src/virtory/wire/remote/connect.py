@@ -3,9 +3,8 @@
 The rule kept here: a procedure stands right after its records, in libvirt's names.
 """
 
-from typing import Annotated
-
 from virtory.codec.xdr import Array, Int, Record, UHyper, UInt
+from virtory.lean import Annotated
 from virtory.wire.procedure import REMOTE
 from virtory.wire.remote.limits import (
     CONNECT_CPU_MODELS_MAX,

@@ -3,9 +3,8 @@
 The rule kept here: these messages start with the callback's id, which the server chose.
 """
 
-from typing import Annotated
-
 from virtory.codec.xdr import Array, Int, Record, UHyper, UInt
+from virtory.lean import Annotated
 from virtory.wire.procedure import REMOTE
 from virtory.wire.remote.domain_event_legacy import (
     DomainEventBalloonChangeMsg,

@@ -3,9 +3,8 @@
 The rule kept here: current messages nest these, so that the two cannot differ.
 """
 
-from typing import Annotated, NamedTuple
-
 from virtory.codec.xdr import Array, Hyper, Int, Record, UHyper
+from virtory.lean import Annotated, NamedTuple
 from virtory.wire.procedure import REMOTE
 from virtory.wire.remote.limits import DOMAIN_EVENT_GRAPHICS_IDENTITY_MAX
 from virtory.wire.remote.types import NonnullDomain, NonnullString, NullableString

@@ -3,9 +3,8 @@
 The rule kept here: a procedure stands right after its records, in libvirt's names.
 """
 
-from typing import Annotated, NamedTuple
-
 from virtory.codec.xdr import Array, Hyper, Int, Record, UHyper, UInt
+from virtory.lean import Annotated, NamedTuple
 from virtory.wire.procedure import REMOTE
 from virtory.wire.remote.limits import (
     CONNECT_GET_ALL_DOMAIN_STATS_MAX,

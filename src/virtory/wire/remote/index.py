@@ -4,7 +4,8 @@ The rule kept here: a test holds this table against the declarations.
 """
 
 from functools import cache
-from typing import Final
+
+from virtory.lean import Final
 
 # fmt: off
 MODULES: Final[dict[str, tuple[int, ...]]] = {

@@ -3,7 +3,7 @@
 The rule kept here: whatever is longer is refused before anything is made of it, in both directions.
 """
 
-from typing import Final
+from virtory.lean import Final
 
 CONNECT_IDENTITY_PARAMS_MAX: Final = 20
 DOMAIN_LIST_MAX: Final = 16384

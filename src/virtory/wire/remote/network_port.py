@@ -3,9 +3,8 @@
 The rule kept here: a procedure stands right after its records, in libvirt's names.
 """
 
-from typing import Annotated
-
 from virtory.codec.xdr import Array, Int, Record, UInt
+from virtory.lean import Annotated
 from virtory.wire.procedure import REMOTE
 from virtory.wire.remote.limits import NETWORK_PORT_LIST_MAX, NETWORK_PORT_PARAMETERS_MAX
 from virtory.wire.remote.types import (

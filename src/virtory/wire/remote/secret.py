@@ -3,9 +3,8 @@
 The rule kept here: a procedure stands right after its records, in libvirt's names.
 """
 
-from typing import Annotated
-
 from virtory.codec.xdr import Array, Int, Opaque, Record, UInt
+from virtory.lean import Annotated
 from virtory.wire.procedure import REMOTE
 from virtory.wire.remote.limits import SECRET_LIST_MAX, SECRET_VALUE_MAX
 from virtory.wire.remote.types import NonnullSecret, NonnullString, Uuid

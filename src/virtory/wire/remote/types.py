@@ -5,8 +5,6 @@ named tuple. Encoders accept any tuple of that shape, so that a driver's values 
 converted one by one.
 """
 
-from typing import Annotated, Final, NamedTuple
-
 from virtory.codec.xdr import (
     Double,
     FixedOpaque,
@@ -19,6 +17,7 @@ from virtory.codec.xdr import (
     UInt,
     Union,
 )
+from virtory.lean import Annotated, Final, NamedTuple
 
 STRING_MAX: Final = 4194304
 
