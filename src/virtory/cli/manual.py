@@ -42,9 +42,16 @@ def explain(problem: Usage) -> int:
 
 def close_to(word: str, words: Iterable[str]) -> list[str]:
     """The likeliest of `words` that somebody meant who wrote `word`."""
-    import difflib
+    from difflib import SequenceMatcher
 
-    return difflib.get_close_matches(word, list(words), n=3, cutoff=0.6)
+    def likeness(other: str) -> float:
+        if sorted(word) == sorted(other):
+            return 1.0  # letters in another order: the commonest slip
+        return SequenceMatcher(None, word, other).ratio()
+
+    ranked = sorted(((likeness(other), other) for other in words), reverse=True)
+    best = ranked[0][0] if ranked else 0.0
+    return [other for like, other in ranked[:3] if like >= max(0.6, best - 0.05)]
 
 
 def unknown(name: str) -> Usage:
@@ -105,9 +112,17 @@ def _command(verb: Verb) -> click.Command:
     return click.Command(
         verb.name,
         params=[_parameter(item) for item in verb.options],
-        help=verb.help,
+        help="\n".join([verb.help, *_arguments(verb)]),
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
+
+
+def _arguments(verb: Verb) -> list[str]:
+    """What click leaves out: the meaning of each argument, in a block that it does not wrap."""
+    items = [item for item in verb.options if item.positional]
+    width = max((len(item.name) for item in items), default=0) + 2
+    lines = [f"  {item.name.upper():<{width}}{item.help}" for item in items]
+    return ["", "\b", "Arguments:", *lines] if lines else []
 
 
 def _parameter(item: Option) -> click.Parameter:

@@ -111,7 +111,7 @@ def _option(
     name, equals, value = word.partition("=")
     item = options.get(name)
     if item is None:
-        raise Usage(f"{verb.name}: unknown option {name}", f"virtory help {verb.name}")
+        raise _unknown_option(verb, name, options)
     if item in waiting:
         waiting.remove(item)
     if item.kind == FLAG:
@@ -124,6 +124,14 @@ def _option(
             raise Usage(f"{verb.name}: {name} needs a value", f"virtory help {verb.name}")
         value = left.pop(0)
     _put(verb, values, item, value)
+
+
+def _unknown_option(verb: Verb, name: str, options: dict[str, Option]) -> Usage:
+    from virtory.cli.manual import close_to
+
+    near = close_to(name, [option for option in options if option.startswith("--")])
+    cure = f"did you mean {' or '.join(near)}?" if near else f"virtory help {verb.name}"
+    return Usage(f"{verb.name}: unknown option {name}", cure)
 
 
 def _put(verb: Verb, values: dict[str, Any], item: Option, value: str) -> None:

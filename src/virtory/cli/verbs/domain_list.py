@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     from virtory.client.domain import Domain
 
 _FILTERS = {
-    "persistent": F.PERSISTENT,
-    "transient": F.TRANSIENT,
-    "state_running": F.RUNNING,
-    "state_paused": F.PAUSED,
-    "state_shutoff": F.SHUTOFF,
-    "state_other": F.OTHER,
-    "autostart": F.AUTOSTART,
-    "no_autostart": F.NO_AUTOSTART,
-    "with_snapshot": F.HAS_SNAPSHOT,
-    "without_snapshot": F.NO_SNAPSHOT,
-    "with_checkpoint": F.HAS_CHECKPOINT,
-    "without_checkpoint": F.NO_CHECKPOINT,
-    "with_managed_save": F.MANAGEDSAVE,
-    "without_managed_save": F.NO_MANAGEDSAVE,
+    "persistent": (F.PERSISTENT, "only persistent ones"),
+    "transient": (F.TRANSIENT, "only transient ones"),
+    "state_running": (F.RUNNING, "only running ones"),
+    "state_paused": (F.PAUSED, "only paused ones"),
+    "state_shutoff": (F.SHUTOFF, "only those shut off"),
+    "state_other": (F.OTHER, "only those in another state"),
+    "autostart": (F.AUTOSTART, "only those that start with the daemon"),
+    "no_autostart": (F.NO_AUTOSTART, "only those that do not"),
+    "with_snapshot": (F.HAS_SNAPSHOT, "only those with snapshots"),
+    "without_snapshot": (F.NO_SNAPSHOT, "only those without"),
+    "with_checkpoint": (F.HAS_CHECKPOINT, "only those with checkpoints"),
+    "without_checkpoint": (F.NO_CHECKPOINT, "only those without"),
+    "with_managed_save": (F.MANAGEDSAVE, "only those with a managed save"),
+    "without_managed_save": (F.NO_MANAGEDSAVE, "only those without"),
 }
 
 
@@ -40,10 +40,7 @@ _FILTERS = {
     "list domains: the running ones, or all",
     flag("inactive", "only those that are off"),
     flag("all", "running or not"),
-    *(
-        flag(name.replace("_", "-"), f"only those {name.replace('state_', '').replace('_', ' ')}")
-        for name in _FILTERS
-    ),
+    *(flag(name.replace("_", "-"), words) for name, (_, words) in _FILTERS.items()),
     flag("uuid", "UUIDs only"),
     flag("name", "names only"),
     flag("id", "ids only"),
@@ -54,7 +51,7 @@ _FILTERS = {
 async def list_(terminal: Terminal, **given: Any) -> Output:
     """`virsh list`."""
     flags = 0 if given["all_"] else F.INACTIVE if given["inactive"] else F.ACTIVE
-    chosen = [bit for name, bit in _FILTERS.items() if given[name]]
+    chosen = [bit for name, (bit, _) in _FILTERS.items() if given[name]]
     by_state = F.RUNNING | F.PAUSED | F.SHUTOFF | F.OTHER
     if any(bit & by_state for bit in chosen) and not given["inactive"]:
         flags = 0
