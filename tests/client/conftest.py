@@ -23,7 +23,7 @@ from virtory.wire.remote import auth, connect
 from virtory.wire.session import CLIENT, SERVER, Session
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
 SILENCE = object()
@@ -31,7 +31,7 @@ SILENCE = object()
 
 
 class Daemon:
-    """Answers by script: procedure name → a record, None, an error, SILENCE, or a function of the call."""
+    """Answers by script: a record, None, an error, SILENCE, or a function of the call."""
 
     def __init__(self, keepalive_s: float = 0) -> None:
         client = Session(CLIENT, keepalive_interval=keepalive_s, keepalive_count=2)
@@ -194,8 +194,8 @@ set -e
 cd {root}
 mkdir -p etc lib cache log run
 printf 'unix_sock_dir = "{root}"\\nauth_unix_rw = "none"\\n' > libvirtd.conf
-printf 'stdio_handler = "file"\\nuser = "root"\\ngroup = "root"\\nremember_owner = 0\\n' > etc/qemu.conf
-printf 'security_driver = "none"\\n' >> etc/qemu.conf
+printf 'stdio_handler = "file"\\nuser = "root"\\ngroup = "root"\\n' > etc/qemu.conf
+printf 'remember_owner = 0\\nsecurity_driver = "none"\\n' >> etc/qemu.conf
 mount --bind etc /etc/libvirt
 mount --bind lib /var/lib/libvirt
 mount --bind cache /var/cache/libvirt

@@ -8,10 +8,9 @@ forgotten and its late answer dropped.
 from __future__ import annotations
 
 import os
-from collections import deque
 
 from virtory.errors import ConnectionLost, VirtoryError
-from virtory.lean import TYPE_CHECKING, Any, TypeVar
+from virtory.lean import TYPE_CHECKING, Any, TypeVar, deque
 from virtory.wire.incoming import (
     Event,
     Failure,

@@ -6,9 +6,9 @@ user's own virtoryd is ever started.
 
 from __future__ import annotations
 
+import _socket as socket  # its Python half takes longer to import than a call to make
 import errno
 import os
-import socket
 
 from virtory.errors import FROM_RPC, OpenFailed
 from virtory.lean import TYPE_CHECKING, NamedTuple

@@ -178,13 +178,23 @@ class HostInfo(HostPart):
 
     async def cpu_stats(self, cpu: int = -1, *, flags: int = 0) -> dict[str, int]:
         """`NODE_GET_CPU_STATS`: nanoseconds by state, of one CPU or with -1 of all."""
-        args = w_node.NodeGetCpuStatsArgs(cpu, 16, flags)
+        count = (
+            await self.caller.call(
+                w_node.NODE_GET_CPU_STATS, w_node.NodeGetCpuStatsArgs(cpu, 0, flags)
+            )
+        ).nparams
+        args = w_node.NodeGetCpuStatsArgs(cpu, count, flags)
         ret = await self.caller.call(w_node.NODE_GET_CPU_STATS, args)
         return dict(ret.params)
 
     async def memory_stats(self, cell: int = -1, *, flags: int = 0) -> dict[str, int]:
         """`NODE_GET_MEMORY_STATS`: KiB by kind, of one NUMA cell or with -1 of all."""
-        args = w_node.NodeGetMemoryStatsArgs(16, cell, flags)
+        count = (
+            await self.caller.call(
+                w_node.NODE_GET_MEMORY_STATS, w_node.NodeGetMemoryStatsArgs(0, cell, flags)
+            )
+        ).nparams
+        args = w_node.NodeGetMemoryStatsArgs(count, cell, flags)
         ret = await self.caller.call(w_node.NODE_GET_MEMORY_STATS, args)
         return dict(ret.params)
 
