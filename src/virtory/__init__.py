@@ -84,9 +84,10 @@ def __getattr__(name: str) -> object:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'virtory' has no attribute '{name}'")
-    from importlib import import_module
+    import sys
 
-    module = import_module(f"virtory.{home}")
+    __import__(f"virtory.{home}")
+    module = sys.modules[f"virtory.{home}"]
     if name in ("errors", "flags"):
         value: object = module
     else:

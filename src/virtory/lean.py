@@ -1,6 +1,6 @@
-"""The names of `typing` that modules use while they run, without importing `typing`.
+"""Names of `typing` and `collections` that modules use while they run, without importing these.
 
-The rule kept here: a type checker sees `typing` itself; what runs does the least that lets the same
+The rule kept here: a type checker sees the real ones; what runs does the least that lets the same
 source run, and nothing here is of use to anyone else.
 
 `typing` and what it brings along (re, enum, functools, collections) take as long to import as half
@@ -14,6 +14,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from collections import deque
     from typing import (
         Annotated,
         Any,
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
         overload,
     )
 else:
+    from _collections import deque
+
     try:
         from _collections import _tuplegetter as _item
     except ImportError:  # only CPython has it
@@ -171,5 +174,6 @@ __all__ = [
     "Protocol",
     "TypeVar",
     "dataclass_transform",
+    "deque",
     "overload",
 ]

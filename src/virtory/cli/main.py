@@ -119,7 +119,7 @@ async def _connected(
 ) -> Output | None:
     if verb.local:
         return await verb.run(terminal, **values)
-    async with terminal.connection(blocking=blocking):
+    async with terminal.connection(blocking=blocking) as terminal.host:
         return await verb.run(terminal, **values)
 
 

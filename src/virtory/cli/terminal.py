@@ -6,41 +6,33 @@ The rule kept here: a verb reaches the daemon and the user through this object o
 from __future__ import annotations
 
 import sys
-from contextlib import asynccontextmanager
 
 from virtory.errors import DomainNotFound
 from virtory.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from virtory.cli.parse import Settings
-    from virtory.client.connect import Host
+    from virtory.client.connect import Connecting, Host
     from virtory.client.domain import Domain
 
 
 class Terminal:
-    """One run of the program."""
+    """One run of the program.
+
+    `host` is the daemon that answers; only verbs that are not `local` have one.
+    """
+
+    host: Host
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._host: Host | None = None
 
-    @property
-    def host(self) -> Host:
-        """The daemon that answers; only verbs that are not `local` have one."""
-        assert self._host is not None, "a local verb has no connection"
-        return self._host
-
-    @asynccontextmanager
-    async def connection(self, *, blocking: bool) -> AsyncIterator[None]:
-        """Be connected while the block runs."""
+    def connection(self, *, blocking: bool) -> Connecting:
+        """The connection that the user's settings ask for, to be entered as `host`."""
         from virtory.client.connect import connect
 
         settings = self.settings
-        connecting = connect(settings.uri, readonly=settings.readonly, blocking=blocking)
-        async with connecting as self._host:
-            yield
+        return connect(settings.uri, readonly=settings.readonly, blocking=blocking)
 
     def say(self, line: str) -> None:
         """A line of progress, on standard error; nothing when quiet."""

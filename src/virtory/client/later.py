@@ -6,7 +6,7 @@ that call and no others.
 
 from __future__ import annotations
 
-from importlib import import_module
+import sys
 
 
 class Later:
@@ -16,6 +16,7 @@ class Later:
         self._name = name
 
     def __getattr__(self, attribute: str) -> object:
-        module = import_module(self._name)
+        __import__(self._name)  # importlib's function imports more than it does
+        module = sys.modules[self._name]
         self.__dict__.update(module.__dict__)
         return getattr(module, attribute)

@@ -10,8 +10,8 @@ link's awaitables do their waiting inside `__await__`, so such a coroutine never
 
 from __future__ import annotations
 
+import _socket as socket  # its Python half takes longer to import than a call to make
 import select
-import socket
 import time
 
 from virtory.errors import ConnectionLost, LocalMisuse, VirtoryError

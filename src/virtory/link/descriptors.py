@@ -5,8 +5,8 @@ The rule kept here: every descriptor taken from a message is closed by us or giv
 
 from __future__ import annotations
 
+import _socket as socket  # its Python half takes longer to import than a call to make
 import os
-import socket
 from struct import Struct, unpack
 
 from virtory.errors import PeerMisbehaved

@@ -7,17 +7,18 @@ owns the descriptors it is given and closes each once it has been passed, or whe
 
 from __future__ import annotations
 
+import _socket as socket  # its Python half takes longer to import than a call to make
 import os
-import socket
-from collections import deque
+from struct import Struct
 
-from virtory.lean import TYPE_CHECKING
+from virtory.lean import TYPE_CHECKING, deque
 
 if TYPE_CHECKING:
     from virtory.wire.session import Chunk
 
 _DUMMY = b"\0"
 _NOW = int(socket.MSG_DONTWAIT)
+_pack_fd = Struct("i").pack
 
 
 class Outbox:
@@ -66,7 +67,8 @@ class Outbox:
             head = queue[0]
             try:
                 if isinstance(head, int):
-                    socket.send_fds(self._sock, [_DUMMY], [head], _NOW)
+                    passed = (socket.SOL_SOCKET, socket.SCM_RIGHTS, _pack_fd(head))
+                    self._sock.sendmsg([_DUMMY], [passed], _NOW)
                     sent = 1
                 else:
                     sent = self._sock.send(head, _NOW)

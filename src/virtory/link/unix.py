@@ -23,6 +23,7 @@ from virtory.link.link import HIGH_WATER, LOW_WATER, MOST_QUEUED, READ_SIZE
 from virtory.link.outbox import Outbox
 
 if TYPE_CHECKING:
+    import _socket
     from collections.abc import Callable
 
     from virtory.link.link import OnIncoming, OnLost, Waiter
@@ -40,7 +41,7 @@ class UnixLink:
 
     def __init__(
         self,
-        sock: socket.socket,
+        sock: _socket.socket,
         session: Session,
         explain: Callable[[], str | None] | None = None,
     ) -> None:

@@ -9,8 +9,6 @@ that declares the number asked for: a client that lists domains never loads the 
 
 from __future__ import annotations
 
-from importlib import import_module
-
 from virtory.lean import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, overload
 
 if TYPE_CHECKING:
@@ -242,9 +240,9 @@ def _load(program: Program, number: int) -> AnyProcedure | None:
         module = module_of(number)
         if module is None:
             return None
-        import_module(f"virtory.wire.remote.{module}")
+        __import__(f"virtory.wire.remote.{module}")
     else:
-        import_module(f"virtory.wire.{program.name}")
+        __import__(f"virtory.wire.{program.name}")
     return program.declared.get(number)
 
 

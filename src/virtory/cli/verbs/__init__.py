@@ -5,8 +5,6 @@ The rule kept here: `INDEX` names each verb's module; a test holds it against th
 
 from __future__ import annotations
 
-from importlib import import_module
-
 from virtory.cli.verb import VERBS
 from virtory.lean import TYPE_CHECKING
 
@@ -59,5 +57,5 @@ def load(name: str) -> Verb | None:
         module = INDEX.get(name)
         if module is None:
             return None
-        import_module(f"virtory.cli.verbs.{module}")
+        __import__(f"virtory.cli.verbs.{module}")
     return VERBS.get(name)
