@@ -41,12 +41,12 @@ class DaemonThread:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._loop.call_soon_threadsafe(self._ended.set)
+        self.loop.call_soon_threadsafe(self._ended.set)
         self._thread.join(10)
         assert not self._thread.is_alive()
 
     async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
         self.driver = MemoryDriver(clock=lambda: 0.0, time_ns=lambda: 1_700_000_000_000_000_000)
         server = Server(self.driver, Config(), LOG, private=True)

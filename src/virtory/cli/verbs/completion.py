@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from virtory.cli.terminal import Terminal
 
 _LISTS = {
-    "domain": "virtory list --all --name",
-    "active": "virtory list --name",
-    "inactive": "virtory list --inactive --name",
+    "domain": 'virtory "${host[@]}" list --all --name',
+    "active": 'virtory "${host[@]}" list --name',
+    "inactive": 'virtory "${host[@]}" list --inactive --name',
     "image": 'virtory image list --json | sed -n \'s/^ *"name": "\\(.*\\)",$/\\1/p\'',
 }
 
@@ -62,12 +62,14 @@ def _bash() -> str:
         for name, (options, names) in _words().items()
     )
     return f"""_virtory() {{
-  local word=${{COMP_WORDS[COMP_CWORD]}} verb='' i options=''
-  for ((i = 1; i < COMP_CWORD; i++)); do
-    case ${{COMP_WORDS[i]}} in
-      -c|--connect) ((i++)) ;;
+  local line="${{COMP_LINE:0:COMP_POINT}}" words host=() word='' verb='' i options=''
+  read -ra words <<< "$line"  # COMP_WORDS is no use: it takes URIs apart at their colons
+  if [[ $line != *[[:space:]] ]]; then word=${{words[-1]}}; unset 'words[-1]'; fi
+  for ((i = 1; i < ${{#words[@]}}; i++)); do
+    case ${{words[i]}} in
+      -c|--connect) host=(-c "${{words[i + 1]}}"); ((i++)) ;;
       -*) ;;
-      *) verb=${{COMP_WORDS[i]}}; break ;;
+      *) verb=${{words[i]}}; break ;;
     esac
   done
   names() {{ :; }}
@@ -96,6 +98,7 @@ def _fish() -> str:
         seen = f"-n '__fish_seen_subcommand_from {name}'"
         lines += [f"complete -c virtory {seen} -l {option[2:]}" for option in options]
         if names and "compgen" not in names:
-            escaped = names.replace("\\", "\\\\").replace("'", "\\'")
+            escaped = names.replace('"${host[@]}" ', "")
+            escaped = escaped.replace("\\", "\\\\").replace("'", "\\'")
             lines.append(f"complete -c virtory {seen} -a '({escaped})'")
     return "\n".join(lines) + "\n"
