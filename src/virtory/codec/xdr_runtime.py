@@ -5,7 +5,6 @@ The rule kept here: nothing of a peer's making is remembered unless it is short,
 
 from __future__ import annotations
 
-from functools import cache
 from struct import Struct, pack, unpack_from
 from struct import error as struct_error
 
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
 # Names that come again and again: of typed parameters and of statistics.
 _REMEMBERED_LENGTH: Final = 64
 _REMEMBERED_COUNT: Final = 4096
+_ENCODED: Final[dict[int, dict[str, bytes]]] = {}
+_DECODED: Final[dict[bytes, str]] = {}
 
 PAD: Final = (b"", b"\0\0\0", b"\0\0", b"\0")
 NONE: Final = b"\0\0\0\0"
@@ -104,10 +105,9 @@ def narrowed(data: bytes, offset: int, count: int) -> bytes:
     return bytes([number & 255 for number in unpack_from(f">{count}i", data, offset)])
 
 
-@cache
 def encoded_texts(limit: int) -> tuple[dict[str, bytes], Callable[[str], bytes]]:
-    """A memory of encoded texts, and the function that encodes and remembers one."""
-    known: dict[str, bytes] = {}
+    """The memory of encoded texts of this limit; the function that encodes and remembers one."""
+    known = _ENCODED.setdefault(limit, {})
 
     def remember(text: str) -> bytes:
         data = text.encode("utf-8", "surrogateescape")
@@ -122,10 +122,9 @@ def encoded_texts(limit: int) -> tuple[dict[str, bytes], Callable[[str], bytes]]
     return known, remember
 
 
-@cache
 def decoded_texts() -> tuple[dict[bytes, str], Callable[[bytes], str]]:
-    """A memory of decoded texts, and the function that decodes and remembers one."""
-    known: dict[bytes, str] = {}
+    """The memory of decoded texts, and the function that decodes and remembers one."""
+    known = _DECODED
 
     def remember(data: bytes) -> str:
         text = data.decode("utf-8", "surrogateescape")
