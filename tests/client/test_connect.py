@@ -255,3 +255,27 @@ poll.poll(20000)
 )
 def test_only_ones_own_virtoryd_is_ever_started(text: str, starts: bool) -> None:
     assert may_start(parse(text)) is starts
+
+
+def test_the_proxy_joins_ssh_to_the_daemon(tmp_path: Path, drive: Any, virtoryd: str) -> None:
+    program = tmp_path / "virtory"
+    program.write_text(
+        f"#!/bin/sh\nexec {sys.executable} -c "
+        "'import sys; from virtory.cli.main import main; sys.exit(main())' \"$@\"\n"
+    )
+    program.chmod(0o755)
+    ssh = tmp_path / "ssh"
+    ssh.write_text(f'#!/bin/bash\nPATH={tmp_path}:$PATH exec bash -c "${{@: -1}}"\n')
+    ssh.chmod(0o755)
+    path = virtoryd.partition("?socket=")[2]
+
+    async def ask(host: virtory.Host) -> str:
+        return await host.hypervisor()
+
+    uri = f"virtory+ssh://far/session?command={ssh}&socket={path}&name=test:///default"
+    assert drive(uri, ask) == "TEST"
+    gone = f"virtory+ssh://far/session?command={ssh}&socket={tmp_path}/none"
+    with pytest.raises(
+        errors.ConnectionLost, match=r"/none.: No such file or directory\s.*start virtoryd"
+    ):
+        drive(gone, ask)

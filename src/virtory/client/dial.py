@@ -40,20 +40,25 @@ async def dial(uri: Uri, *, readonly: bool, blocking: bool) -> Dialled:
         process = SshProcess(uri, readonly=readonly)
         link = _link(process.sock, blocking, process.explain)
         return Dialled(link, process.close)
+    sock = await socket_of(uri, readonly=readonly, blocking=blocking)
+    return Dialled(_link(sock, blocking, None), None)
+
+
+async def socket_of(uri: Uri, *, readonly: bool, blocking: bool) -> socket.socket:
+    """A connected socket for a local URI; the caller's to close."""
     paths = uris.socket_paths(
         uri, readonly=readonly, environment=os.environ, effective_uid=os.geteuid()
     )
-    path = next((path for path in paths if os.path.exists(path)), paths[-1])  # noqa: ASYNC240  # as quick as it gets
+    path = next(filter(os.path.exists, paths), paths[-1])
     try:
-        sock = await _connected(path, blocking)
+        return await _connected(path, blocking)
     except (FileNotFoundError, ConnectionRefusedError) as error:
         if not may_start(uri):
             raise _unreachable(uri, path, error) from None
-        await _start(path.removesuffix("-ro"), uri, blocking)
-        sock = await _connected(path, blocking)
     except OSError as error:
         raise _unreachable(uri, path, error) from None
-    return Dialled(_link(sock, blocking, None), None)
+    await _start(path.removesuffix("-ro"), uri, blocking)
+    return await _connected(path, blocking)
 
 
 def may_start(uri: Uri) -> bool:

@@ -44,6 +44,7 @@ _MODULES = {
     "machine": "ssh rm wait demo",
     "image": "image",
     "doctor": "doctor",
+    "proxy": "proxy",
     "completion": "completion",
 }
 
