@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -131,6 +132,7 @@ def test_ssh_that_fails_is_quoted_by_both_worlds(tmp_path: Path, drive: Any) -> 
         drive(f"qemu+ssh://far/system?command={program}", never)
 
 
+@pytest.mark.skipif(not shutil.which("nc"), reason="needs netcat-openbsd")
 def test_a_daemon_is_reached_through_ssh(tmp_path: Path, drive: Any, virtoryd: str) -> None:
     program = tmp_path / "ssh"
     program.write_text('#!/bin/bash\nexec bash -c "${@: -1}"\n')

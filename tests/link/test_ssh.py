@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -86,6 +87,7 @@ async def hostname_server(tmp_path: Path, end: Any) -> Any:
         item.link.close()
 
 
+@pytest.mark.skipif(not shutil.which("nc"), reason="needs netcat-openbsd")
 async def test_netcat_joins_us_to_a_socket_whose_name_needs_quoting(
     fake_ssh: str, hostname_server: str, end: Any, descriptors: Any
 ) -> None:

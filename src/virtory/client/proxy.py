@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import select
-import socket
 
 from virtory.client.dial import socket_of
 from virtory.lean import TYPE_CHECKING
 from virtory.link.uri import parse
 
 if TYPE_CHECKING:
+    from _socket import socket
     from collections.abc import Callable
 
 PIECE = 256 * 1024
@@ -40,7 +40,7 @@ def _by_path(path: str) -> str:
     return f"virtory+unix:///session?socket={escaped}"
 
 
-def _join(sock: socket.socket, source: int, sink: int) -> None:
+def _join(sock: socket, source: int, sink: int) -> None:
     """Each side waits for the other to take what it sent, so nothing piles up here."""
 
     def send(data: bytes) -> None:
