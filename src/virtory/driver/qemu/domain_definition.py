@@ -48,9 +48,12 @@ class DomainDefinitions(Part):
         refuse_unknown(flags, DomainDefine.ALL, "qemuDomainDefineXMLFlags")
         wanted = await self._preparation.read(xml)
         entry = wanted.claim(self._table, running_is_fine=True)
-        row = row_of(wanted.domain, entry.uuid, wanted.text(), autostart=entry.autostart)
-        detail = DomainEventDefined.UPDATED if entry.is_persistent else DomainEventDefined.ADDED
-        await self._keep(entry, row, detail)
+        try:
+            row = row_of(wanted.domain, entry.uuid, wanted.text(), autostart=entry.autostart)
+            detail = DomainEventDefined.UPDATED if entry.is_persistent else DomainEventDefined.ADDED
+            await self._keep(entry, row, detail)
+        finally:
+            self._table.let_go(entry)
         return entry.ref
 
     async def _keep(self, entry: Entry, row: DomainRow, detail: int | None) -> None:
@@ -62,8 +65,6 @@ class DomainDefinitions(Part):
             await self._runtime.commit(entry)
         except BaseException:
             entry.row, entry.updated = former, updated
-            if former is None and entry.guest is None:
-                self._table.remove(entry)
             raise
         if detail is not None:
             event = Lifecycle(entry.ref, DomainEventLifecycle.DEFINED, detail)
@@ -80,17 +81,17 @@ class DomainDefinitions(Part):
         if row.managed_save and not flags & DomainUndefine.MANAGED_SAVE:
             raise OperationInvalid("Refusing to undefine while domain managed save image exists")
         await self._preparation.clear_nvram(entry, flags)
+        self._table.hold(entry)
         entry.row = None
-        if entry.guest is None:
-            self._table.remove(entry)
-        else:
+        if entry.guest is not None:
             entry.guest.configuration_text = row.xml
         try:
             await self._runtime.commit(entry)
         except BaseException:
             entry.row = row
-            self._table.add(entry)
             raise
+        finally:
+            self._table.let_go(entry)
         event = Lifecycle(entry.ref, DomainEventLifecycle.UNDEFINED, DomainEventUndefined.REMOVED)
         self._runtime.announce(entry, event, save=False)
 
@@ -100,7 +101,7 @@ class DomainDefinitions(Part):
         former = entry.name
         if "/" in name:
             raise XmlError(f"name {name} cannot contain '/'", domain=10)
-        if entry.guest is not None:
+        if entry.guest is not None or entry in self._runtime.starting:
             raise OperationInvalid("cannot rename active domain")
         row = entry.definition()
         if name == former:

@@ -51,12 +51,10 @@ class DomainLives(Part):
         _refuse_descriptors(fds)
         wanted = await self._preparation.read(xml)
         entry = wanted.claim(self._table, running_is_fine=False)
-        new = entry.row is None
         try:
             await start(self._runtime, self._preparation, entry, wanted, flags, owner)
         finally:
-            if new and entry.guest is None:
-                self._table.remove(entry)
+            self._table.let_go(entry)
         return entry.ref
 
     async def create(

@@ -81,7 +81,9 @@ class DomainStatistics(Part):
             )
         wanted = stats & _SERVED if stats else _SERVED
         if uuids:
-            entries = [entry for uuid in uuids if (entry := self._table.find(uuid)) is not None]
+            entries = [
+                entry for uuid in uuids if (entry := self._table.find(uuid)) and entry.is_known
+            ]
         else:
             entries = self._table.select(flags & _LISTS)
         asked = [_questions(entry.guest, wanted) for entry in entries]
@@ -91,6 +93,7 @@ class DomainStatistics(Part):
         return [
             DomainStats(entry.ref, _all_params(entry, answers, wanted))
             for entry, answers in zip(entries, asked, strict=True)
+            if entry.is_known  # it may have gone meanwhile
         ]
 
     # -- memory --------------------------------------------------------------------------------

@@ -229,13 +229,12 @@ class Guest:
 
     async def finish(self) -> None:
         """The process is no more: release, save, tell."""
+        entry, runtime = self.entry, self.runtime
+        runtime.table.hold(entry)
         try:
             self.let_go()
             await asyncio.to_thread(resources.release, self.plan)
-            entry, runtime = self.entry, self.runtime
             runtime.table.detach(entry)
-            if not entry.is_persistent:
-                runtime.table.remove(entry)
             runtime.step(entry, self._last_trigger())
             entry.updated = False
             with contextlib.suppress(
@@ -243,6 +242,7 @@ class Guest:
             ):  # logged already; the domain has ended all the same
                 await runtime.settled(entry)
         finally:
+            runtime.table.let_go(entry)
             if not self.finished.done():
                 self.finished.set_result(None)
 

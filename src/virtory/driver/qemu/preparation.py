@@ -48,7 +48,7 @@ class Wanted(NamedTuple):
         return format_domain(self.domain) if self.xml is None else self.xml
 
     def claim(self, table: DomainTable, *, running_is_fine: bool) -> Entry:
-        """The known domain of this name and UUID, or a new one that now has them.
+        """The known domain of this name and UUID, or a new one that now has them; held.
 
         Raises OperationFailed when another domain has the name or the UUID, OperationInvalid when
         it runs and may not.
@@ -64,6 +64,7 @@ class Wanted(NamedTuple):
                 )
             known = Entry(name, uuid)
             table.add(known)
+            table.hold(known)
             return known
         if known.name != name:
             raise OperationFailed(
@@ -72,6 +73,7 @@ class Wanted(NamedTuple):
             )
         if known.guest is not None and not running_is_fine:
             raise OperationInvalid(f"domain '{name}' is already active", domain=FROM_DOMAIN)
+        table.hold(known)
         return known
 
 

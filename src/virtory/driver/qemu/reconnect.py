@@ -112,9 +112,11 @@ async def _clear_unfinished(runtime: Runtime, entry: Entry, plan: Plan) -> None:
             await ended
     await asyncio.to_thread(resources.release, plan, search=True)
     entry.state, entry.reason = DomainState.SHUTOFF, DomainShutoffReason.FAILED
-    if not entry.is_persistent:
-        runtime.table.remove(entry)
-    await runtime.commit(entry)
+    runtime.table.hold(entry)
+    try:
+        await runtime.commit(entry)
+    finally:
+        runtime.table.let_go(entry)
 
 
 async def _adopt(guest: Guest) -> None:

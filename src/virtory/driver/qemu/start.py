@@ -66,6 +66,7 @@ async def start(
     if entry.guest is not None or entry in runtime.starting:
         raise OperationInvalid("domain is already running")
     runtime.starting.add(entry)
+    runtime.table.hold(entry)
     try:
         number = runtime.records.store.next_domain_id()
         domain, plan = await preparation.plan(wanted.domain, number)
@@ -74,11 +75,15 @@ async def start(
         if flags & DomainStart.AUTODESTROY:
             guest.owner = owner
         runtime.table.attach(entry, guest)
+    except BaseException:
+        runtime.table.let_go(entry)
+        raise
     finally:
         runtime.starting.discard(entry)
     work = asyncio.ensure_future(
         _start(guest, preparation, paused=bool(flags & DomainStart.PAUSED))
     )
+    work.add_done_callback(lambda _: runtime.table.let_go(entry))
     try:
         await asyncio.shield(work)
     except asyncio.CancelledError:

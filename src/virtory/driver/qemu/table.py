@@ -1,7 +1,8 @@
 """Every domain that the driver knows, in memory: found by UUID, name or number, filtered for lists.
 
 The rule kept here: definitions stay text until somebody needs to look inside, so that a thousand
-defined domains cost a thousand strings; a running domain's value is its guest's.
+defined domains cost a thousand strings; a running domain's value is its guest's. An entry that has
+neither a definition nor a guest is no domain: it only keeps name and UUID for those who hold it.
 """
 
 from __future__ import annotations
@@ -27,11 +28,14 @@ class Entry:
     """One domain, running or not.
 
     `row` is the persistent definition, None for a transient domain; while the domain runs it is
-    what the next start uses. `state` and `reason` are libvirt's numbers.
+    what the next start uses. `state` and `reason` are libvirt's numbers. `holds` counts the calls
+    under way that make or end it: until all are done its name and UUID are nobody else's, so that
+    what is saved of it is saved in order.
     """
 
     __slots__ = (
         "guest",
+        "holds",
         "name",
         "reason",
         "row",
@@ -47,6 +51,7 @@ class Entry:
         self.uuid = uuid
         self.row = row
         self.guest: Guest | None = None
+        self.holds = 0
         self.updated = False  # the definition is not what runs
         self.state: int = DomainState.SHUTOFF
         self.reason: int = DomainShutoffReason.UNKNOWN if row is None else row.reason
@@ -57,6 +62,11 @@ class Entry:
     def ref(self) -> DomainRef:
         guest = self.guest
         return DomainRef(self.name, self.uuid, guest.id if guest is not None else -1)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is a domain: defined, running or both."""
+        return self.row is not None or self.guest is not None
 
     @property
     def is_persistent(self) -> bool:
@@ -123,10 +133,18 @@ class DomainTable:
         self._by_uuid[entry.uuid] = entry
         self._by_name[entry.name] = entry
 
-    def remove(self, entry: Entry) -> None:
-        self._by_uuid.pop(entry.uuid, None)
-        if self._by_name.get(entry.name) is entry:
-            del self._by_name[entry.name]
+    def hold(self, entry: Entry) -> None:
+        """Keep the entry, whatever becomes of the domain, until `let_go`."""
+        entry.holds += 1
+
+    def let_go(self, entry: Entry) -> None:
+        """Undo one `hold`; an entry that is no domain any more is dropped with the last."""
+        entry.holds -= 1
+        if entry.holds == 0 and not entry.is_known:
+            if self._by_uuid.get(entry.uuid) is entry:
+                del self._by_uuid[entry.uuid]
+            if self._by_name.get(entry.name) is entry:
+                del self._by_name[entry.name]
 
     def rename(self, entry: Entry, name: str) -> None:
         del self._by_name[entry.name]
@@ -144,21 +162,23 @@ class DomainTable:
 
     # -- lookups -------------------------------------------------------------------------------
     def find(self, uuid: bytes) -> Entry | None:
+        """The entry with this UUID, even one that is only held."""
         return self._by_uuid.get(uuid)
 
     def find_name(self, name: str) -> Entry | None:
+        """The entry with this name, even one that is only held."""
         return self._by_name.get(name)
 
     def get(self, uuid: bytes) -> Entry:
         """Raises DomainNotFound; the handler appends the name that the client sent."""
         entry = self._by_uuid.get(uuid)
-        if entry is None:
+        if entry is None or not entry.is_known:
             raise DomainNotFound(f"no domain with matching uuid '{Uuid.of_bytes(uuid)}'")
         return entry
 
     def get_name(self, name: str) -> Entry:
         entry = self._by_name.get(name)
-        if entry is None:
+        if entry is None or not entry.is_known:
             raise DomainNotFound(f"no domain with matching name '{name}'")
         return entry
 
@@ -171,8 +191,10 @@ class DomainTable:
     def select(self, flags: int) -> list[Entry]:
         """The domains that `flags` (`ConnectListDomains`) let through; 0: all."""
         if not flags & List.ALL:
-            return list(self._by_uuid.values())
-        return [entry for entry in self._by_uuid.values() if _passes(entry, flags)]
+            return [entry for entry in self._by_uuid.values() if entry.is_known]
+        return [
+            entry for entry in self._by_uuid.values() if entry.is_known and _passes(entry, flags)
+        ]
 
 
 _GROUPS = (
