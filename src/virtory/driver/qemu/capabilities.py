@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PROBE_LIMIT_S: Final = 20.0
+UNKNOWN: Final = "?"
+"""Stands for the features that a model lacks where QEMU does not say which."""
+
 _CACHE_FORMAT = 1
 _SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 _VARIANTS = ("netdev_add", "blockdev-add", "chardev-add", "object-add")
@@ -302,7 +305,7 @@ def _cpu_questions(accelerator: str) -> list[dict[str, Any]]:
 def _cpus(replies: list[Any], accelerator: str) -> dict[str, Any]:
     definitions, *expansions = replies
     models = [
-        [entry["name"], sorted(set(entry.get("unavailable-features", ["?"]))),
+        [entry["name"], sorted(set(entry.get("unavailable-features", [UNKNOWN]))),
          bool(entry.get("deprecated"))]
         for entry in definitions or ()
     ]  # fmt: skip

@@ -1,6 +1,6 @@
 """QEMU's command line: the live description and its plan in, arguments out.
 
-The rule kept here: pure. The same values give the same arguments, which `tests/data/domain/*.args`
+The rule kept here: pure. The same values give the same arguments, which `tests/data/qemu/*.args`
 hold; QEMU gets descriptors, not paths, and can start nothing, raise nothing, reach no monitor but
 the daemon's.
 """
@@ -185,7 +185,7 @@ def _machine_devices(domain: Domain) -> Iterable[Item]:
         guid = str(domain.genid.uuid) if domain.genid.uuid is not None else "auto"
         yield Item("device", {"driver": "vmgenid", "guid": guid, "id": "vmgenid0"})
     if domain.features is not None and domain.features.vmcoreinfo:
-        yield Item("device", {"driver": "vmcoreinfo"})
+        yield Item("device", {"driver": "vmcoreinfo", "id": "vmcoreinfo0"})
 
 
 def _boot_indexes(domain: Domain) -> dict[tuple[str, int], int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from virtory.driver.qemu.capabilities import UNKNOWN
 from virtory.model.domain.cpu import CpuFeature, CpuModel
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def live_cpu(cpu: Cpu, capabilities: Capabilities, accelerator: str) -> Cpu:
         features.append(CpuFeature(policy="require", name="hypervisor"))
     model = capabilities.cpu_models(accelerator).get(name)
     for lacking in model.missing if model is not None else ():
-        if lacking not in named:
+        if lacking not in named and lacking != UNKNOWN:
             features.append(CpuFeature(policy="disable", name=lacking))
     return replace(
         cpu,

@@ -31,6 +31,7 @@ _BACKING_FORMAT = 0xE2792ACA
 _DATA_FILE = 0x44415441
 _INCOMPATIBLE_DATA_FILE = 1 << 2
 _LONGEST_NAME = 1023
+_LARGEST_CLUSTER = 2 << 20  # names are in the first one
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,18 +152,20 @@ class _Header:
                 "Set <driver type='raw'/> if it is a raw image.",
             )
         version, offset, length = struct.unpack_from(">IQI", head, 4)
-        if length > _LONGEST_NAME:
-            raise _refused(f"image '{path}' has a damaged header", "Check it: qemu-img check.")
+        if length > _LONGEST_NAME or offset > _LARGEST_CLUSTER:
+            raise _damaged(path)
         incompatible, header_length = 0, 72
         if version >= 3 and len(head) >= 104:
             (incompatible,) = struct.unpack_from(">Q", head, 72)
             (header_length,) = struct.unpack_from(">I", head, 100)
-        backing = os.pread(descriptor, length, offset).decode(errors="surrogateescape")
+        backing = os.fsdecode(os.pread(descriptor, length, offset))
         extensions = _extensions(os.pread(descriptor, 65536, 0), header_length)
         data_file = None
         if incompatible & _INCOMPATIBLE_DATA_FILE:
-            data_file = extensions.get(_DATA_FILE, b"").decode(errors="surrogateescape") or None
+            data_file = os.fsdecode(extensions.get(_DATA_FILE, b"")) or None
         kind = extensions.get(_BACKING_FORMAT, b"").decode(errors="replace") or None
+        if "\0" in backing or (data_file is not None and "\0" in data_file):
+            raise _damaged(path)
         return cls(backing or None, kind, data_file)
 
 
@@ -177,6 +180,10 @@ def _extensions(start: bytes, position: int) -> dict[int, bytes]:
         found[number] = start[position : position + length]
         position += (length + 7) & ~7
     return found
+
+
+def _damaged(path: str) -> ConfigUnsupported:
+    return _refused(f"image '{path}' has a damaged header", f"Check it: qemu-img check '{path}'")
 
 
 def _no_access(path: str, error: OSError) -> SystemCallFailed:

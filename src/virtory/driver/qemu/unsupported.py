@@ -68,7 +68,7 @@ def _processors(domain: Domain, capabilities: Capabilities) -> Problems:
     models = capabilities.cpu_models(accelerator)
     if cpu is not None:
         name = cpu.model.name if cpu.model is not None else None
-        if cpu.mode == "custom" and name is not None and name not in models:
+        if cpu.mode == "custom" and name is not None and models and name not in models:
             yield "/domain/cpu/model", f"{capabilities.path} has no CPU model '{name}'"
         if cpu.mode == "host-passthrough" and accelerator != "kvm":
             yield (

@@ -1,0 +1,223 @@
+"""Plans: what a start takes, chosen without taking anything."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from cases import CASES, KVM, defined, host, make_images, qcow2, qemu_7_2, text
+
+from virtory.driver.qemu.plan import Plan
+from virtory.driver.qemu.planning import UID_COUNT, prepare, variables_path
+from virtory.driver.qemu.planning_host import FIRST_UID, can_bind
+from virtory.errors import ConfigUnsupported, SystemCallFailed
+
+if TYPE_CHECKING:
+    from virtory.model.domain import Domain
+
+CAPABILITIES = qemu_7_2()
+
+
+def definition(case: str, directory: Path) -> Domain:
+    return defined(text(case, make_images(directory / "images")), CAPABILITIES)
+
+
+def planned(case: str, directory: Path, number: int = 7, **settings: object) -> Plan:
+    return prepare(definition(case, directory), host(directory, **settings), number)[1]
+
+
+def tree(directory: Path) -> set[str]:
+    return {str(path) for path in directory.rglob("*")}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_plan_survives_json(case: str, tmp_path: Path) -> None:
+    plan = planned(case, tmp_path, privileged=True)
+    assert Plan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
+
+
+def test_a_plan_of_a_newer_version_is_read_without_what_is_unknown(tmp_path: Path) -> None:
+    plan = planned("q35-cloud", tmp_path)
+    data = plan.to_json()
+    data["taps"] = ["vnet0"]
+    data["files"][0]["cache"] = "none"
+    assert Plan.from_json(data) == plan
+
+
+def test_planning_takes_nothing(tmp_path: Path) -> None:
+    domain = definition("q35-cloud", tmp_path)
+    before = tree(tmp_path)
+    prepare(domain, host(tmp_path), 1)
+    assert tree(tmp_path) == before
+
+
+def test_the_same_start_is_planned_the_same_way(tmp_path: Path) -> None:
+    assert planned("q35-devices", tmp_path) == planned("q35-devices", tmp_path)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_slots_and_purposes_are_unique(case: str, tmp_path: Path) -> None:
+    plan = planned(case, tmp_path)
+    taken = [*plan.files, *plan.listens, *plan.pairs]
+    assert len({each.slot for each in taken}) == len(taken)
+    assert len({each.purpose for each in taken}) == len(taken)
+
+
+def test_only_the_top_of_a_chain_may_be_written(tmp_path: Path) -> None:
+    plan = planned("q35-cloud", tmp_path)
+    modes = {f.purpose: (f.mode, Path(f.path).name) for f in plan.files if "disk" in f.purpose}
+    assert modes == {
+        "disk:vda:0": ("rw", "overlay.qcow2"),
+        "disk:vda:1": ("r", "base.qcow2"),
+        "disk:sda:0": ("r", "c.iso"),
+    }
+    assert [image.depth for image in plan.chain("vda")] == [0, 1]
+
+
+def test_symbolic_links_to_images_are_followed_when_planning(tmp_path: Path) -> None:
+    domain = definition("pc-small", tmp_path)
+    image = tmp_path / "images" / "a.qcow2"
+    image.rename(tmp_path / "real.qcow2")
+    image.symlink_to(tmp_path / "real.qcow2")
+    plan = prepare(domain, host(tmp_path), 1)[1]
+    assert plan.path("disk:vda:0") == str(tmp_path / "real.qcow2")
+
+
+def test_a_missing_image_is_named(tmp_path: Path) -> None:
+    domain = definition("pc-small", tmp_path)
+    (tmp_path / "images" / "a.qcow2").unlink()
+    with pytest.raises(SystemCallFailed, match=r"a\.qcow2.*No such file"):
+        prepare(domain, host(tmp_path), 1)
+
+
+def test_each_guest_of_a_root_daemon_is_a_user_of_its_own(tmp_path: Path) -> None:
+    first = planned("pc-minimal", tmp_path, 1, privileged=True)
+    second = planned("pc-minimal", tmp_path, 2, privileged=True)
+    assert (first.uid, second.uid) == (FIRST_UID + 1, FIRST_UID + 2)
+    assert first.uid == first.gid
+    assert first.groups == ()
+    late = planned("pc-minimal", tmp_path, UID_COUNT + 1, privileged=True)
+    assert late.uid == first.uid
+
+
+def test_guests_of_an_ordinary_user_are_that_user(tmp_path: Path) -> None:
+    plan = planned("pc-minimal", tmp_path)
+    assert (plan.uid, plan.gid) == (None, None)
+
+
+def test_one_user_for_all_guests_may_be_configured(tmp_path: Path) -> None:
+    plan = planned("pc-minimal", tmp_path, privileged=True, user=(64055, 994))
+    assert (plan.uid, plan.gid) == (64055, 994)
+
+
+def test_only_guests_that_use_kvm_are_in_its_group(tmp_path: Path) -> None:
+    domain = replace(definition("pc-minimal", tmp_path), type="kvm")
+    there = host(tmp_path, privileged=True, kvm_gid=104, verdict=KVM)
+    assert prepare(domain, there, 1)[1].groups == (104,)
+    assert prepare(replace(domain, type="qemu"), there, 1)[1].groups == ()
+
+
+def test_type_kvm_where_kvm_is_not_fails_with_the_verdict(tmp_path: Path) -> None:
+    domain = replace(definition("pc-minimal", tmp_path), type="kvm")
+    with pytest.raises(ConfigUnsupported, match="does not exist") as caught:
+        prepare(domain, host(tmp_path), 1)
+    assert caught.value.cure == "Run: sudo modprobe kvm_intel"
+
+
+def test_a_socket_whose_path_is_too_long_is_refused_before_it_is_bound(tmp_path: Path) -> None:
+    deep = replace(host(tmp_path), run_directory=str(tmp_path / ("d" * 100)))
+    with pytest.raises(ConfigUnsupported, match="107 bytes"):
+        prepare(definition("pc-minimal", tmp_path), deep, 1)
+
+
+def test_what_ports_print_is_kept_and_what_channels_carry_is_not(tmp_path: Path) -> None:
+    plan = planned("pc-characters", tmp_path)
+    logs = {each.purpose for each in plan.files if each.purpose.startswith("log:")}
+    assert logs == {"log:serial0", "log:serial1", "log:serial2", "log:parallel0", "log:console1",
+                    "log:console2"}  # fmt: skip
+    assert all(each.mode == "append" and each.create for each in plan.files if each.purpose in logs)
+
+
+def test_the_daemon_listens_where_the_definition_says_or_in_the_run_directory(
+    tmp_path: Path,
+) -> None:
+    plan = planned("pc-characters", tmp_path)
+    assert plan.path("char:serial0") == str(tmp_path / "images" / "s0.sock")
+    assert plan.path("char:channel0") == f"{plan.directory}/org.qemu.guest_agent.0"
+    assert plan.path("monitor") == f"{plan.directory}/monitor.sock"
+
+
+def test_firmware_is_read_and_its_variables_are_written(tmp_path: Path) -> None:
+    domain = definition("q35-uefi-secure", tmp_path)
+    live, plan = prepare(domain, host(tmp_path), 1)
+    firmware, nvram = (next(f for f in plan.files if f.purpose == p) for p in ("firmware", "nvram"))
+    assert (firmware.path, firmware.mode) == ("/usr/share/OVMF/OVMF_CODE_4M.ms.fd", "r")
+    assert (nvram.mode, nvram.create, nvram.remove) == ("rw", True, False)
+    assert nvram.path == variables_path(domain, host(tmp_path))
+    assert nvram.template == "/usr/share/OVMF/OVMF_VARS_4M.ms.fd"
+    assert live.features is not None
+    assert live.features.smm is not None
+    assert live.features.smm.state is True
+
+
+def test_passt_serves_who_asks_for_it_and_all_when_it_is_preferred(tmp_path: Path) -> None:
+    plan = planned("q35-network", tmp_path)
+    assert [helper.name for helper in plan.helpers] == ["passt-net1"]
+    assert plan.helpers[0].argv[1:] == (
+        "--foreground", "--quiet", "--fd", "{fd}", "-t", "127.0.0.1/43022:22", "-u",
+        "43100-43110:100-110",
+    )  # fmt: skip
+    all_of_them = planned("q35-network", tmp_path, prefers_passt=True)
+    assert [pair.purpose for pair in all_of_them.pairs] == ["net:net0", "net:net1", "net:net2"]
+
+
+def test_missing_helpers_are_named_with_their_cure(tmp_path: Path) -> None:
+    with pytest.raises(ConfigUnsupported, match="passt") as caught:
+        planned("q35-network", tmp_path, passt=None)
+    assert "apt install passt" in str(caught.value)
+    with pytest.raises(ConfigUnsupported, match="swtpm") as caught:
+        planned("q35-devices", tmp_path, swtpm=None)
+    assert "apt install swtpm" in str(caught.value)
+
+
+def test_the_first_free_vnc_port_is_taken(tmp_path: Path) -> None:
+    plan = planned("pc-ide-vga", tmp_path, port_is_free=lambda _, port: port >= 5903)
+    assert plan.vnc_ports == (5903,)
+
+
+def test_a_port_that_somebody_listens_on_can_not_be_bound() -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert not can_bind("127.0.0.1", port)
+    assert can_bind("127.0.0.1", 0)
+
+
+def test_sockets_into_the_guest_need_the_kernels_module(tmp_path: Path) -> None:
+    from virtory.model.domain.devices.vsock import Cid, Vsock
+
+    domain = definition("pc-minimal", tmp_path)
+    vsock = Vsock(model="virtio", cid=Cid(auto=True))
+    domain = replace(domain, devices=replace(domain.devices, vsock=vsock))
+    with pytest.raises(ConfigUnsupported, match="vhost-vsock") as caught:
+        prepare(domain, host(tmp_path), 1)
+    assert "modprobe vhost_vsock" in str(caught.value)
+    live, plan = prepare(domain, host(tmp_path, has_vsock=True), 9)
+    assert plan.cids == (1009,)
+    assert live.devices.vsock is not None
+    assert live.devices.vsock.cid is not None
+    assert live.devices.vsock.cid.address == 1009
+
+
+def test_an_external_data_file_is_opened_beside_its_image(tmp_path: Path) -> None:
+    domain = definition("pc-small", tmp_path)
+    images = tmp_path / "images"
+    (images / "a.qcow2").write_bytes(qcow2(data_file="a.data"))
+    (images / "a.data").write_bytes(bytes(512))
+    plan = prepare(domain, host(tmp_path), 1)[1]
+    assert plan.path("disk:vda:0:data") == str(images / "a.data")
+    assert plan.chain("vda")[0].data_slot == plan.slot("disk:vda:0:data")
