@@ -84,6 +84,7 @@ class Monitor:
         future: asyncio.Future[Any] = self._loop.create_future()
         if self._gone is not None:
             future.set_exception(self._gone)
+            future.exception()  # an abandoned call is no unhandled error
             return future
         serial, data = self._session.command(name, arguments)
         self._pending[serial] = (name, future)
@@ -161,6 +162,7 @@ class Monitor:
             name, future = self._pending.pop(message.serial, ("", None))
             if future is not None and not future.done():
                 future.set_exception(QmpError(message.error_class, message.description, name))
+                future.exception()  # of several sent together, only the first is told
         elif not self._greeting.done():
             self._greeting.set_result(message)
 
