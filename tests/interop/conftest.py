@@ -55,6 +55,12 @@ class Virtoryd:
 
 
 @pytest.fixture
+def virtoryd() -> type[Virtoryd]:
+    """The class of running daemons."""
+    return Virtoryd
+
+
+@pytest.fixture
 def memory_daemon() -> Iterator[Virtoryd]:
     with tempfile.TemporaryDirectory() as directory:
         daemon = Virtoryd(Path(directory), "memory", "test+unix:///default")
@@ -81,7 +87,7 @@ def virsh() -> Callable[..., tuple[int, str]]:
 
     def run(uri: str, *words: str, script: str | None = None) -> tuple[int, str]:
         done = subprocess.run(
-            [program, "-q", "-c", uri, *words],
+            [program, "-c", uri, *words],
             input=script,
             stdin=subprocess.DEVNULL if script is None else None,
             capture_output=True,
