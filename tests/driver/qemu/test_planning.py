@@ -93,6 +93,15 @@ def test_a_missing_image_is_named(tmp_path: Path) -> None:
         prepare(domain, host(tmp_path), 1)
 
 
+def test_an_optional_medium_that_is_missing_leaves_the_drive_empty(tmp_path: Path) -> None:
+    xml = text("q35-cloud", make_images(tmp_path / "images"))
+    (tmp_path / "images" / "c.iso").unlink()
+    xml = xml.replace("c.iso'/>", "c.iso' startupPolicy='optional'/>")
+    live, plan = prepare(defined(xml, CAPABILITIES), host(tmp_path), 1)
+    assert plan.chain("sda") == []
+    assert live.devices.disks[1].source is None
+
+
 def test_each_guest_of_a_root_daemon_is_a_user_of_its_own(tmp_path: Path) -> None:
     first = planned("pc-minimal", tmp_path, 1, privileged=True)
     second = planned("pc-minimal", tmp_path, 2, privileged=True)

@@ -70,8 +70,10 @@ def with_terminals(live: Domain, terminals: Mapping[str, str]) -> Domain:
 
 def _disk(disk: Disk, plan: Plan) -> Disk:
     images = plan.chain(disk.target.dev)
-    if not images or disk.source is None:
+    if disk.source is None:
         return disk
+    if not images:  # an optional medium that is not there
+        return replace(disk, source=None, backing_store=None)
     source = replace(disk.source, index=images[0].index)
     return replace(disk, source=source, backing_store=_below(images[1:]))
 

@@ -175,8 +175,10 @@ class _Planner:
     def _disk(self, disk: Disk) -> None:
         source = disk.source
         path = (source.file or source.dev) if source is not None else None
-        if path is None:
+        if source is None or path is None:
             return
+        if source.startup_policy == "optional" and not os.path.exists(path):
+            return  # then the drive is empty
         image_format = (disk.driver.type if disk.driver is not None else None) or "raw"
         target = disk.target.dev
         for depth, link in enumerate(chain(path, image_format, disk.backing_store)):
