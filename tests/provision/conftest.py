@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import struct
+from typing import TYPE_CHECKING
 
 import pytest
 
 from virtory.provision.images import DISK, Image, ImageStore
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path

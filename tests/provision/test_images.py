@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.provision.conftest import add, machine_on, qcow2
 
 from virtory.provision.errors import BadImage, ImageInUse, ImageNotFound
 from virtory.provision.images import DISK, ENTRY, Image, ImageStore
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from multiprocessing.synchronize import Event
+    from pathlib import Path
 
 
 def test_an_added_image_is_found_by_name_and_by_alias(store: ImageStore) -> None:

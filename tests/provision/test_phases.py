@@ -87,10 +87,19 @@ def test_nothing_is_reported_after_the_end() -> None:
 
 
 def test_an_image_without_a_seed_reader_skips_that_phase() -> None:
-    tracker = Tracker(without=frozenset({Phase.CLOUD_INIT}))
+    tracker = Tracker(without={Phase.CLOUD_INIT: "it has none"})
     reports = tracker.over(1.0, Phase.SSH, "SSH-2.0-x")
     assert ended(reports)[-1] == (Phase.CLOUD_INIT, State.SKIPPED)
+    assert reports[-1].evidence == "it has none"
     assert tracker.finished
+
+
+def test_a_kernel_that_qemu_loads_needs_no_firmware_even_after_a_reboot() -> None:
+    tracker = Tracker(without={Phase.FIRMWARE: "QEMU loads it"})
+    reports = tracker.feed(1.0, TINY)
+    assert (Phase.FIRMWARE, State.SKIPPED) in ended(reports)
+    reports = tracker.rebooted(2.0)
+    assert tracker.phase is Phase.KERNEL and reports[0].evidence == "the guest reboots"
 
 
 def test_silence_is_a_stall_that_names_the_phase_and_is_repeated_ever_less_often() -> None:

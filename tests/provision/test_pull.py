@@ -9,6 +9,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.provision.conftest import qcow2
@@ -16,12 +17,12 @@ from tests.provision.conftest import qcow2
 from virtory.provision.download import download
 from virtory.provision.errors import BadImage, DownloadFailed, ImageInUse
 from virtory.provision.pull import guess_user, name_of, pull
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from virtory.provision.steps import Step
-    from virtory.provision.images import ImageStore
     from pathlib import Path
+
+    from virtory.provision.images import ImageStore
+    from virtory.provision.steps import Step
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.provision.conftest import qcow2
 
 from virtory.provision.errors import BadImage
 from virtory.provision.qcow2 import backing_file, check_harmless, detect, virtual_size
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,6 +7,7 @@ import json
 import shutil
 import stat
 import subprocess
+from typing import TYPE_CHECKING
 
 import pycdlib
 import pytest
@@ -15,7 +16,6 @@ from virtory.errors import InvalidArgument
 from virtory.provision import tiny
 from virtory.provision.keys import HostKey, new_host_key
 from virtory.provision.seed import NO_USER_DATA, Seed, read_user_data
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -122,7 +122,7 @@ def _devices(order: Order, manifest: Manifest, choice: Choice):  # type: ignore[
     from virtory.model.domain.devices.console import Console, ConsoleTarget
     from virtory.model.domain.devices.disk import Disk, DiskDriver, Source, Target
     from virtory.model.domain.devices.graphics import Graphics, Listen
-    from virtory.model.domain.devices.interface import Interface, InterfaceMac
+    from virtory.model.domain.devices.interface import Backend, Interface, InterfaceMac
     from virtory.model.domain.devices.panic import Panic
     from virtory.model.domain.devices.rng import Rng, RngBackend
     from virtory.model.domain.devices.serial import Serial, SerialTarget
@@ -151,6 +151,9 @@ def _devices(order: Order, manifest: Manifest, choice: Choice):  # type: ignore[
                 mac=InterfaceMac(address=Mac.parse(choice.mac)),
                 model="virtio",
                 port_forwards=_forwards(order, manifest),
+                # QEMU's own: it needs no other program, no default route of the host, and reaches
+                # a guest whose network is not up yet as soon as it is.
+                backend=Backend(type="default"),
             ),
         ),
         serials=(Serial(type="pty", target=SerialTarget(type="isa-serial", port=0)),),

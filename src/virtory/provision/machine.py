@@ -194,10 +194,11 @@ async def _chosen(
         host_key="",
         instance=instance,
         cloud_init=image.cloud_init,
+        direct=_boots_directly(order, image, kvm),
     )
     choice = Choice(
         kvm=kvm,
-        direct=_boots_directly(order, image, kvm),
+        direct=manifest.direct,
         uuid=instance,
         mac=_mac(instance),
         serial=f"ds=nocloud;i={instance};h={order.guest_hostname}",

@@ -28,6 +28,7 @@ class Manifest:
         host_key: the machine's public host key, known before it ever boots.
         instance: cloud-init's instance-id.
         cloud_init: "full" (Debian's), or "minimal" (the tiny image's own reader).
+        direct: QEMU loads the kernel, without a boot loader.
     """
 
     image: str
@@ -40,6 +41,7 @@ class Manifest:
     host_key: str
     instance: str
     cloud_init: str = "full"
+    direct: bool = False
 
     @property
     def known_hosts(self) -> Path:
@@ -50,7 +52,8 @@ class Manifest:
         from lxml import etree
 
         root = etree.Element(_tag("machine"), nsmap={PREFIX: NAMESPACE})
-        etree.SubElement(root, _tag("image"), name=self.image)
+        boot = "direct" if self.direct else "disk"
+        etree.SubElement(root, _tag("image"), name=self.image, boot=boot)
         ssh = etree.SubElement(
             root, _tag("ssh"), user=self.user, host=self.host, port=str(self.port)
         )
@@ -61,6 +64,7 @@ class Manifest:
         files = etree.SubElement(root, _tag("files"), directory=str(self.directory))
         for name in self.files:
             etree.SubElement(files, _tag("file"), name=name)
+        etree.indent(root)
         return etree.tostring(root, encoding="unicode")
 
     @classmethod
@@ -78,6 +82,7 @@ class Manifest:
             key = ssh.get("key")
             return cls(
                 image=_child(root, "image").attrib["name"],
+                direct=_child(root, "image").get("boot") == "direct",
                 directory=Path(files.attrib["directory"]),
                 files=names,
                 user=ssh.attrib["user"],
@@ -109,7 +114,8 @@ def _tag(name: str) -> str:
 
 
 def _child(parent: Any, name: str) -> Any:
-    found = parent.find(_tag(name))
+    # Daemons may hand out the element without its namespace, as libvirtd does.
+    found = parent.find(f"{{*}}{name}")
     if found is None:
         raise KeyError(f"no <{name}>")
     return found

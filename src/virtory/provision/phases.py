@@ -9,9 +9,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from virtory.provision.stalls import find
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CONSOLE_LINES = 20
 _ANSI = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07]*\x07|[()][A-Z0-9]|[=>c78])|[\x00\x08\r]")
@@ -97,14 +101,14 @@ class Tracker:
     """Follows one machine; give it what happens and when (seconds since power-on).
 
     `until` is the last phase of interest: when it is over, `finished` is True. Phases in `without`
-    are reported as SKIPPED when their turn comes.
+    are reported as SKIPPED when their turn comes, for the reason given.
     """
 
     def __init__(
         self,
         *,
         until: Phase = Phase.CLOUD_INIT,
-        without: frozenset[Phase] = frozenset(),
+        without: Mapping[Phase, str] = MappingProxyType({}),
         stall_s: float = 60.0,
     ) -> None:
         self.until = until
@@ -184,7 +188,8 @@ class Tracker:
         if self.finished or _ORDER.index(self.phase) <= _ORDER.index(Phase.KERNEL):
             return []
         self._alive(now)
-        self.phase, self._began, self._early = Phase.FIRMWARE, now, {}
+        first = Phase.KERNEL if Phase.FIRMWARE in self._without else Phase.FIRMWARE
+        self.phase, self._began, self._early = first, now, {}
         return [self._report(State.RUNNING, now, "the guest reboots")]
 
     def tick(self, now: float) -> list[Progress]:
@@ -241,7 +246,7 @@ class Tracker:
         self.phase = _ORDER[_ORDER.index(self.phase) + 1]
         self._began = now
         if self.phase in self._without:
-            return reports + self._next(now, State.SKIPPED, "this image has none")
+            return reports + self._next(now, State.SKIPPED, self._without[self.phase])
         reports.append(self._report(State.RUNNING, now, ""))
         early = self._early.pop(self.phase, None)
         if early is not None:

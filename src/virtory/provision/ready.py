@@ -42,8 +42,7 @@ async def watch(
     of life, then after each doubling, and at once for a console line that is known to mean trouble;
     the wait goes on. Breaking out of the loop or cancelling leaves the machine as it is.
     """
-    without = {Phase.CLOUD_INIT} if machine.manifest.cloud_init == "none" else set()
-    tracker = Tracker(until=until, without=frozenset(without), stall_s=stall_s)
+    tracker = Tracker(until=until, without=_without(machine.manifest), stall_s=stall_s)
     loop = asyncio.get_running_loop()
     started = loop.time()
     for report in tracker.begin(0.0):
@@ -66,6 +65,15 @@ async def watch(
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _without(manifest: Manifest) -> dict[Phase, str]:
+    skipped = {}
+    if manifest.direct:
+        skipped[Phase.FIRMWARE] = "QEMU loads the kernel itself"
+    if manifest.cloud_init == "none":
+        skipped[Phase.CLOUD_INIT] = "this image reads no seed"
+    return skipped
 
 
 async def _next(
