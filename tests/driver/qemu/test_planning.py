@@ -14,6 +14,7 @@ from virtory.driver.qemu.plan import Plan
 from virtory.driver.qemu.planning import UID_COUNT, prepare, variables_path
 from virtory.driver.qemu.planning_host import FIRST_UID, can_bind
 from virtory.errors import ConfigUnsupported, SystemCallFailed
+from virtory.model.domain import format_domain
 
 if TYPE_CHECKING:
     from virtory.model.domain import Domain
@@ -157,6 +158,13 @@ def test_the_daemon_listens_where_the_definition_says_or_in_the_run_directory(
     assert plan.path("char:serial0") == str(tmp_path / "images" / "s0.sock")
     assert plan.path("char:channel0") == f"{plan.directory}/org.qemu.guest_agent.0"
     assert plan.path("monitor") == f"{plan.directory}/monitor.sock"
+
+
+def test_sockets_of_an_earlier_run_in_a_pasted_description_are_chosen_anew(tmp_path: Path) -> None:
+    live, first = prepare(definition("q35-cloud", tmp_path), host(tmp_path), 7)
+    _, again = prepare(defined(format_domain(live), CAPABILITIES), host(tmp_path), 8)
+    assert first.path("char:channel0") != again.path("char:channel0")
+    assert str(again.path("char:channel0")).startswith(again.directory)
 
 
 def test_firmware_is_read_and_its_variables_are_written(tmp_path: Path) -> None:

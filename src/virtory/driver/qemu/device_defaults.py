@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from virtory.driver.qemu.capabilities import Capabilities
     from virtory.model.domain import Devices
+    from virtory.model.domain.devices.channel import Channel
 
 D = TypeVar("D")
 
@@ -49,6 +50,7 @@ def with_device_defaults(devices: Devices, machine: str, capabilities: Capabilit
         "serials": serials,
         "consoles": consoles,
         "parallels": _numbered_parallels(devices),
+        "channels": tuple(_channel(each) for each in devices.channels),
         "inputs": _inputs(devices.inputs, kind),
         "graphics": tuple(_graphics(each) for each in devices.graphics),
         "audios": devices.audios or (Audio(id=1, type="none"),),
@@ -216,6 +218,14 @@ def _serial(serial: Serial, number: int) -> Serial:
     port = number if target.port is None else target.port
     model: Any = target.model or _SERIAL_MODEL.get(kind)
     return replace(serial, target=replace(target, type=kind, port=port, model=model))
+
+
+def _channel(channel: Channel) -> Channel:
+    """A socket whose place is left to us has no source."""
+    source = channel.source
+    if channel.type != "unix" or source is None or source.path or source.mode == "connect":
+        return channel
+    return replace(channel, sources=())
 
 
 def _numbered_parallels(devices: Devices) -> tuple[Any, ...]:

@@ -151,6 +151,11 @@ class _Planner:
             )
         self.listens.append(Listen(self._slot(), path, purpose))
 
+    def _own(self, path: str | None) -> str | None:
+        """A path of the user's; one of an earlier run of ours, in a pasted live XML, is none."""
+        ours = path is not None and path.startswith(self.host.run_directory + "/")
+        return None if ours else path
+
     def _firmware(self) -> None:
         loader, nvram = self.domain.os.loader, self.domain.os.nvram
         if loader is None or loader.path is None or loader.type != "pflash":
@@ -210,7 +215,7 @@ class _Planner:
             alias, source = device.alias or "", device.source
             mode = source.mode if source is not None else None
             if device.type == "unix" and mode != "connect":
-                given = source.path if source is not None else None
+                given = self._own(source.path if source is not None else None)
                 self._listen(f"char:{alias}", given or _socket_name(device, alias))
             elif device.type == "file" and source is not None and source.path:
                 self._open(source.path, "append", f"char:{alias}", create=True)
@@ -276,7 +281,8 @@ class _Planner:
             port = 0
             if graphics.type == "vnc" and listen is not None:
                 if listen.type == "socket":
-                    self._listen(f"vnc:{number}", listen.socket or f"vnc{number}.sock")
+                    given = self._own(listen.socket)
+                    self._listen(f"vnc:{number}", given or f"vnc{number}.sock")
                 elif listen.type in ("address", "network"):
                     port = self._port(graphics.port, listen.address or "127.0.0.1", ports)
             ports.append(port)
