@@ -45,8 +45,8 @@ def qemu_7_2() -> Capabilities:
     return Capabilities(json.loads((DATA / "capabilities-7.2.json").read_text()))
 
 
-def host(directory: Path, **settings: object) -> Host:
-    """A host without KVM, with all helpers, where every port is free."""
+def host(**settings: object) -> Host:
+    """A host without KVM, with all helpers, where every port is free; nothing is made there."""
     fields: dict[str, object] = {
         "firmware": OVMF,
         "passt": "/usr/bin/passt",
@@ -54,7 +54,7 @@ def host(directory: Path, **settings: object) -> Host:
         "verdict": NO_KVM,
         **settings,
     }
-    return Host(str(directory / "run"), str(directory / "state"), **fields)  # type: ignore[arg-type]
+    return Host("/run/virtory/qemu", "/var/lib/virtory", **fields)  # type: ignore[arg-type]
 
 
 def text(case: str, images: Path) -> str:

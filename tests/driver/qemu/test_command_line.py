@@ -25,7 +25,7 @@ CAPABILITIES = qemu_7_2()
 def prepared(case: str, directory: Path, **settings: object) -> tuple[Domain, Plan]:
     images = make_images(directory / "images")
     definition = defined(text(case, images), CAPABILITIES)
-    live, plan = prepare(definition, host(directory, **settings), 7)
+    live, plan = prepare(definition, host(**settings), 7)
     return with_cpu(live, CAPABILITIES, plan.accelerator), plan
 
 
@@ -49,7 +49,7 @@ def test_the_live_description_is_the_expected_one(
 ) -> None:
     live, _ = prepared(case, tmp_path, privileged=True)
     shown = format_domain(live).replace(str(tmp_path / "images"), "@IMAGES@")
-    compared(DATA / f"{case}.live.xml", shown.replace(str(tmp_path), "@HOST@"), regenerate)
+    compared(DATA / f"{case}.live.xml", shown, regenerate)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -103,7 +103,7 @@ def test_a_kernel_that_the_guests_user_can_not_read_is_handed_over(tmp_path: Pat
 def test_commas_in_names_do_not_break_out_of_their_option(tmp_path: Path) -> None:
     images = make_images(tmp_path / "images")
     xml = text("pc-minimal", images).replace("<name>pc-minimal<", "<name>a,debug=on<")
-    live, plan = prepare(defined(xml, CAPABILITIES), host(tmp_path), 1)
+    live, plan = prepare(defined(xml, CAPABILITIES), host(), 1)
     assert "guest=a,,debug=on,debug-threads=on" in command_line(live, plan, CAPABILITIES)
 
 

@@ -27,7 +27,7 @@ def definition(case: str, directory: Path) -> Domain:
 
 
 def planned(case: str, directory: Path, number: int = 7, **settings: object) -> Plan:
-    return prepare(definition(case, directory), host(directory, **settings), number)[1]
+    return prepare(definition(case, directory), host(**settings), number)[1]
 
 
 def tree(directory: Path) -> set[str]:
@@ -51,7 +51,7 @@ def test_a_plan_of_a_newer_version_is_read_without_what_is_unknown(tmp_path: Pat
 def test_planning_takes_nothing(tmp_path: Path) -> None:
     domain = definition("q35-cloud", tmp_path)
     before = tree(tmp_path)
-    prepare(domain, host(tmp_path), 1)
+    prepare(domain, host(), 1)
     assert tree(tmp_path) == before
 
 
@@ -83,7 +83,7 @@ def test_symbolic_links_to_images_are_followed_when_planning(tmp_path: Path) -> 
     image = tmp_path / "images" / "a.qcow2"
     image.rename(tmp_path / "real.qcow2")
     image.symlink_to(tmp_path / "real.qcow2")
-    plan = prepare(domain, host(tmp_path), 1)[1]
+    plan = prepare(domain, host(), 1)[1]
     assert plan.path("disk:vda:0") == str(tmp_path / "real.qcow2")
 
 
@@ -91,14 +91,14 @@ def test_a_missing_image_is_named(tmp_path: Path) -> None:
     domain = definition("pc-small", tmp_path)
     (tmp_path / "images" / "a.qcow2").unlink()
     with pytest.raises(SystemCallFailed, match=r"a\.qcow2.*No such file"):
-        prepare(domain, host(tmp_path), 1)
+        prepare(domain, host(), 1)
 
 
 def test_an_optional_medium_that_is_missing_leaves_the_drive_empty(tmp_path: Path) -> None:
     xml = text("q35-cloud", make_images(tmp_path / "images"))
     (tmp_path / "images" / "c.iso").unlink()
     xml = xml.replace("c.iso'/>", "c.iso' startupPolicy='optional'/>")
-    live, plan = prepare(defined(xml, CAPABILITIES), host(tmp_path), 1)
+    live, plan = prepare(defined(xml, CAPABILITIES), host(), 1)
     assert plan.chain("sda") == []
     assert live.devices.disks[1].source is None
 
@@ -125,7 +125,7 @@ def test_one_user_for_all_guests_may_be_configured(tmp_path: Path) -> None:
 
 def test_only_guests_that_use_kvm_are_in_its_group(tmp_path: Path) -> None:
     domain = replace(definition("pc-minimal", tmp_path), type="kvm")
-    there = host(tmp_path, privileged=True, kvm_gid=104, verdict=KVM)
+    there = host(privileged=True, kvm_gid=104, verdict=KVM)
     assert prepare(domain, there, 1)[1].groups == (104,)
     assert prepare(replace(domain, type="qemu"), there, 1)[1].groups == ()
 
@@ -133,12 +133,12 @@ def test_only_guests_that_use_kvm_are_in_its_group(tmp_path: Path) -> None:
 def test_type_kvm_where_kvm_is_not_fails_with_the_verdict(tmp_path: Path) -> None:
     domain = replace(definition("pc-minimal", tmp_path), type="kvm")
     with pytest.raises(ConfigUnsupported, match="does not exist") as caught:
-        prepare(domain, host(tmp_path), 1)
+        prepare(domain, host(), 1)
     assert caught.value.cure == "Run: sudo modprobe kvm_intel"
 
 
 def test_a_socket_whose_path_is_too_long_is_refused_before_it_is_bound(tmp_path: Path) -> None:
-    deep = replace(host(tmp_path), run_directory=str(tmp_path / ("d" * 100)))
+    deep = replace(host(), run_directory=str(tmp_path / ("d" * 100)))
     with pytest.raises(ConfigUnsupported, match="107 bytes"):
         prepare(definition("pc-minimal", tmp_path), deep, 1)
 
@@ -161,19 +161,19 @@ def test_the_daemon_listens_where_the_definition_says_or_in_the_run_directory(
 
 
 def test_sockets_of_an_earlier_run_in_a_pasted_description_are_chosen_anew(tmp_path: Path) -> None:
-    live, first = prepare(definition("q35-cloud", tmp_path), host(tmp_path), 7)
-    _, again = prepare(defined(format_domain(live), CAPABILITIES), host(tmp_path), 8)
+    live, first = prepare(definition("q35-cloud", tmp_path), host(), 7)
+    _, again = prepare(defined(format_domain(live), CAPABILITIES), host(), 8)
     assert first.path("char:channel0") != again.path("char:channel0")
     assert str(again.path("char:channel0")).startswith(again.directory)
 
 
 def test_firmware_is_read_and_its_variables_are_written(tmp_path: Path) -> None:
     domain = definition("q35-uefi-secure", tmp_path)
-    live, plan = prepare(domain, host(tmp_path), 1)
+    live, plan = prepare(domain, host(), 1)
     firmware, nvram = (next(f for f in plan.files if f.purpose == p) for p in ("firmware", "nvram"))
     assert (firmware.path, firmware.mode) == ("/usr/share/OVMF/OVMF_CODE_4M.ms.fd", "r")
     assert (nvram.mode, nvram.create, nvram.remove) == ("rw", True, False)
-    assert nvram.path == variables_path(domain, host(tmp_path))
+    assert nvram.path == variables_path(domain, host())
     assert nvram.template == "/usr/share/OVMF/OVMF_VARS_4M.ms.fd"
     assert live.features is not None
     assert live.features.smm is not None
@@ -221,9 +221,9 @@ def test_sockets_into_the_guest_need_the_kernels_module(tmp_path: Path) -> None:
     vsock = Vsock(model="virtio", cid=Cid(auto=True))
     domain = replace(domain, devices=replace(domain.devices, vsock=vsock))
     with pytest.raises(ConfigUnsupported, match="vhost-vsock") as caught:
-        prepare(domain, host(tmp_path), 1)
+        prepare(domain, host(), 1)
     assert "modprobe vhost_vsock" in str(caught.value)
-    live, plan = prepare(domain, host(tmp_path, has_vsock=True), 9)
+    live, plan = prepare(domain, host(has_vsock=True), 9)
     assert plan.cids == (1009,)
     assert live.devices.vsock is not None
     assert live.devices.vsock.cid is not None
@@ -235,6 +235,6 @@ def test_an_external_data_file_is_opened_beside_its_image(tmp_path: Path) -> Non
     images = tmp_path / "images"
     (images / "a.qcow2").write_bytes(qcow2(data_file="a.data"))
     (images / "a.data").write_bytes(bytes(512))
-    plan = prepare(domain, host(tmp_path), 1)[1]
+    plan = prepare(domain, host(), 1)[1]
     assert plan.path("disk:vda:0:data") == str(images / "a.data")
     assert plan.chain("vda")[0].data_slot == plan.slot("disk:vda:0:data")
