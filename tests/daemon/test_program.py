@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SOURCE = Path(virtory.__file__).parents[1]
+SEARCHED = os.pathsep.join([str(SOURCE), os.environ.get("PYTHONPATH", "")])
 DAEMON = [sys.executable, "-m", "virtory.daemon.main"]
 
 
@@ -39,7 +40,7 @@ class Program:
         ready, theirs = os.pipe()
         self.process = subprocess.Popen(
             [*DAEMON, "--driver", "memory", "--ready-fd", str(theirs), *arguments],
-            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCE), **environment},
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": SEARCHED, **environment},
             pass_fds=[theirs],
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -73,7 +74,8 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Program]]:
     for program in programs:
         if program.process.poll() is None:
             program.process.kill()
-            program.process.communicate()
+        program.process.wait()
+        program.process.stderr.close()
 
 
 def ask(path: Path | str) -> Any:
@@ -125,7 +127,7 @@ def test_it_serves_sockets_that_were_passed_to_it(start: Any, tmp_path: Path) ->
         )
         process = subprocess.Popen(
             [sys.executable, str(program), "--driver", "memory", "--state", str(tmp_path)],
-            env={"PYTHONPATH": str(SOURCE)},
+            env={"PYTHONPATH": SEARCHED},
             pass_fds=[listening.fileno(), 3] if listening.fileno() != 3 else [3],
             close_fds=True,
         )
@@ -196,6 +198,21 @@ def test_killed_it_can_be_started_again(start: Any) -> None:
     assert ask(second.socket).pid == second.process.pid
 
 
+def test_a_living_libvirtd_keeps_its_sockets(start: Any, tmp_path: Path) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root's daemon would listen in the system's own directory")
+    (tmp_path / "libvirt").mkdir()
+    with socket.socket(socket.AF_UNIX) as libvirtd:
+        libvirtd.bind(str(tmp_path / "libvirt" / "libvirt-sock"))
+        libvirtd.listen()
+        program = start("--libvirt-sockets", XDG_RUNTIME_DIR=str(tmp_path))
+        assert not program.ready
+        status, errors = program.end()
+    assert status == 1
+    assert "libvirt-sock': another process listens there; stop libvirtd" in errors
+    assert not program.socket.exists()
+
+
 def test_libvirts_clients_find_a_users_daemon(start: Any, tmp_path: Path) -> None:
     if os.geteuid() == 0:
         pytest.skip("root's daemon would listen in the system's own directory")
@@ -213,7 +230,7 @@ def test_only_its_owner_can_connect_to_a_private_daemon(start: Any) -> None:
 def test_its_version_is_the_packages() -> None:
     done = subprocess.run(
         [*DAEMON, "--version"],
-        env={"PYTHONPATH": str(SOURCE)},
+        env={"PYTHONPATH": SEARCHED},
         capture_output=True,
         text=True,
         check=True,

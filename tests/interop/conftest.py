@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SOURCE = Path(virtory.__file__).parents[1]
+SEARCHED = os.pathsep.join([str(SOURCE), os.environ.get("PYTHONPATH", "")])
 SYSTEM_PYTHON = shutil.which("python3", path="/usr/bin:/bin")
 
 
@@ -37,7 +38,7 @@ class Virtoryd:
                     *("--state", str(directory / "state"), "--socket", str(self.socket)),
                     *("--ready-fd", str(theirs), *arguments),
                 ],
-                env={**os.environ, "PYTHONPATH": str(SOURCE)},
+                env={**os.environ, "PYTHONPATH": SEARCHED},
                 pass_fds=[theirs],
                 stderr=errors,
                 stdin=subprocess.DEVNULL,

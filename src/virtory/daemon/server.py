@@ -158,10 +158,19 @@ class Server:
         own = [] if passed else [(places.socket, False)]
         if places.read_only_socket and not passed:
             own.append((places.read_only_socket, True))
-        for path, read_only in own + places.libvirt_sockets:
-            mode, gid = self._permissions(read_only)
-            _make_directory(os.path.dirname(path), 0o755 if places.privileged else 0o700)
-            (reading if read_only else writing).listen(path, mode=mode, gid=gid)
+        for path, read_only in own:
+            self._listen_on(path, reading if read_only else writing, read_only, places)
+        for path, read_only in places.libvirt_sockets:
+            try:
+                self._listen_on(path, reading if read_only else writing, read_only, places)
+            except SystemCallFailed as error:
+                error.cure = "stop libvirtd and its sockets, or do without --libvirt-sockets"
+                raise
+
+    def _listen_on(self, path: str, listener: Listener, read_only: bool, places: Places) -> None:
+        mode, gid = self._permissions(read_only)
+        _make_directory(os.path.dirname(path), 0o755 if places.privileged else 0o700)
+        listener.listen(path, mode=mode, gid=gid)
 
     def _permissions(self, read_only: bool) -> tuple[int, int]:
         """Mode and group of a socket: a private instance's belong to its user alone."""
