@@ -176,7 +176,7 @@ def _boot_files(archive: Path, work: Path, place: Path) -> str:
                 or ("/modules/" in name and ".ko" in name)
                 or name.endswith("bin/busybox")
             ):
-                tar.extract(member, tree, filter="data")
+                extract(tar, member, tree)
     (image,) = (tree / "boot").glob("vmlinuz-*")
     release = image.name.removeprefix("vmlinuz-")
     content = image.read_bytes()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from virtory.provision.errors import BuildFailed
 from virtory.provision.programs import run
+from virtory.provision.unpacking import extract
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -87,7 +88,7 @@ def unpack(package: Path, target: Path, wanted: Callable[[str], bool]) -> list[s
             for member in archive:
                 name = member.name.removeprefix("./")
                 if name and (member.isreg() or member.issym()) and wanted(name):
-                    archive.extract(member, target, filter="tar")
+                    extract(archive, member, target)
                     names.append(name)
     if process.returncode:
         raise BuildFailed(f"the package {package.name} can not be unpacked; it may be damaged")

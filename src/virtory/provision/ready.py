@@ -26,7 +26,7 @@ PROBE_EVERY_S = 1.0
 PROBE_AT_MOST_EVERY_S = 0.25
 PROBE_FOR_S = 8.0
 MOST_PROBES = 8
-ASK_AFTER_S = 5.0
+ASK_AFTER_S = 30.0
 HISTORY = 1 << 18
 _STOPPED, _CRASHED = 5, 8
 
@@ -103,6 +103,7 @@ class _Watcher:
         self._tracker = tracker
         self._signals = signals
         self._spoke = asyncio.Event()
+        self._quiet = True
 
     def start(self, events: Any) -> list[asyncio.Task[None]]:
         """The running tasks; the caller cancels them."""
@@ -127,6 +128,7 @@ class _Watcher:
 
     def _heard(self, data: bytes) -> None:
         if data:
+            self._quiet = False
             self._spoke.set()
             self._signals.put_nowait(_fed(data))
 
@@ -200,10 +202,14 @@ class _Watcher:
             self._spoke.clear()
 
     async def _seed(self) -> None:
-        """Where the console does not say that cloud-init is done, its result file does."""
+        """Where the console does not say that cloud-init is done, its result file does.
+
+        Logging in costs the guest time, so it is asked only after a long silence.
+        """
         while True:
+            self._quiet = True
             await asyncio.sleep(ASK_AFTER_S)
-            if self._tracker.phase is Phase.CLOUD_INIT:
+            if self._quiet and self._tracker.phase is Phase.CLOUD_INIT:
                 found = await cloud_init_result(self._machine.manifest)
                 if found is not None:
                     self._signals.put_nowait(_over(Phase.CLOUD_INIT, found))
