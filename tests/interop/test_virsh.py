@@ -93,7 +93,7 @@ def transcript(virsh: Any, uri: str, directory: Path) -> dict[str, str]:
         f"echo @{number}\n{line.replace('vm.xml', str(directory / 'vm.xml'))}\n"
         for number, line in enumerate(lines)
     )
-    _, printed = virsh(uri, script=f"{script}echo @end\n")
+    _, printed = virsh(uri, "-q", script=f"{script}echo @end\n")
     answers = re.split(r"@(?:\d+|end)\n", printed)[1:]
     assert len(answers) == len(lines) + 1
     return {f"{n}: {line}": answers[n] for n, line in enumerate(lines)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from virtory.daemon.dispatch import serves
-from virtory.errors import FROM_RPC, InternalError, UnsupportedFlags, VirtoryError
+from virtory.errors import FROM_RPC, InternalError, VirtoryError
 from virtory.model.flags import ConnectListDomains
 from virtory.wire.remote import auth, connect, domain
 
@@ -41,8 +41,7 @@ def supports_feature(
 def connect_open(peer: Peer, args: connect.ConnectOpenArgs) -> None:
     if peer.uri is not None:
         raise InternalError("connection already open", domain=FROM_RPC)
-    if args.flags & ~_OPEN_READ_ONLY:
-        raise UnsupportedFlags(args.flags & ~_OPEN_READ_ONLY, "virConnectOpen")
+    # The other bits are the C library's notes to itself on how it found the socket.
     peer.uri = _opened(args.name or peer.driver.connect.uri, peer.driver.connect.uri)
     peer.read_only = peer.read_only or bool(args.flags & _OPEN_READ_ONLY)
 
