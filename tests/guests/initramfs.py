@@ -30,6 +30,7 @@ busybox mount -t devtmpfs dev /dev
 busybox mount -t proc proc /proc
 busybox mount -t sysfs sys /sys
 busybox --install -s /bin
+busybox ln -s /bin /sbin
 for module in $(cat /modules/order); do insmod /modules/$module; done
 acpid -c /etc/acpi -l /dev/null
 for port in /sys/class/virtio-ports/*; do
@@ -39,6 +40,11 @@ for port in /sys/class/virtio-ports/*; do
 done
 echo GUEST-UP > /dev/ttyS0
 while :; do setsid cttyhack sh < /dev/ttyS0 > /dev/ttyS0 2>&1; done
+"""
+
+# What the agent runs for guest-shutdown: `/sbin/shutdown -h -P +0 TEXT`, with -r for a reboot.
+_SHUTDOWN = b"""#!/bin/busybox sh
+case "$*" in *-r*) busybox reboot -f;; *) busybox poweroff -f;; esac
 """
 
 
@@ -68,6 +74,7 @@ def build(target: Path) -> None:
         archive.file(f"modules/{module.name}", module.read_bytes(), 0o644)
     archive.file("modules/order", "\n".join(module.name for module in order).encode(), 0o644)
     archive.file("etc/acpi/PWRF/00000080", b"#!/bin/busybox sh\nbusybox poweroff -f\n", 0o755)
+    archive.file("bin/shutdown", _SHUTDOWN, 0o755)
     archive.file("init", _INIT.encode(), 0o755)
     target.write_bytes(gzip.compress(archive.finish(), 1))
 

@@ -96,9 +96,8 @@ async def test_a_console_that_floods_does_not_fill_the_disk(driver, linux, boot,
             file.write(bytes(LOG_LIMIT // 8))
             file.flush()
             await asyncio.sleep(0)
-    async with asyncio.timeout(20):
-        while log.stat().st_size > LOG_LIMIT:
-            await asyncio.sleep(0.01)
+    # inotify told the driver with the last write; what it then does is done before its next call.
+    await driver.domain.console_history(uuid, None, 1)
     kept = sum(path.stat().st_size for path in log.parent.glob("serial0.log*"))
     assert kept <= 2 * LOG_LIMIT
     await stream.write(b"echo af''ter\n")

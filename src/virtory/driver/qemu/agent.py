@@ -107,6 +107,7 @@ class Agent:
                     stream = JsonStream(ANSWER_LIMIT)
                     reply = await self._exchange(peer, text.encode() + b"\n", stream)
             except (TimeoutError, OSError):
+                self._drop(peer)
                 return  # silence, or a guest already on its way down
             except QmpBroken as error:
                 self._drop(peer)

@@ -190,13 +190,15 @@ async def _raw(guest: Guest, command: str) -> str:
             raise InternalError(f"cannot parse json {command}: {error}") from None
     if not isinstance(message, dict) or not isinstance(message.get("execute"), str):
         raise InvalidArgument("a monitor command is an object with 'execute'")
-    assert guest.monitor is not None
+    monitor = guest.met()
     identity = message.get("id", f"virtory-{time.monotonic_ns()}")
     try:
-        value = await guest.monitor.execute(message["execute"], message.get("arguments"))
+        value = await monitor.execute(message["execute"], message.get("arguments"))
     except QmpError as error:
         told: dict[str, Any] = {"class": error.error_class, "desc": error.description}
         return json.dumps({"id": identity, "error": told}, separators=(",", ":"))
+    except MonitorGone:
+        raise OperationFailed("domain is no longer running") from None
     return json.dumps({"return": value, "id": identity}, separators=(",", ":"))
 
 

@@ -80,7 +80,11 @@ class DomainDefinitions(Part):
             raise InvalidArgument("flags KEEP_NVRAM and NVRAM are mutually exclusive")
         if row.managed_save and not flags & DomainUndefine.MANAGED_SAVE:
             raise OperationInvalid("Refusing to undefine while domain managed save image exists")
+        if flags & DomainUndefine.TPM and flags & DomainUndefine.KEEP_TPM:
+            raise InvalidArgument("flags KEEP_TPM and TPM are mutually exclusive")
         await self._preparation.clear_nvram(entry, flags)
+        if entry.guest is None:
+            await self._preparation.clear_tpm(entry, flags)
         self._table.hold(entry)
         entry.row = None
         if entry.guest is not None:

@@ -149,6 +149,8 @@ class DomainLives(Part):
                     cure="destroy without --graceful" if graceful else None,
                 )
         await guest.finished
+        if flags & DomainDestroy.REMOVE_LOGS:
+            await self._preparation.remove_log(guest.entry.name)
 
     async def inject_nmi(self, uuid: bytes, flags: int) -> None:
         refuse_unknown(flags, 0, "qemuDomainInjectNMI")
@@ -164,12 +166,10 @@ class DomainLives(Part):
             await guest.settled()
 
     def owner_gone(self, owner: Owner) -> None:
-        for entry in self._table:
-            guest = entry.guest
-            if guest is not None:
-                guest.consoles.owner_gone(owner)
-                if guest.owner is owner:
-                    guest.end_soon(Trigger.DESTROYED)
+        for guest in self._table.guests():
+            guest.consoles.owner_gone(owner)
+            if guest.owner is owner:
+                guest.end_soon(Trigger.DESTROYED)
 
 
 def _grace(graceful: bool) -> float:

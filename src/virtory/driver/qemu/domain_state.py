@@ -43,7 +43,10 @@ class DomainStates(Part):
     def control_info(self, uuid: bytes, flags: int) -> tuple[int, int, int]:
         """State, details, and milliseconds that it has been so."""
         refuse_unknown(flags, 0, "qemuDomainGetControlInfo")
-        held = self._guest(uuid).held
+        guest = self._guest(uuid)
+        held = guest.held
+        if guest.monitor is None and held is None:
+            return DomainControl.ERROR, DomainControl.ERROR_REASON_MONITOR, 0
         if held is None:
             return DomainControl.OK, 0, 0
         return DomainControl.JOB, 0, int(held[1] * 1000)

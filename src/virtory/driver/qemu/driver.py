@@ -84,6 +84,8 @@ class QemuDriver:
             from virtory.driver.qemu.reconnect import reconnect
 
             await reconnect(self._runtime, self._preparation, loaded.running)
+        known = [entry.guest.plan.directory for entry in table if entry.guest is not None]
+        await asyncio.to_thread(self._runtime.strays.sweep, settings.run_directory, known, table)
         if _first_since_boot(os.path.join(settings.run_directory, _AUTOSTARTED)):
             for entry in table:
                 if entry.autostart and entry.guest is None:

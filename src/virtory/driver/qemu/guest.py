@@ -55,6 +55,7 @@ class Guest:
         self.configuration_text = configuration  # of a transient domain: what it was made from
         self.process: Process | None = None
         self.monitor: Monitor | None = None
+        self.meeting: asyncio.Future[bool] | None = None  # with a QEMU found again
         self.agent: Agent | None = None
         self.consoles = Consoles()
         self.owner: Owner | None = None  # ends with this client: AUTODESTROY
@@ -156,11 +157,10 @@ class Guest:
         timeout_s: float | None = None,
     ) -> Any:
         """One monitor command's answer, with QEMU's refusal in libvirt's words."""
-        if self.monitor is None:
-            raise OperationFailed("domain is not running yet, it is being started")
+        monitor = self.met()
         try:
             async with asyncio.timeout(timeout_s):
-                return await self.monitor.execute(name, arguments, fds)
+                return await monitor.execute(name, arguments, fds)
         except QmpError as error:
             raise translated(error) from None
         except MonitorGone:
@@ -169,6 +169,18 @@ class Guest:
             raise OperationTimeout(
                 f"QEMU of domain '{self.entry.name}' did not answer '{name}' in {timeout_s:g} s"
             ) from None
+
+    def met(self) -> Monitor:
+        """The monitor; OperationFailed while there is none yet."""
+        if self.monitor is not None:
+            return self.monitor
+        if self.starting:
+            raise OperationFailed("domain is not running yet, it is being started")
+        raise OperationFailed(
+            f"QEMU of domain '{self.entry.name}', process {self.pid}, has not answered since "
+            "this daemon began",
+            cure=f"see whether process {self.pid} is stopped, wait, or destroy the domain",
+        )
 
     def on_event(self, event: Event) -> None:
         """What QEMU reports."""
@@ -254,6 +266,8 @@ class Guest:
 
     def let_go(self) -> None:
         """Close every connection to it; the process is not touched."""
+        if self.meeting is not None:
+            self.meeting.cancel()
         if self.monitor is not None:
             self.monitor.close()
         if self.agent is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from virtory.errors import InvalidArgument
+from virtory.errors import InternalError, InvalidArgument
 from virtory.model.flags import KeycodeSet
 
 _NAMES = {
@@ -68,12 +68,17 @@ _OSX_A = 0xFF  # the A key's code is 0, which marks "no such key" in the list
 
 
 def key_number(codeset: int, code: int) -> int:
-    """QEMU's number of the key; InvalidArgument for a code or a set that there is not."""
+    """QEMU's number of the key.
+
+    Raises InvalidArgument for a set, InternalError (libvirt's choice) for a code that is not there.
+    """
     if codeset not in _NAMES:
-        raise InvalidArgument(f"code set {codeset} is not one of libvirt's")
+        raise InvalidArgument(f"Unsupported codeset '{codeset}'")
     number = _number(codeset, code)
     if not number:
-        raise InvalidArgument(f"cannot translate keycode {code} of {_NAMES[codeset]} codeset")
+        raise InternalError(
+            f"cannot translate keycode {code} of {_NAMES[codeset]} codeset to qnum keycode"
+        )
     return number
 
 

@@ -7,6 +7,7 @@ what is defined, what is started and what `domxml-to-native` shows are made the 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 from typing import TYPE_CHECKING, NamedTuple
@@ -226,6 +227,22 @@ class Preparation:
     def log_path(self, name: str) -> str:
         """Where QEMU's own words about this domain go."""
         return os.path.join(self.settings.log_directory, f"{name}.log")
+
+    async def remove_log(self, name: str) -> None:
+        """Forget QEMU's words about this domain."""
+        path = self.log_path(name)
+        for one in (path, f"{path}.0"):
+            with contextlib.suppress(FileNotFoundError):
+                await asyncio.to_thread(os.unlink, one)
+
+    async def clear_tpm(self, entry: Entry, flags: int) -> None:
+        """Before a definition goes: its emulated TPM goes with it, but for KEEP_TPM."""
+        from virtory.driver.qemu.planning import tpm_directory
+
+        if "<tpm" not in entry.definition().xml or flags & DomainUndefine.KEEP_TPM:
+            return
+        path = tpm_directory(entry.configuration(), await self.host())
+        await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
 
     async def clear_nvram(self, entry: Entry, flags: int) -> None:
         """Before a definition goes: its UEFI variables go or stay only as the caller says."""

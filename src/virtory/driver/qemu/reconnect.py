@@ -1,8 +1,8 @@
 """Finding running domains again after a restart, and clearing up behind those that are gone.
 
 The rule kept here: every domain that was running when the daemon ended is visited, each by itself:
-what goes wrong with one is logged and concerns no other. A process alive is adopted as it is; a
-dead one, or one whose start was never finished, is released.
+what goes wrong with one is logged and concerns no other. A process alive is adopted as it is, even
+when it does not answer yet; a dead one, or one whose start was never finished, is released.
 """
 
 from __future__ import annotations
@@ -19,8 +19,11 @@ from virtory.driver.qemu.monitor import MonitorGone, connect
 from virtory.driver.qemu.plan import Plan
 from virtory.driver.qemu.process import Identity, Process, find_by_variable
 from virtory.driver.qemu.qmp import QmpError
-from virtory.driver.qemu.start import MARK, agent_of
+from virtory.driver.qemu.start import agent_of
+from virtory.driver.qemu.strays import MARK
 from virtory.driver.qemu.table import Entry
+from virtory.driver.store import ForgetRunning, SetAside
+from virtory.errors import VirtoryError
 from virtory.model.domain import parse_domain
 from virtory.model.flags import DomainShutoffReason, DomainState
 from virtory.model.lifecycle import Trigger
@@ -29,10 +32,14 @@ if TYPE_CHECKING:
     from virtory.driver.qemu.preparation import Preparation
     from virtory.driver.qemu.runtime import Runtime
     from virtory.driver.store import RunningRow
+    from virtory.model.domain import Domain
 
 _log = logging.getLogger(__name__)
 
-ANSWER_TIMEOUT_S = 10.0
+ANSWER_TIMEOUT_S = 5.0
+"""How long a restart waits for an answer; QEMU may be stopped, or the host be short of breath."""
+
+END_TIMEOUT_S = 2.0
 
 # What QEMU's run state means for a domain that was thought to be running, and for a paused one.
 _FROM_RUNNING = {
@@ -57,18 +64,32 @@ async def reconnect(runtime: Runtime, preparation: Preparation, rows: list[Runni
     ):
         if isinstance(outcome, BaseException):
             _log.error(
-                "domain '%s' can not be found again, its process %d is left alone: %s",
-                row.name,
-                row.pid,
-                outcome,
-                exc_info=outcome,
+                "domain '%s' can not be found again: %s", row.name, outcome, exc_info=outcome
             )
 
 
+def _understood(row: RunningRow) -> tuple[Plan, dict[str, Any], Domain]:
+    """Plan, what is remembered, and live description; ValueError says what is wrong with them."""
+    try:
+        plan = Plan.from_json(json.loads(row.plan))
+        remembered = dict(json.loads(row.extra))
+        return plan, remembered, parse_domain(row.xml, lenient=True)
+    except (VirtoryError, ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from None
+
+
 async def _visit(runtime: Runtime, preparation: Preparation, row: RunningRow) -> None:
-    plan = Plan.from_json(json.loads(row.plan))
-    remembered = json.loads(row.extra)
-    domain = parse_domain(row.xml, lenient=True)
+    try:
+        plan, remembered, domain = _understood(row)
+    except ValueError as error:
+        _log.error(
+            "the record of domain '%s', process %d, is damaged and set aside: %s",
+            row.name,
+            row.pid,
+            error,
+        )
+        await runtime.records.store.save(SetAside(row.uuid, str(error)), ForgetRunning(row.uuid))
+        return
     entry = runtime.table.find(row.uuid)
     if entry is None:
         entry = Entry(row.name, row.uuid)
@@ -120,24 +141,46 @@ async def _clear_unfinished(runtime: Runtime, entry: Entry, plan: Plan) -> None:
 
 
 async def _adopt(guest: Guest) -> None:
-    """Take up the conversation with a QEMU that is alive."""
-    try:
-        async with asyncio.timeout(ANSWER_TIMEOUT_S):
-            path = guest.plan.path("monitor")
-            if path is None:
-                raise MonitorGone("its plan names no monitor")
-            guest.monitor = await connect(path, guest.on_event, guest.on_monitor_gone)
-            await guest.monitor.open()
-            guest.agent = agent_of(guest)
-            await _catch_up(guest)
-    except (MonitorGone, QmpError, OSError) as error:
-        _log.error(
-            "domain '%s' can not be ruled any more and is ended: %s", guest.entry.name, error
+    """Take up the conversation with a QEMU that is alive; one that is silent is waited for."""
+    guest.meeting = asyncio.ensure_future(_meet(guest))
+    done, _ = await asyncio.wait([guest.meeting], timeout=ANSWER_TIMEOUT_S)
+    if not done:
+        _log.warning(
+            "QEMU of domain '%s', process %d, does not answer; it is waited for",
+            guest.entry.name,
+            guest.pid,
         )
-        guest.end_soon(Trigger.UNREACHABLE)
+    elif guest.ending is not None or not guest.meeting.result():
         await guest.finished
-        return
+
+
+async def _meet(guest: Guest) -> bool:
+    """Whether QEMU can be ruled again; otherwise its end is under way."""
+    assert guest.process is not None
+    monitor = None
+    try:
+        path = guest.plan.path("monitor")
+        if path is None:
+            raise MonitorGone("its plan names no monitor")
+        monitor = await connect(path, guest.on_event, guest.on_monitor_gone)
+        await monitor.open()
+        guest.monitor = monitor
+        guest.agent = agent_of(guest)
+        await _catch_up(guest)
+    except (MonitorGone, QmpError, OSError) as error:
+        done, _ = await asyncio.wait([guest.process.ended], timeout=END_TIMEOUT_S)
+        if not done:
+            _log.error(
+                "domain '%s' can not be ruled any more and is ended: %s", guest.entry.name, error
+            )
+            guest.end_soon(Trigger.UNREACHABLE)
+        return False
+    except asyncio.CancelledError:
+        if monitor is not None:
+            monitor.close()
+        raise
     guest.runtime.logs.watch(guest.log_paths())
+    return True
 
 
 async def _catch_up(guest: Guest) -> None:

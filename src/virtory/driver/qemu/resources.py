@@ -36,7 +36,7 @@ _OPEN = {
 }
 _HELPER_READY_S = 5.0
 _HELPER_END_MS = 2000
-_BACKLOG = 8
+_BACKLOG = 1024  # daemons that died while QEMU was stopped leave their connections there
 
 
 @dataclass(slots=True)
@@ -101,6 +101,13 @@ def release(plan: Plan, *, search: bool = False) -> None:
     for directory in reversed(plan.directories):
         if directory.remove:
             _remove_tree(directory.path)
+
+
+def forget_nvram(plan: Plan) -> None:
+    """Let the next start find UEFI variables as new: they are made from the template again."""
+    for file in plan.files:
+        if file.purpose == "nvram" and file.template is not None:
+            _unlink(file.path)
 
 
 # -- directories and files ---------------------------------------------------------------------

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from virtory.driver.qemu.strays import Strays
 from virtory.model import lifecycle
 from virtory.model.events import Lifecycle
 
@@ -59,6 +60,7 @@ class Runtime:
         self.logs = logs
         self.checkpoint = checkpoint or (lambda _: None)
         self.starting: set[Entry] = set()  # being planned: no guest yet
+        self.strays = Strays()
         self._outboxes: dict[Entry, _Outbox] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 

@@ -22,6 +22,7 @@ from virtory.driver.qemu.live import with_terminals
 from virtory.driver.qemu.monitor import MonitorGone, connect
 from virtory.driver.qemu.process import Identity, Process, Spawn, spawn
 from virtory.driver.qemu.qmp import QmpError
+from virtory.driver.qemu.strays import MARK
 from virtory.errors import (
     InternalError,
     OperationAborted,
@@ -44,9 +45,6 @@ if TYPE_CHECKING:
     from virtory.model.domain.devices.character import CharacterDevice
 
 GREETING_TIMEOUT_S = 60.0
-MARK = "VIRTORY_RUN"
-"""The variable in QEMU's environment that says whose it is: the plan's directory."""
-
 _LIMITS = ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, 65536))
 _QUOTED = 4000
 
@@ -65,11 +63,14 @@ async def start(
     """
     if entry.guest is not None or entry in runtime.starting:
         raise OperationInvalid("domain is already running")
+    runtime.strays.refuse(entry)
     runtime.starting.add(entry)
     runtime.table.hold(entry)
     try:
         number = runtime.records.store.next_domain_id()
         domain, plan = await preparation.plan(wanted.domain, number)
+        if flags & DomainStart.RESET_NVRAM:
+            await asyncio.to_thread(resources.forget_nvram, plan)
         text = None if entry.is_persistent else wanted.text()
         guest = Guest(runtime, entry, domain, plan, text)
         if flags & DomainStart.AUTODESTROY:

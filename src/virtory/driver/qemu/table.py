@@ -188,6 +188,10 @@ class DomainTable:
             raise DomainNotFound(f"no domain with matching id {number}")
         return entry
 
+    def guests(self) -> list[Guest]:
+        """All that run, or are being started."""
+        return [entry.guest for entry in self._by_id.values() if entry.guest is not None]
+
     def select(self, flags: int) -> list[Entry]:
         """The domains that `flags` (`ConnectListDomains`) let through; 0: all."""
         if not flags & List.ALL:
