@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import io
 import shutil
 import stat
 import struct
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
 
-from virtory.provision import cpio, elf, gpt, programs
+from virtory.provision import cpio, elf, gpt, programs, unpacking
 from virtory.provision.errors import BuildFailed
 from virtory.provision.kernel import Modules, bare_kernel
 
@@ -117,3 +119,46 @@ def test_a_failing_program_is_quoted() -> None:
     with pytest.raises(BuildFailed, match="could not try: sh ended with 3: first / second"):
         programs.run(["sh", "-c", "echo first >&2; echo second >&2; exit 3"], doing="try")
     assert programs.run(["sh", "-c", "echo out"], doing="try") == "out\n"
+
+
+def _archive(*members: tuple[tarfile.TarInfo, bytes]) -> tarfile.TarFile:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for member, content in members:
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    buffer.seek(0)
+    return tarfile.open(fileobj=buffer, mode="r|")
+
+
+def _link(name: str, target: str) -> tuple[tarfile.TarInfo, bytes]:
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = tarfile.SYMTYPE, target
+    return member, b""
+
+
+def test_members_of_an_archive_become_files_without_set_id_bits_on_any_python(
+    tmp_path: Path,
+) -> None:
+    program = tarfile.TarInfo("./usr/bin/su")
+    program.mode = 0o4777
+    with _archive((program, b"run"), _link("./bin", "usr/bin")) as archive:
+        for member in archive:
+            unpacking.extract(archive, member, tmp_path)
+    assert (tmp_path / "bin" / "su").read_bytes() == b"run"
+    assert stat.S_IMODE((tmp_path / "usr/bin/su").stat().st_mode) == 0o755
+
+
+@pytest.mark.parametrize("name", ["../out", "/tmp/out-of-here", "there/out", "."])
+def test_members_that_lead_out_of_the_directory_are_refused(tmp_path: Path, name: str) -> None:
+    target, outside = tmp_path / "target", tmp_path / "outside"
+    target.mkdir()
+    outside.mkdir()
+    with _archive(_link("there", str(outside)), (tarfile.TarInfo(name), b"evil")) as archive:
+        for member in archive:
+            if member.issym():
+                unpacking.extract(archive, member, target)
+                continue
+            with pytest.raises(BuildFailed, match="leads out of its directory"):
+                unpacking.extract(archive, member, target)
+    assert list(outside.iterdir()) == []

@@ -21,6 +21,7 @@ from virtory.provision.kernel import Modules, bare_kernel
 from virtory.provision.programs import require, run
 from virtory.provision.steps import Report, silent, step
 from virtory.provision.tiny import EARLY
+from virtory.provision.unpacking import extract
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -236,11 +237,11 @@ def _esp(work: Path, disk: Path) -> None:
 
 _MAKE_ROOT = """
 set -e
+trap 'rm -rf "$1/tree"' EXIT
 mkdir "$1/tree"
-tar -C "$1/tree" --xattrs --xattrs-include='*' --numeric-owner -xpf "$2"
+tar -C "$1/tree" --xattrs --xattrs-include='*' --numeric-owner --exclude='./dev/*' -xpf "$2"
 mke2fs -q -F -t ext4 -L debian-root -m 1 -O '^metadata_csum_seed,^orphan_file' \
     -E "root_owner=0:0,lazy_itable_init=1,lazy_journal_init=1,offset=$4" -d "$1/tree" "$3" "$5k"
-rm -rf "$1/tree"
 """
 
 
