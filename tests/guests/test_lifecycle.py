@@ -16,6 +16,7 @@ from virtory.errors import (
     InternalError,
     OperationFailed,
     OperationInvalid,
+    OperationTimeout,
 )
 from virtory.model.events import Lifecycle, Reboot
 from virtory.model.flags import (
@@ -257,3 +258,20 @@ async def test_events_name_the_domain_as_it_was_known(driver, seen, bare):
     await driver.domain.destroy(ref.uuid, 0)
     named = {(e.domain.name, e.domain.uuid) for e in seen.events if isinstance(e, Lifecycle)}
     assert named == {("m", ref.uuid)}
+
+
+async def test_who_waits_too_long_for_a_domain_is_told_who_holds_it(driver, bare):
+    ref = await driver.domain.create_xml(bare("m"), 0, None)
+    guest = driver.domain._table.get(ref.uuid).guest
+    guest.process.signal(signal.SIGSTOP)
+    stuck = asyncio.create_task(driver.domain.suspend(ref.uuid))
+    await asyncio.sleep(0)
+    guest.lock_timeout_s = 0.05
+    with pytest.raises(OperationTimeout, match=r"change lock \(held by suspend\)"):
+        await driver.domain.reset(ref.uuid, 0)
+    assert driver.domain.control_info(ref.uuid, 0)[0] == 1
+    assert driver.domain.info(ref.uuid).state == DomainState.RUNNING
+    guest.process.signal(signal.SIGCONT)
+    await stuck
+    assert driver.domain.control_info(ref.uuid, 0) == (0, 0, 0)
+    assert driver.domain.state(ref.uuid, 0)[0] == DomainState.PAUSED

@@ -69,6 +69,7 @@ class Guest:
         self.capacities: dict[str, int] = {}  # disk alias → bytes the guest sees, once asked
         self.messages: list[str] = []
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.lock_timeout_s = LOCK_TIMEOUT_S
         self._lock = asyncio.Lock()
         self._holder: str | None = None
         self._held_since = 0.0
@@ -119,7 +120,7 @@ class Guest:
     async def job(self, name: str) -> AsyncIterator[None]:
         """Hold the domain's lock; OperationTimeout names who holds it instead."""
         try:
-            async with asyncio.timeout(LOCK_TIMEOUT_S if self._lock.locked() else None):
+            async with asyncio.timeout(self.lock_timeout_s if self._lock.locked() else None):
                 await self._lock.acquire()
         except TimeoutError:
             raise OperationTimeout(

@@ -1,0 +1,210 @@
+"""The agent's channel with a stranger at its other end: late, forged, endless, broken answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import pytest_asyncio
+
+from virtory.driver.qemu.agent import ANSWER_LIMIT, Agent
+from virtory.driver.qemu.qmp import JsonStream
+from virtory.errors import AgentUnresponsive, InternalError, OperationUnsupported
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+
+class Stranger:
+    """QEMU's end of the channel; what the guest would answer is the test's to say."""
+
+    def __init__(self, path: str) -> None:
+        self._server = socket.socket(socket.AF_UNIX)
+        self._server.setblocking(False)
+        self._server.bind(path)
+        self._server.listen(5)
+        self._peer: socket.socket | None = None
+        self._stream = JsonStream()
+        self._read: list[dict[str, Any]] = []
+
+    async def accept(self) -> None:
+        if self._peer is not None:
+            self._peer.close()
+        self._peer, _ = await asyncio.get_running_loop().sock_accept(self._server)
+        self._stream, self._read = JsonStream(), []
+
+    async def command(self) -> dict[str, Any]:
+        assert self._peer is not None
+        while not self._read:
+            data = await asyncio.get_running_loop().sock_recv(self._peer, 65536)
+            self._read += self._stream.feed(data.replace(b"\xff", b""))
+        return self._read.pop(0)
+
+    async def send(self, raw: bytes) -> None:
+        assert self._peer is not None
+        await asyncio.get_running_loop().sock_sendall(self._peer, raw)
+
+    async def synchronise(self, before: bytes = b"") -> None:
+        number = (await self.command())["arguments"]["id"]
+        await self.send(before + b"\xff" + json.dumps({"return": number}).encode() + b"\n")
+
+    async def answer(self, value: Any) -> dict[str, Any]:
+        taken = await self.command()
+        await self.send(json.dumps(value).encode() + b"\n")
+        return taken
+
+    def hang_up(self) -> None:
+        assert self._peer is not None
+        self._peer.close()
+
+    def close(self) -> None:
+        if self._peer is not None:
+            self._peer.close()
+        self._server.close()
+
+
+@pytest_asyncio.fixture
+async def ends(tmp_path: Path) -> AsyncIterator[tuple[Agent, Stranger]]:
+    path = str(tmp_path / "agent.sock")
+    stranger, agent = Stranger(path), Agent(path, "m")
+    agent.set_connected(True)
+    yield agent, stranger
+    agent.set_connected(False)
+    stranger.close()
+
+
+Ends = tuple[Agent, Stranger]
+
+
+async def test_a_command_and_its_answer(ends: Ends) -> None:
+    agent, stranger = ends
+    asked = asyncio.create_task(agent.call("guest-info", {"a": 1}))
+    await stranger.accept()
+    await stranger.synchronise()
+    taken = await stranger.answer({"return": {"version": "7"}})
+    assert taken == {"execute": "guest-info", "arguments": {"a": 1}}
+    assert await asked == {"version": "7"}
+
+
+async def test_answers_left_over_from_others_are_passed_over(ends: Ends) -> None:
+    agent, stranger = ends
+    asked = asyncio.create_task(agent.call("guest-info"))
+    await stranger.accept()
+    await stranger.synchronise(b'{"return": "stale"}\n{"return": 0}\n\xff{"return": 99}\n{"half')
+    await stranger.answer({"return": "mine"})
+    assert await asked == "mine"
+
+
+async def test_a_refusal_and_a_command_that_there_is_not(ends: Ends) -> None:
+    agent, stranger = ends
+    asked = asyncio.create_task(agent.call("guest-exec"))
+    await stranger.accept()
+    await stranger.synchronise()
+    await stranger.answer({"error": {"class": "GenericError", "desc": "not today"}})
+    with pytest.raises(InternalError, match="QEMU agent command 'guest-exec': not today"):
+        await asked
+    asked = asyncio.create_task(agent.call("guest-exec"))
+    await stranger.synchronise()
+    await stranger.answer({"error": {"class": "CommandNotFound", "desc": "?"}})
+    with pytest.raises(OperationUnsupported, match="no command 'guest-exec'"):
+        await asked
+
+
+async def test_silence_has_a_limit_and_the_next_call_begins_anew(ends: Ends) -> None:
+    agent, stranger = ends
+    asked = asyncio.create_task(agent.call("guest-info", timeout_s=0.05))
+    await stranger.accept()
+    await stranger.synchronise()
+    await stranger.command()
+    with pytest.raises(AgentUnresponsive, match=r"did not answer in 0\.05 s"):
+        await asked
+    asked = asyncio.create_task(agent.call("guest-info"))
+    await stranger.accept()
+    await stranger.synchronise()
+    await stranger.answer({"return": 5})
+    assert await asked == 5
+
+
+async def test_an_answer_without_end_is_cut_off(ends: Ends) -> None:
+    agent, stranger = ends
+    asked = asyncio.create_task(agent.call("guest-info"))
+    await stranger.accept()
+    await stranger.synchronise()
+    await stranger.command()
+
+    async def flood() -> None:
+        await stranger.send(b'{"return": "')
+        for _ in range(ANSWER_LIMIT // 65536 + 2):
+            await stranger.send(b"x" * 65536)
+
+    flooding = asyncio.create_task(flood())
+    with pytest.raises(AgentUnresponsive, match="longer than"):
+        await asked
+    flooding.cancel()
+    await asyncio.gather(flooding, return_exceptions=True)
+
+
+@pytest.mark.parametrize("rubbish", [b"hello\n", b'{"return": }\n', b"[1]\n"])
+async def test_rubbish_is_the_agents_fault(ends: Ends, rubbish: bytes) -> None:
+    agent, stranger = ends
+    asked = asyncio.create_task(agent.call("guest-info"))
+    await stranger.accept()
+    await stranger.synchronise()
+    await stranger.command()
+    await stranger.send(rubbish)
+    with pytest.raises(AgentUnresponsive, match="the channel of domain 'm' broke"):
+        await asked
+
+
+async def test_a_channel_that_closes_ends_the_call(ends: Ends) -> None:
+    agent, stranger = ends
+    asked = asyncio.create_task(agent.call("guest-info"))
+    await stranger.accept()
+    await stranger.synchronise()
+    await stranger.command()
+    stranger.hang_up()
+    with pytest.raises(AgentUnresponsive):
+        await asked
+
+
+async def test_an_agent_that_goes_away_ends_the_call(ends: Ends) -> None:
+    agent, stranger = ends
+    asked = asyncio.create_task(agent.call("guest-info"))
+    await stranger.accept()
+    await stranger.synchronise()
+    await stranger.command()
+    agent.set_connected(False)
+    with pytest.raises(AgentUnresponsive):
+        await asked
+    with pytest.raises(AgentUnresponsive, match="QEMU guest agent is not connected"):
+        await agent.call("guest-info")
+
+
+async def test_a_call_that_is_given_up_does_not_disturb_the_next(ends: Ends) -> None:
+    agent, stranger = ends
+    given_up = asyncio.create_task(agent.call("guest-slow"))
+    await stranger.accept()
+    await stranger.synchronise()
+    await stranger.command()
+    given_up.cancel()
+    await asyncio.gather(given_up, return_exceptions=True)
+    asked = asyncio.create_task(agent.call("guest-info"))
+    await stranger.accept()
+    await stranger.synchronise()
+    await stranger.answer({"return": "right"})
+    assert await asked == "right"
+
+
+async def test_silence_is_what_a_shutdown_is_answered_with(ends: Ends) -> None:
+    agent, stranger = ends
+    asked = asyncio.create_task(agent.shut_down("powerdown"))
+    await stranger.accept()
+    await stranger.synchronise()
+    taken = await stranger.command()
+    assert taken["arguments"] == {"mode": "powerdown"}
+    stranger.hang_up()
+    await asked
