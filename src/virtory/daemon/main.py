@@ -6,6 +6,7 @@ first client must answer at once.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -71,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
+    gc.disable()  # what a start makes is there to stay; `_serve` turns it on again
     from virtory.daemon import config as configuration
     from virtory.daemon.log import set_up
     from virtory.daemon.places import places
@@ -134,6 +136,8 @@ async def _serve(
     )
     loop.add_signal_handler(signal.SIGHUP, _reload, options, server, log)
     await server.start(where, notify.passed_sockets())
+    gc.freeze()  # later collections need not look through the program and all that it knows
+    gc.enable()
     log.info("serving on %s, process %d", where.socket, os.getpid())
     notify.notify("READY=1")
     if options.ready_fd is not None:
