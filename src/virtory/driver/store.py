@@ -102,6 +102,13 @@ class ForgetDomain(NamedTuple):
     uuid: bytes
 
 
+class SetAside(NamedTuple):
+    """A guest's row goes to `damaged`, as a copy: the driver can not understand it."""
+
+    uuid: bytes
+    problem: str
+
+
 class ForgetRunning(NamedTuple):
     """A guest is no more and has released all it had."""
 
@@ -109,7 +116,15 @@ class ForgetRunning(NamedTuple):
 
 
 Change = (
-    DomainRow | RunningRow | Autostart | ShutoffReason | State | Job | ForgetDomain | ForgetRunning
+    DomainRow
+    | RunningRow
+    | Autostart
+    | ShutoffReason
+    | State
+    | Job
+    | SetAside
+    | ForgetDomain
+    | ForgetRunning
 )
 
 
@@ -129,22 +144,28 @@ class Loaded(NamedTuple):
     damaged: list[Damage]
 
 
-def _upsert(table: str, row: type[DomainRow] | type[RunningRow]) -> str:
+def _insert(table: str, row: type[DomainRow] | type[RunningRow]) -> str:
     columns = row._fields
-    updates = ", ".join(f"{name} = excluded.{name}" for name in columns[1:])
-    return (
-        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
-        f" ON CONFLICT (uuid) DO UPDATE SET {updates}"
-    )
+    return f"INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+
+
+_NEW_DOMAIN = ", ".join(f"{name} = excluded.{name}" for name in DomainRow._fields[1:])
 
 
 _SQL: dict[type, str] = {
-    DomainRow: _upsert("domain", DomainRow),
-    RunningRow: _upsert("running", RunningRow),
+    DomainRow: (
+        f"INSERT {_insert('domain', DomainRow)} ON CONFLICT (uuid) DO UPDATE SET {_NEW_DOMAIN}"
+    ),
+    # Also a row of the same name goes: that guest's end could not be written (a full disk).
+    RunningRow: f"REPLACE {_insert('running', RunningRow)}",
     Autostart: "UPDATE domain SET autostart = ?2 WHERE uuid = ?1",
     ShutoffReason: "UPDATE domain SET reason = ?2 WHERE uuid = ?1",
     State: "UPDATE running SET state = ?2, reason = ?3 WHERE uuid = ?1",
     Job: "UPDATE running SET job = ?2 WHERE uuid = ?1",
+    SetAside: (
+        "INSERT INTO damaged (source, problem, uuid, name, content) SELECT 'running', ?2, uuid,"
+        " name, plan || char(10) || xml || char(10) || extra FROM running WHERE uuid = ?1"
+    ),
     ForgetDomain: "DELETE FROM domain WHERE uuid = ?1",
     ForgetRunning: "DELETE FROM running WHERE uuid = ?1",
 }

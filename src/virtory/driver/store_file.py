@@ -110,6 +110,12 @@ def open_database(
 ) -> sqlite3.Connection:
     """The database in `directory`, made or migrated when need be."""
     path = os.path.join(directory, FILE)
+    if os.path.exists(path) and not os.access(path, os.W_OK):  # SQLite would open it for reading
+        raise SystemCallFailed(
+            f"cannot write the state file {path}",
+            errno=errno.EACCES,
+            cure=f"Make it writable for uid {os.geteuid()}",
+        )
     try:
         db = connect(path)
     except sqlite3.Error as error:

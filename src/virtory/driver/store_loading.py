@@ -15,6 +15,7 @@ _log = logging.getLogger(__name__)
 
 Row = TypeVar("Row", DomainRow, RunningRow)
 
+_TEXTS = {"name", "xml", "os_type", "title", "plan", "sockets", "job", "extra"}
 _OPTIONAL = {"title", "job"}
 _FLAGS = {"autostart", "managed_save"}
 
@@ -78,12 +79,11 @@ def _keys(db: sqlite3.Connection, table: str) -> list[bytes]:
 def _understand(cls: type[Row], raw: tuple[object, ...]) -> Row:
     values: list[object] = []
     for name, value in zip(cls._fields, raw, strict=True):
-        default = cls._field_defaults.get(name)
         if name == "uuid":
             if not isinstance(value, bytes) or len(value) != 16:
                 raise ValueError("the uuid is not 16 bytes")
         elif isinstance(value, bytes):
-            if isinstance(default, int):
+            if name not in _TEXTS:
                 raise ValueError(f"{name} is not a number")
             value = _text(name, value)
         elif value is None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import stat
 
 from virtory.errors import ConnectionLost, SystemCallFailed, VirtoryError
 from virtory.lean import TYPE_CHECKING
@@ -321,7 +322,15 @@ def _bind_failure(path: str, error: OSError) -> SystemCallFailed:
 
 
 def _remove_stale(path: str) -> None:
-    """Unlink a socket file on which nobody listens."""
+    """Unlink a socket file on which nobody listens; whatever else is there stays."""
+    try:
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            raise SystemCallFailed(
+                f"cannot listen on the UNIX socket '{path}': something that is no socket is there",
+                cure="move it away or choose another path",
+            )
+    except FileNotFoundError:
+        return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
         try:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PROBE_LIMIT_S: Final = 20.0
+_CURE: Final = "Install QEMU: apt install qemu-system-x86; or name another <emulator>."
 UNKNOWN: Final = "?"
 """Stands for the features that a model lacks where QEMU does not say which."""
 
@@ -387,13 +388,17 @@ def _ask(
         )
         incoming = session.receive(done.stdout)
     except OSError as error:
-        raise OpenFailed(f"emulator {path} can not be started: {error.strerror}") from None
+        raise OpenFailed(
+            f"emulator {path} can not be started: {error.strerror}", cure=_CURE
+        ) from None
     except subprocess.TimeoutExpired:
-        raise InternalError(f"{path} did not answer within {PROBE_LIMIT_S:g} s") from None
+        raise InternalError(
+            f"{path} did not answer within {PROBE_LIMIT_S:g} s", cure=_CURE
+        ) from None
     except qmp.QmpBroken as error:
-        raise InternalError(f"{path} is no QEMU: {error}") from None
+        raise InternalError(f"{path} is no QEMU: {error}", cure=_CURE) from None
     replies = {each.serial: each.value for each in incoming if isinstance(each, qmp.Reply)}
     if asked[0][0] not in replies:
         text = done.stderr.decode(errors="replace").strip() or f"status {done.returncode}"
-        raise InternalError(f"{path} gave no answer to a probe: {text}")
+        raise InternalError(f"{path} gave no answer to a probe: {text}", cure=_CURE)
     return [replies.get(serial) for serial, _ in asked[1:-1]]

@@ -14,12 +14,14 @@ from virtory.driver.interface import InterfaceAddress, IpAddress
 from virtory.driver.qemu import agent as agents
 from virtory.driver.qemu.agent_reports import guest_report
 from virtory.driver.qemu.domain_lifecycle import usable_agent
+from virtory.driver.qemu.monitor import MonitorGone
 from virtory.driver.qemu.part import Part, refuse_unknown
 from virtory.driver.qemu.qmp import QmpError
 from virtory.errors import (
     ArgumentUnsupported,
     InternalError,
     InvalidArgument,
+    OperationFailed,
     VirtoryError,
 )
 from virtory.model.flags import (

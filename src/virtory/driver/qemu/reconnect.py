@@ -150,7 +150,7 @@ async def _adopt(guest: Guest) -> None:
             guest.entry.name,
             guest.pid,
         )
-    elif guest.ending is not None or not guest.meeting.result():
+    elif guest.meeting.cancelled() or not guest.meeting.result():
         await guest.finished
 
 
