@@ -1,0 +1,96 @@
+"""Kill virtoryd, again and again, in the middle of a storm of clients: `soak.py --kills 100`.
+
+The load, the book of what must be so and the checks after each restart are those of the suite's
+short version, tests/guests/survival. Ends with what was done and measured; a failure says what was
+found, keeps the directory with the daemon's log, and names the seed that repeats the storm.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import random
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests/guests/survival")]
+
+from daemon_process import DaemonProcess  # noqa: E402
+from storm import Report, Storm, campaign  # noqa: E402
+
+
+def main() -> int:
+    options = arguments()
+    directory = Path(tempfile.mkdtemp(prefix="virtory-soak-"))
+    directory.chmod(0o711)
+    daemon = DaemonProcess(directory, user=options.user)
+    address = ""
+    if options.passt and shutil.which("passt"):
+        address = f"127.{random.randint(64, 250)}.{random.randint(1, 250)}.1"
+    storm = Storm(
+        daemon,
+        options.seed,
+        workers=options.clients,
+        machines=options.machines,
+        address=address,
+    )
+    begun = time.monotonic()
+    try:
+        report = asyncio.run(campaign(storm, options.kills, options.seconds))
+        daemon.end()
+        kept = daemon.said()
+    except BaseException:
+        traceback.print_exc()
+        print(f"seed {options.seed}; the daemon said, in {daemon.log}:\n{daemon.said()[-4000:]}")
+        return 1
+    finally:
+        daemon.clear()
+    tell(storm, report, time.monotonic() - begun)
+    if kept:
+        print(f"FAILED: the daemon complained, in {daemon.log}:\n{kept[-4000:]}")
+        return 1
+    shutil.rmtree(directory)
+    return 0
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition(".")[0])
+    add = parser.add_argument
+    add("--kills", type=int, default=100)
+    add("--seconds", type=float, default=0.5, help="mean time between two kills")
+    add("--clients", type=int, default=4, help="clients with machines of their own")
+    add("--machines", type=int, default=3, help="machines of each client")
+    add("--seed", type=int, default=random.randrange(1 << 32))
+    add("--user", type=int, help="run the daemon under this uid (from root)")
+    add("--no-passt", dest="passt", action="store_false", help="no interfaces served by passt")
+    options = parser.parse_args()
+    if options.user is not None and os.geteuid() != 0:
+        parser.error("--user needs root")
+    return options
+
+
+def tell(storm: Storm, report: Report, took_s: float) -> None:
+    restarts = sorted(report.restarts_s)
+    done = dict(storm.done.most_common())
+    print(f"{report.kills} kills in {took_s:.0f} s (seed {storm.seed}), {done.pop('all')} actions:")
+    print("  " + ", ".join(f"{count} {name}" for name, count in done.items()))
+    print(f"  {sum(storm.refused.values())} refusals of what others had changed meanwhile:")
+    for text, count in storm.refused.most_common():
+        print(f"    {count:5} {text}")
+    print(f"guests found again: {report.adopted}; definitions lost: 0; leaks: none")
+    print(
+        f"restart to ready: median {statistics.median(restarts) * 1000:.0f} ms, "
+        f"most {restarts[-1] * 1000:.0f} ms"
+    )
+    print(f"descriptors before and after: {report.descriptors}; RSS: {report.rss_kib} KiB")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""Whole daemons under attack: as whoever runs the tests and, from root, as an ordinary user too.
+
+The rule kept here: everything a daemon started ends with its test, whatever the test came to.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from daemon_process import SOURCE, DaemonProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ORDINARY = 64321
+"""An uid that nobody else has."""
+
+
+@pytest.fixture(scope="session")
+def ordinary_user() -> int:
+    """A user other than root that may run our interpreter."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    if shutil.which("setpriv") is None:
+        pytest.skip("setpriv (util-linux) is not installed")
+    ids = [f"--reuid={ORDINARY}", f"--regid={ORDINARY}", "--clear-groups"]
+    tried = subprocess.run(
+        ["setpriv", *ids, sys.executable, "-c", "import virtory"],
+        env={"PYTHONPATH": str(SOURCE)},
+        capture_output=True,
+        check=False,
+    )
+    if tried.returncode:
+        pytest.skip(f"an ordinary user can not run {sys.executable}")
+    return ORDINARY
+
+
+@pytest.fixture
+def places() -> Iterator[Callable[[], Path]]:
+    """New directories with short names, which guests may pass through."""
+    made: list[Path] = []
+
+    def new() -> Path:
+        made.append(Path(tempfile.mkdtemp(prefix="virtory-")))
+        made[-1].chmod(0o711)
+        return made[-1]
+
+    yield new
+    for path in made:
+        shutil.rmtree(path)
+
+
+@pytest.fixture
+def make(places: Callable[[], Path]) -> Iterator[Callable[..., DaemonProcess]]:
+    """Daemons that are not started yet, each with a directory of its own."""
+    made: list[DaemonProcess] = []
+
+    def new(**options: object) -> DaemonProcess:
+        made.append(DaemonProcess(places(), **options))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield new
+    for daemon in made:
+        daemon.clear()
+
+
+@pytest.fixture
+def daemon(make: Callable[..., DaemonProcess]) -> DaemonProcess:
+    """A daemon that serves."""
+    return make().start()
