@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import secrets
+import os
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -140,7 +140,7 @@ class Agent:
 
     async def _synchronise(self, peer: socket.socket) -> None:
         """Agree on where the next answer begins; drops whatever was left of earlier ones."""
-        number = secrets.randbelow(1 << 31)
+        number = int.from_bytes(os.urandom(4), "big") >> 1
         request = json.dumps({"execute": "guest-sync-delimited", "arguments": {"id": number}})
         loop = asyncio.get_running_loop()
         try:
