@@ -17,6 +17,12 @@ tiny: address 10.0.2.15\r
 tiny: ssh is up\r
 tiny: cloud-init (minimal) finished\r
 """
+UEFI = (
+    b'BdsDxe: loading Boot0001 "UEFI Misc Device" from PciRoot(0x0)/Pci(0x2,0x0)\r\n'
+    b'BdsDxe: starting Boot0001 "UEFI Misc Device" from PciRoot(0x0)/Pci(0x2,0x0)\r\n'
+    b"Welcome to GRUB!\r\n\r\nEFI stub: Loaded initrd from LINUX_EFI_INITRD_MEDIA_GUID\r\n"
+    b"[    0.000000] Linux version 6.1.0-56-cloud-amd64 (debian-kernel@lists.debian.org)\r\n"
+)
 DEBIAN = (
     b"SeaBIOS (version 1.16.2-debian-1.16.2-1)\r\nBooting from Hard Disk..\r\n"
     b"[    0.000000] Linux version 6.1.0-50-cloud-amd64 (debian-kernel@lists.debian.org)\r\n"
@@ -51,6 +57,15 @@ def test_a_console_however_cut_leads_to_ssh_and_then_to_ready(console: bytes, pi
     reports = tracker.over(2.0, Phase.SSH, "SSH-2.0-x")
     assert ended(reports) == done(Phase.SSH, Phase.CLOUD_INIT)
     assert tracker.finished and not tracker.failed
+
+
+def test_a_boot_loader_is_firmware_and_the_kernel_it_loads_no_reboot() -> None:
+    tracker = Tracker()
+    reports = tracker.feed(1.0, UEFI)
+    assert ended(reports) == done(Phase.PROCESS, Phase.FIRMWARE)
+    assert tracker.phase is Phase.KERNEL
+    reports = tracker.feed(2.0, DEBIAN[DEBIAN.index(b"Welcome") :])
+    assert ended(reports) == done(Phase.KERNEL, Phase.ADDRESS)
 
 
 def test_evidence_and_times_are_those_of_the_signals() -> None:
