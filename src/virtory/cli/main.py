@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from virtory.cli.output import Output
+    from virtory.cli.terminal import Terminal
     from virtory.cli.verb import Verb
 
 
@@ -110,7 +111,9 @@ def _done(verb: Verb, values: dict[str, Any], settings: Settings) -> Output | No
 
         return run_sync(work)
     import asyncio
+    import gc
 
+    gc.enable()  # this one may run for days
     return asyncio.run(work)
 
 
@@ -121,10 +124,6 @@ async def _connected(
         return await verb.run(terminal, **values)
     async with terminal.connection(blocking=blocking) as terminal.host:
         return await verb.run(terminal, **values)
-
-
-if TYPE_CHECKING:
-    from virtory.cli.terminal import Terminal
 
 
 if __name__ == "__main__":

@@ -193,6 +193,7 @@ class Store:
             os.close(self._lock)
             raise
         self._next_id = 1
+        self._durable = True  # as the file is opened
         self._waiting: list[tuple[Sequence[Change], Done]] = []
         self._wanted = threading.Condition(threading.Lock())
         self._closing = False
@@ -288,9 +289,21 @@ class Store:
             for (_, done), error in zip(batch, results, strict=True):
                 done(error)
 
+    def _sync(self, durable: bool) -> None:
+        """Whether the next commit waits for the disk.
+
+        A definition that was only forgotten need not: like a removed file, it may be there again
+        after a power cut (not after a crash of the daemon), and nothing that was asked to be kept
+        is lost. The next durable commit carries it to the disk too.
+        """
+        if durable is not self._durable:
+            self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self._durable = durable
+
     def _commit(self, changes: Sequence[Change]) -> VirtoryError | None:
         db = self._db
         try:
+            self._sync(not all(type(change) is ForgetDomain for change in changes))
             db.execute("BEGIN IMMEDIATE")
             for change in changes:
                 db.execute(_SQL[type(change)], change)
