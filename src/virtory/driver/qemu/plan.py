@@ -79,7 +79,8 @@ class Helper:
     """A program that serves this guest (passt, swtpm); ended by `release`.
 
     `argv` may hold `{fd}`, its end of its Pair. `socket`: a path it will listen on; it is ready
-    once that accepts connections. `as_guest`: run under the guest's uid.
+    once that accepts connections. `as_guest`: run under the guest's uid. `directory`: where it
+    runs, so that it can reach files there below directories that its user may not pass.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Helper:
     socket: str | None = None
     as_guest: bool = True
     exits_with_peer: bool = False
+    directory: str = "/"
 
 
 @dataclass(frozen=True, slots=True)

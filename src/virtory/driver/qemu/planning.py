@@ -255,9 +255,11 @@ class _Planner:
             self.directories.append(Directory(state, remove=False))
             self.pairs.append(Pair(self._slot(), "swtpm", "tpm"))
             arguments = [self.host.swtpm, "socket", "--ctrl", "type=unixio,clientfd={fd}"]
-            arguments += ["--tpmstate", f"dir={state},mode=0600", "--terminate"]
+            arguments += ["--tpmstate", "dir=.,mode=0600", "--terminate"]
             arguments += ["--tpm2"] if tpm.backend.version == "2.0" else []
-            self.helpers.append(Helper("swtpm", tuple(arguments), exits_with_peer=True))
+            self.helpers.append(
+                Helper("swtpm", tuple(arguments), exits_with_peer=True, directory=state)
+            )
 
     def _vsock(self) -> tuple[int, ...]:
         vsock = self.domain.devices.vsock

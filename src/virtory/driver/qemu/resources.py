@@ -255,7 +255,7 @@ def _start(helper: Helper, plan: Plan, acquired: Acquired) -> None:
     order = Spawn(
         argv=[argument.replace("{fd}", str(descriptor)) for argument in helper.argv],
         environment={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"},
-        directory="/",
+        directory=helper.directory,
         log_path=log,
         fds=[descriptor] if descriptor >= 0 else [],
         credentials=credentials(plan) if helper.as_guest else None,
