@@ -5,8 +5,9 @@ of its caller, or with `MonitorGone` the moment QEMU lets go of the socket.
 
 Why not the `qemu.qmp` package: importing it costs 58 ms (asyncio's streams, logging and three
 tasks for each guest come with it), and it can not attach descriptors to a command without owning
-the event loop's socket calls. Here a guest costs one socket, one reader callback and a dictionary,
-about 5 KiB, and asking 100 guests one question each takes the loop 4 ms.
+the event loop's socket calls. Here a guest costs one socket, one reader callback and a dictionary.
+Measured on two cores: all statistics of 100 guests take 44 ms, 10 ms of them in this process, which
+grows by less than 3 MiB for the hundred.
 """
 
 from __future__ import annotations
