@@ -210,3 +210,5 @@ def test_events_as_json_are_one_object_a_line(daemon: Any, virtory: Callable[...
 def test_waiting_for_an_event_can_time_out(virtory: Callable[..., Any]) -> None:
     told = virtory("event", "--event", "reboot", "--timeout", "1")
     assert told == (0, "event loop timed out\nevents received: 0\n\n", "")
+    told = virtory("event", "test", "reboot", "--timeout", "1")  # virsh's order, without the names
+    assert told == (0, "event loop timed out\nevents received: 0\n\n", "")

@@ -218,6 +218,28 @@ def test_a_destroyed_page_costs_only_what_was_on_it(store, directory):
     assert len(names) > 150
 
 
+def test_nobody_else_can_read_what_is_stored(directory):
+    former = os.umask(0)
+    try:
+        with closing(Store(directory)) as store:
+            store.load()
+            modes = {each.name: each.stat().st_mode & 0o777 for each in Path(directory).iterdir()}
+    finally:
+        os.umask(former)
+    assert modes == dict.fromkeys(("lock", FILE, f"{FILE}-wal", f"{FILE}-shm"), 0o600)
+
+
+def test_a_state_file_that_others_could_read_is_closed_to_them(store, directory):
+    store.close()
+    path = Path(directory, FILE)
+    path.chmod(0o644)
+    Path(f"{path}-wal").touch(0o644)
+    with closing(Store(directory)) as following:
+        following.load()
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert Path(f"{path}-wal").stat().st_mode & 0o777 == 0o600
+
+
 async def test_a_second_daemon_is_told_who_has_the_directory(store, directory):
     with pytest.raises(OpenFailed, match=f"in use by another virtoryd, process {os.getpid()}") as e:
         Store(directory)

@@ -28,7 +28,8 @@ def start_daemon(path: str, driver: str = "virtory", timeout_s: float = START_TI
     """
     directory = os.path.dirname(path)
     try:
-        os.makedirs(directory, mode=0o700, exist_ok=True)
+        # The system instance has other users, whom its sockets' own modes let in or not.
+        os.makedirs(directory, mode=0o755 if os.geteuid() == 0 else 0o700, exist_ok=True)
         lock = os.open(f"{path}.starting", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise OpenFailed(

@@ -117,7 +117,10 @@ def open_database(
             cure=f"Make it writable for uid {os.geteuid()}",
         )
     try:
+        _make_private(path)
         db = connect(path)
+    except OSError as error:
+        raise _unusable(directory, error) from None
     except sqlite3.Error as error:
         raise explain(error, path, "open") from error
     try:
@@ -130,6 +133,17 @@ def open_database(
         db.close()
         raise
     return db
+
+
+def _make_private(path: str) -> None:
+    """Definitions hold passwords: whatever the directory's mode, only its owner reads them.
+
+    SQLite gives the files that it makes beside this one the same mode.
+    """
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    for each in (path, f"{path}-wal", f"{path}-shm"):
+        if os.path.exists(each) and os.stat(each).st_mode & 0o077:
+            os.chmod(each, 0o600)
 
 
 def connect(path: str) -> sqlite3.Connection:
@@ -200,4 +214,5 @@ def _migrate(db: sqlite3.Connection, path: str, migrations: Sequence[Migration])
 def _keep_copy(db: sqlite3.Connection, path: str) -> None:
     """What was there before a migration, in one file beside it."""
     if not os.path.exists(path):
+        _make_private(path)  # SQLite fills an empty file
         db.execute("VACUUM INTO ?", (path,))

@@ -11,7 +11,7 @@ import sys
 
 from virtory.cli import event_words
 from virtory.cli.output import Data, Lines, Output
-from virtory.cli.verb import flag, option, verb
+from virtory.cli.verb import argument, flag, option, verb
 from virtory.lean import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ class Style(NamedTuple):
     "event",
     "monitor",
     "tell what happens to domains",
-    option("domain", "only to this one", positional=False, complete="domain"),
-    option("event", "kinds, with commas (default: lifecycle; --list shows them)"),
+    argument("domain", "only to this one", required=False, complete="domain"),
+    argument("event", "kinds, with commas (default: lifecycle; --list shows them)", required=False),
     flag("all", "every kind"),
     flag("loop", "go on until interrupted"),
     option("timeout", "give up after these seconds", kind="number"),
@@ -71,8 +71,8 @@ async def event(
     "qemu-monitor-event",
     "monitor",
     "tell QEMU's own events",
-    option("domain", "only this one's", positional=False, complete="domain"),
-    option("event", "only events of this name"),
+    argument("domain", "only this one's", required=False, complete="domain"),
+    argument("event", "only events of this name", required=False),
     flag("loop", "go on until interrupted"),
     option("timeout", "give up after these seconds", kind="number"),
     flag("timestamp", "with the time"),
