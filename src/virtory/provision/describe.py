@@ -10,10 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from virtory.model.values import Size
+from virtory.provision.manifest import NAMESPACE, PREFIX
 
 if TYPE_CHECKING:
-    from virtory.model.domain import Domain
-    from virtory.model.domain.devices.interface import PortForward
+    from pathlib import Path
+
+    from virtory.model.domain import Devices, Domain
+    from virtory.model.domain.devices.disk import Disk
+    from virtory.model.domain.devices.interface import Interface, PortForward
     from virtory.model.domain.os import Os
     from virtory.provision.images import Image
     from virtory.provision.manifest import Manifest
@@ -45,21 +49,21 @@ class Choice:
 
 def describe(order: Order, image: Image, manifest: Manifest, choice: Choice) -> Domain:
     """The domain of the order."""
-    from virtory.model.domain import Domain, Verbatim
+    from virtory.model.domain import Domain
     from virtory.model.domain.clock import Clock
     from virtory.model.domain.cpu import Cpu, Vcpu
     from virtory.model.domain.domain import GenId
     from virtory.model.domain.features import Apic, Features
+    from virtory.model.domain.metadata import with_metadata
     from virtory.model.domain.sysinfo import Entry, EntryBlock, Sysinfo
     from virtory.model.values import Uuid
 
     memory = memory_of(order, image)
-    return Domain(
+    bare = Domain(
         type="kvm" if choice.kvm else "qemu",
         name=order.name,
         uuid=Uuid.parse(choice.uuid),
         genid=GenId(),
-        metadata=Verbatim(f"<metadata>{manifest.to_xml()}</metadata>"),
         memory=memory,
         current_memory=memory,
         vcpu=Vcpu(count=vcpus_of(order, image)),
@@ -75,6 +79,7 @@ def describe(order: Order, image: Image, manifest: Manifest, choice: Choice) -> 
         clock=Clock(offset="utc"),
         devices=_devices(order, manifest, choice),
     )
+    return with_metadata(bare, NAMESPACE, PREFIX, manifest.to_xml())
 
 
 def memory_of(order: Order, image: Image) -> Size:
@@ -114,48 +119,19 @@ def _os(image: Image, choice: Choice) -> Os:
     )
 
 
-def _devices(order: Order, manifest: Manifest, choice: Choice):  # type: ignore[no-untyped-def]
+def _devices(order: Order, manifest: Manifest, choice: Choice) -> Devices:
     from virtory.model.domain import Devices
     from virtory.model.domain.devices.balloon import Balloon
     from virtory.model.domain.devices.channel import Channel, ChannelTarget
     from virtory.model.domain.devices.character import CharacterSource
     from virtory.model.domain.devices.console import Console, ConsoleTarget
-    from virtory.model.domain.devices.disk import Disk, DiskDriver, Source, Target
-    from virtory.model.domain.devices.graphics import Graphics, Listen
-    from virtory.model.domain.devices.interface import Backend, Interface, InterfaceMac
     from virtory.model.domain.devices.panic import Panic
     from virtory.model.domain.devices.rng import Rng, RngBackend
     from virtory.model.domain.devices.serial import Serial, SerialTarget
-    from virtory.model.domain.devices.video import Video, VideoModel
-    from virtory.model.values import Mac
 
-    directory = manifest.directory
-    return Devices(
-        disks=(
-            Disk(
-                driver=DiskDriver(name="qemu", type="qcow2", discard="unmap"),
-                source=Source(file=str(directory / DISK_FILE)),
-                target=Target(dev="vda", bus="virtio"),
-            ),
-            # A virtio disk rather than a CD-ROM drive: cloud kernels carry no driver for SATA.
-            Disk(
-                driver=DiskDriver(name="qemu", type="raw"),
-                source=Source(file=str(directory / SEED_FILE)),
-                target=Target(dev="vdb", bus="virtio"),
-                readonly=True,
-            ),
-        ),
-        interfaces=(
-            Interface(
-                type="user",
-                mac=InterfaceMac(address=Mac.parse(choice.mac)),
-                model="virtio",
-                port_forwards=_forwards(order, manifest),
-                # QEMU's own: it needs no other program, no default route of the host, and reaches
-                # a guest whose network is not up yet as soon as it is.
-                backend=Backend(type="default"),
-            ),
-        ),
+    bare = Devices(
+        disks=_disks(manifest.directory),
+        interfaces=(_interface(order, manifest, choice),),
         serials=(Serial(type="pty", target=SerialTarget(type="isa-serial", port=0)),),
         consoles=(
             Console(type="pty", target=ConsoleTarget(type="serial", port=0)),
@@ -168,13 +144,57 @@ def _devices(order: Order, manifest: Manifest, choice: Choice):  # type: ignore[
                 target=ChannelTarget(type="virtio", name=AGENT),
             ),
         ),
-        graphics=(Graphics(type="vnc", listens=(Listen(type="socket"),)),)
-        if order.graphics
-        else (),
-        videos=(Video(model=VideoModel(type="virtio")),) if order.graphics else (),
         rngs=(Rng(model="virtio", backend=RngBackend(model="random", path="/dev/urandom")),),
         balloon=Balloon(model="virtio"),
         panics=(Panic(model="isa"),),
+    )
+    return _with_screen(bare) if order.graphics else bare
+
+
+def _with_screen(devices: Devices) -> Devices:
+    from dataclasses import replace
+
+    from virtory.model.domain.devices.graphics import Graphics, Listen
+    from virtory.model.domain.devices.video import Video, VideoModel
+
+    return replace(
+        devices,
+        graphics=(Graphics(type="vnc", listens=(Listen(type="socket"),)),),
+        videos=(Video(model=VideoModel(type="virtio")),),
+    )
+
+
+def _disks(directory: Path) -> tuple[Disk, ...]:
+    from virtory.model.domain.devices.disk import Disk, DiskDriver, Source, Target
+
+    return (
+        Disk(
+            driver=DiskDriver(name="qemu", type="qcow2", discard="unmap"),
+            source=Source(file=str(directory / DISK_FILE)),
+            target=Target(dev="vda", bus="virtio"),
+        ),
+        # A virtio disk rather than a CD-ROM drive: cloud kernels carry no driver for SATA.
+        Disk(
+            driver=DiskDriver(name="qemu", type="raw"),
+            source=Source(file=str(directory / SEED_FILE)),
+            target=Target(dev="vdb", bus="virtio"),
+            readonly=True,
+        ),
+    )
+
+
+def _interface(order: Order, manifest: Manifest, choice: Choice) -> Interface:
+    from virtory.model.domain.devices.interface import Backend, Interface, InterfaceMac
+    from virtory.model.values import Mac
+
+    return Interface(
+        type="user",
+        mac=InterfaceMac(address=Mac.parse(choice.mac)),
+        model="virtio",
+        port_forwards=_forwards(order, manifest),
+        # QEMU's own: it needs no other program, no default route of the host, and reaches
+        # a guest whose network is not up yet as soon as it is.
+        backend=Backend(type="default"),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from virtory.provision.errors import NotOurMachine
 
-NAMESPACE = "https://virtory.dev/xmlns/machine/1"
+NAMESPACE = "urn:virtory:machine:1"
 PREFIX = "virtory"
 
 
@@ -48,22 +48,20 @@ class Manifest:
         return self.directory / "known_hosts"
 
     def to_xml(self) -> str:
-        """The metadata element, with its own namespace."""
+        """The metadata element, without its namespace: that stands where the element is kept."""
         from lxml import etree
 
-        root = etree.Element(_tag("machine"), nsmap={PREFIX: NAMESPACE})
+        root = etree.Element("machine")
         boot = "direct" if self.direct else "disk"
-        etree.SubElement(root, _tag("image"), name=self.image, boot=boot)
-        ssh = etree.SubElement(
-            root, _tag("ssh"), user=self.user, host=self.host, port=str(self.port)
-        )
+        etree.SubElement(root, "image", name=self.image, boot=boot)
+        ssh = etree.SubElement(root, "ssh", user=self.user, host=self.host, port=str(self.port))
         if self.key is not None:
             ssh.set("key", str(self.key))
-        etree.SubElement(ssh, _tag("hostkey")).text = self.host_key
-        etree.SubElement(root, _tag("seed"), instance=self.instance, reader=self.cloud_init)
-        files = etree.SubElement(root, _tag("files"), directory=str(self.directory))
+        etree.SubElement(ssh, "hostkey").text = self.host_key
+        etree.SubElement(root, "seed", instance=self.instance, reader=self.cloud_init)
+        files = etree.SubElement(root, "files", directory=str(self.directory))
         for name in self.files:
-            etree.SubElement(files, _tag("file"), name=name)
+            etree.SubElement(files, "file", name=name)
         etree.indent(root)
         return etree.tostring(root, encoding="unicode")
 
@@ -109,12 +107,8 @@ def not_ours(domain: str) -> NotOurMachine:
     )
 
 
-def _tag(name: str) -> str:
-    return f"{{{NAMESPACE}}}{name}"
-
-
 def _child(parent: Any, name: str) -> Any:
-    # Daemons may hand out the element without its namespace, as libvirtd does.
+    # With the namespace where it is kept, without it where a daemon hands it out.
     found = parent.find(f"{{*}}{name}")
     if found is None:
         raise KeyError(f"no <{name}>")
