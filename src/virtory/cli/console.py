@@ -25,12 +25,12 @@ async def attach(
 ) -> None:
     """Join this process's terminal to the console until the escape key, or the machine's end."""
     async with await machine.open_console(device, force=force) as stream:
-        _notice(machine, escape)
         keyboard = sys.stdin.fileno()
         saved = termios.tcgetattr(keyboard) if os.isatty(keyboard) else None
         if saved is not None:
-            tty.setraw(keyboard)
+            tty.setraw(keyboard)  # before anything invites to type: it drops what was typed
         try:
+            _notice(machine, escape, "\n" if saved is None else "\r\n")
             await _join(stream, keyboard, escape)
         finally:
             if saved is not None:
@@ -38,10 +38,10 @@ async def attach(
                 sys.stdout.write("\r\n")
 
 
-def _notice(machine: Domain, escape: bytes) -> None:
+def _notice(machine: Domain, escape: bytes, end: str) -> None:
     key = chr(escape[0] + 64)
-    sys.stdout.write(f"Connected to domain '{machine.name}'\n")
-    sys.stdout.write(f"Escape character is ^{key} (Ctrl + {key}); Enter wakes a silent login\n")
+    sys.stdout.write(f"Connected to domain '{machine.name}'{end}")
+    sys.stdout.write(f"Escape character is ^{key} (Ctrl + {key}); Enter wakes a silent login{end}")
     sys.stdout.flush()
 
 
