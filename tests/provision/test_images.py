@@ -35,8 +35,10 @@ def test_the_catalogue_holds_size_and_checksum_of_the_disk(store: ImageStore) ->
 
 def test_an_unknown_image_is_answered_with_those_there_are(store: ImageStore) -> None:
     add(store, "tiny")
-    with pytest.raises(ImageNotFound, match=r"no image is called 'tinny'.*tiny"):
+    with pytest.raises(ImageNotFound, match=r"no image is called 'tinny'.*tiny.*image pull URL"):
         store.find("tinny")
+    with pytest.raises(ImageNotFound, match="build it: virtory image build debian-12"):
+        store.find("debian-12")
 
 
 def test_a_failed_build_leaves_no_trace_but_its_lock(store: ImageStore) -> None:

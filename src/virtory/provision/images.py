@@ -119,10 +119,14 @@ class ImageStore:
         for image in images:
             if name in image.aliases:
                 return image
+        from virtory.provision.recipes import RECIPES
+
         have = ", ".join(image.name for image in images) or "none"
+        build = f"build it: virtory image build {name}"
+        other = f"build one ({', '.join(RECIPES)}) or fetch one: virtory image pull URL"
         raise ImageNotFound(
             f"no image is called '{name}' (in {self.directory}: {have})",
-            cure=f"run 'virtory image build {name}' or 'virtory image pull URL --name {name}'",
+            cure=build if name in RECIPES else other,
         )
 
     @contextlib.contextmanager
