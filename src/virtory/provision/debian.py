@@ -42,7 +42,8 @@ PACKAGES = (
 )
 CMDLINE = (
     "console=ttyS0,115200 root=/dev/vda1 ro quiet no_timer_check tsc=reliable mitigations=off"
-    " nokaslr cryptomgr.notests 8250.nr_uarts=2 i8042.noaux i8042.nokbd systemd.gpt_auto=0 systemd.show_status=1"
+    " nokaslr cryptomgr.notests 8250.nr_uarts=2 i8042.noaux i8042.nokbd"
+    " systemd.gpt_auto=0 systemd.show_status=1"
 )
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 MIRROR = "http://deb.debian.org/debian"
