@@ -12,6 +12,7 @@ from virtory.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from virtory.cli.terminal import Terminal
+    from virtory.provision.machine import Machine
     from virtory.provision.manifest import Manifest
 
 _MACHINE = argument("name", "the machine's name", complete="domain")
@@ -81,32 +82,41 @@ async def rm(terminal: Terminal, name: str, force: bool) -> Output:
     option("name", "its name (default demo)"),
     argument("command", "run this there instead of a shell", required=False, kind="rest"),
     loop=True,
+    local=True,
 )
 async def demo(
     terminal: Terminal, image: str | None, name: str | None, command: list[str]
 ) -> Output | None:
     """Build the image and make the machine where they are not there yet; then log in."""
     from virtory.cli.images import built
-    from virtory.cli.machines import made, waited
+    from virtory.cli.machines import waited
     from virtory.provision.images import ImageStore
-    from virtory.provision.machine import find
-    from virtory.provision.order import Order
 
     wanted, called = image or "debian-12", name or "demo"
     try:
         ImageStore().find(wanted)
     except NotFound:
-        await built(terminal, wanted)
+        await built(terminal, wanted)  # minutes: no connection is kept waiting meanwhile
+    async with terminal.connection(blocking=False) as terminal.host:
+        machine = await _found_or_made(terminal, called, wanted)
+        answer = await waited(terminal, machine)
+        if answer.status:
+            return answer
+        return Together(answer, await _next(terminal, called, command))
+
+
+async def _found_or_made(terminal: Terminal, name: str, image: str) -> Machine:
+    from virtory.cli.machines import made
+    from virtory.provision.machine import find
+    from virtory.provision.order import Order
+
     try:
-        machine = await find(terminal.host, called)
-        if not await machine.domain.is_active():
-            await machine.domain.start()
+        machine = await find(terminal.host, name)
     except NotFound:
-        machine = await made(terminal, Order(name=called, image=wanted).checked())
-    answer = await waited(terminal, machine)
-    if answer.status:
-        return answer
-    return Together(answer, await _next(terminal, called, command))
+        return await made(terminal, Order(name=name, image=image).checked())
+    if not await machine.domain.is_active():
+        await machine.domain.start()
+    return machine
 
 
 async def _next(terminal: Terminal, name: str, command: list[str]) -> Output:
