@@ -10,13 +10,20 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from virtory.driver.qemu.host_memory import free_huge_pages, plenty
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from virtory.driver.qemu.accelerator import Verdict
+    from virtory.driver.qemu.host_memory import FreeHugePages
     from virtory.driver.qemu.firmware import Firmware
 
 FIRST_UID: Final = 1_900_000_000
+# Of the year 2023 and before (Debian 12's is of March 2023), passt loses forwarded connections once
+# some came before the guest listened: measured, they hang and passt spins. Such a one, or one that
+# can not tell its age, serves only interfaces that ask for it by name.
+RELIABLE_PASST: Final = 20240101
 VHOST_VSOCK: Final = "/dev/vhost-vsock"
 
 
@@ -40,6 +47,7 @@ class Host:
     prefers_passt: bool = False
     swtpm: str | None = None
     has_vsock: bool = False
+    free_huge_pages: FreeHugePages = plenty
     port_is_free: Callable[[str, int], bool] = lambda address, port: True
 
 
@@ -47,14 +55,16 @@ def here(run_directory: str, state_directory: str, verdict: Verdict, **settings:
     """This host, looked at now; `settings` are fields of Host that win over what is found."""
     from virtory.driver.qemu import firmware
 
+    passt = shutil.which("passt")
     found: dict[str, Any] = {
         "firmware": firmware.installed(),
         "privileged": os.geteuid() == 0,
         "kvm_gid": _group_of("/dev/kvm"),
-        "passt": shutil.which("passt"),
-        "prefers_passt": _may_unshare() and _has_default_route(),
+        "passt": passt,
+        "prefers_passt": _may_unshare() and _has_default_route() and forwards_reliably(passt),
         "swtpm": shutil.which("swtpm"),
         "has_vsock": os.path.exists(VHOST_VSOCK),
+        "free_huge_pages": free_huge_pages,
         "port_is_free": can_bind,
     }
     return Host(run_directory, state_directory, verdict, **{**found, **settings})
@@ -72,6 +82,21 @@ def can_bind(address: str, port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def forwards_reliably(passt: str | None) -> bool:
+    """Whether this passt is new enough to be taken without being asked for."""
+    if passt is None:
+        return False
+    import re
+    import subprocess
+
+    try:
+        shown = subprocess.run([passt, "--version"], capture_output=True, text=True, timeout=5)
+    except (OSError, subprocess.SubprocessError):
+        return False
+    dated = re.match(r"passt .*?(20\d\d)_?(\d\d)_?(\d\d)", shown.stdout)
+    return dated is not None and int("".join(dated.groups())) >= RELIABLE_PASST
 
 
 def _group_of(path: str) -> int | None:
