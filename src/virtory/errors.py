@@ -204,9 +204,14 @@ class OperationFailed(VirtoryError):
 
 
 class XmlError(VirtoryError):
+    """A description that is malformed or says what can not be; also libvirt's code 35, from peers."""
+
     default_code = 27
     template = "XML error: %s"
     from_domain = FROM_DOMAIN
+
+
+_BY_CODE[35] = XmlError
 
 
 class AlreadyExists(VirtoryError):
