@@ -204,7 +204,7 @@ class OperationFailed(VirtoryError):
 
 
 class XmlError(VirtoryError):
-    """A description that is malformed or says what can not be; also libvirt's code 35, from peers."""
+    """A description that is malformed or says what can not be; from peers also code 35."""
 
     default_code = 27
     template = "XML error: %s"
