@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import select
 import shutil
+import signal
 import subprocess
 from typing import TYPE_CHECKING
 
 import initramfs
+import pytest
 from daemon_process import processes_with
 from storm import Storm, campaign
 
 import virtory
+from virtory.errors import OperationFailed
+from virtory.model.flags import DomainControl, DomainEventLifecycle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,10 +69,10 @@ async def test_a_guest_computes_on_while_daemons_die_and_its_console_misses_noth
     daemon: DaemonProcess, linux
 ):
     async with virtory.connect(daemon.uri) as host:
-        machine = await host.create_domain(linux.xml("m", machine="microvm"), paused=True)
+        machine = await host.create_domain(linux.xml("m"), paused=True)
         async with await machine.open_console() as console:
             await machine.resume()
-            await heard(console, initramfs.READY)
+            await heard(console, b"# ", after=initramfs.READY)
             await console.write(b"export STAMP=$RANDOM$RANDOM; echo stamp=$STAMP.\n")
             stamp = (await heard(console, b".\r\n", after=b"\nstamp=")).strip()
     guests = daemon.guests()
@@ -91,10 +96,14 @@ async def test_a_guest_computes_on_while_daemons_die_and_its_console_misses_noth
 async def heard(console, wanted: bytes, after: bytes = b"") -> bytes:
     """What the console says between `after` and `wanted`, both included in the wait."""
     said = b""
-    while wanted not in said.partition(after)[2] if after else wanted not in said:
-        data = await console.read()
-        assert data, f"the console ended after {said!r}"
-        said += data
+    try:
+        async with asyncio.timeout(60):
+            while wanted not in said.partition(after)[2] if after else wanted not in said:
+                data = await console.read()
+                assert data, f"the console ended after {said!r}"
+                said += data
+    except TimeoutError:
+        raise AssertionError(f"no {wanted!r} after {after!r} in {said!r}") from None
     return said.partition(after)[2].partition(wanted)[0] if after else said
 
 
@@ -123,3 +132,49 @@ async def test_daemons_that_die_while_they_find_their_guests_harm_none(
     assert daemon.guests() == {}
     daemon.end()
     assert daemon.said() == ""
+
+
+async def test_a_guest_that_is_silent_at_the_restart_is_waited_for(
+    daemon: DaemonProcess, bare: Callable[..., str]
+):
+    async with virtory.connect(daemon.uri) as host:
+        await host.create_domain(bare("silent"))
+        await host.create_domain(bare("other"))
+    silent = next(process for name, process in daemon.guests().items() if name.startswith("1-"))
+    silent.kill(signal.SIGSTOP)
+    daemon.kill()
+    daemon.start()
+    async with virtory.connect(daemon.uri) as host:
+        machine, other = await host.domain("silent"), await host.domain("other")
+        assert (machine.id, other.id) == (1, 2)
+        await other.suspend()
+        assert (await machine.control_info()).state == DomainControl.ERROR
+        with pytest.raises(OperationFailed, match=f"process {silent.pid}, has not answered"):
+            await machine.suspend()
+        async with host.events("lifecycle", domain=machine) as events:
+            async with asyncio.timeout(30):
+                silent.kill(signal.SIGCONT)
+                while (await machine.control_info()).state == DomainControl.ERROR:
+                    pass
+                await machine.suspend()
+                assert (await events.next()).event == DomainEventLifecycle.SUSPENDED
+        assert silent.alive
+        await machine.destroy()
+        await other.destroy()
+    assert f"process {silent.pid}, does not answer" in daemon.said()
+
+
+async def test_a_silent_guest_can_be_destroyed(daemon: DaemonProcess, bare: Callable[..., str]):
+    async with virtory.connect(daemon.uri) as host:
+        await host.create_domain(bare("silent"))
+    (silent,) = daemon.guests().values()
+    silent.kill(signal.SIGSTOP)
+    daemon.kill()
+    daemon.start()
+    daemon.end()  # it does not keep the daemon from ending
+    daemon.start()
+    async with virtory.connect(daemon.uri) as host:
+        await (await host.domain("silent")).destroy()
+        assert await host.list_domains() == []
+    assert daemon.guests() == {}
+    assert daemon.run_directories() == set()

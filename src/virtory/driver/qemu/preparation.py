@@ -86,6 +86,7 @@ class Preparation:
         self._host: Host | None = None
         self._capabilities: dict[str, Capabilities] = {}
         self._looking = asyncio.Lock()
+        self._asking = asyncio.Lock()  # one QEMU is asked at a time, however many want to know
 
     # -- the host ------------------------------------------------------------------------------
     async def host(self) -> Host:
@@ -120,14 +121,18 @@ class Preparation:
         path = emulator or find_emulator(arch or DEFAULT_ARCH)
         host = await self.host()
         known = self._known(path, host)
-        if known is None:
-            known = self._capabilities[path] = await capabilities_of(
-                path,
-                self.settings.cache_directory,
-                kvm=host.verdict.usable,
-                kvm_key=_kvm_key(host),
-                user=_prober(host),
-            )
+        if known is not None:
+            return known
+        async with self._asking:
+            known = self._known(path, host)
+            if known is None:
+                known = self._capabilities[path] = await capabilities_of(
+                    path,
+                    self.settings.cache_directory,
+                    kvm=host.verdict.usable,
+                    kvm_key=_kvm_key(host),
+                    user=_prober(host),
+                )
         return known
 
     def capabilities_now(self, arch: str) -> Capabilities:
@@ -195,14 +200,15 @@ class Preparation:
         accelerator = plan.accelerator
         model = model_name(live.cpu, capabilities, accelerator)
         if capabilities.cpu_features(accelerator, model) is None:
-            capabilities = await with_cpu_features(
-                capabilities,
-                accelerator,
-                model,
-                self.settings.cache_directory,
-                user=_prober(host),
-            )
-            self._capabilities[capabilities.path] = capabilities
+            async with self._asking:
+                capabilities = await with_cpu_features(
+                    self._capabilities.get(capabilities.path, capabilities),
+                    accelerator,
+                    model,
+                    self.settings.cache_directory,
+                    user=_prober(host),
+                )
+                self._capabilities[capabilities.path] = capabilities
         return with_cpu(live, capabilities, accelerator), plan
 
     def command_line(self, live: Domain, plan: Plan, fds: Mapping[int, int]) -> list[str]:

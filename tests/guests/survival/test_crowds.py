@@ -1,0 +1,244 @@
+"""Many clients, rude clients, dying clients, a thousand domains: everybody else is served."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from daemon_process import SOURCE
+
+import virtory
+from virtory.errors import DomainNotFound, OperationAborted, OperationInvalid
+from virtory.model.flags import DomainState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from daemon_process import DaemonProcess
+
+CROWD = Path(__file__).parent / "crowd.py"
+PATIENCE_S = 1.0
+"""What anybody may have to wait for a plain answer; 20 ms are usual, the rest is for busy hosts."""
+
+
+def crowd(daemon: DaemonProcess, kind: str, clients: int, calls: int) -> subprocess.Popen[str]:
+    """Clients in a process; returns when all are connected."""
+    process = subprocess.Popen(
+        [sys.executable, str(CROWD), daemon.uri, kind, str(clients), str(calls)],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCE)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    return process
+
+
+def longest_wait_s(daemon: DaemonProcess, process: subprocess.Popen[str]) -> float:
+    """Ask for the host's name until the crowd is done; the longest wait for an answer."""
+    longest = 0.0
+    with virtory.open_sync(daemon.uri) as host:
+        while process.poll() is None:
+            begun = time.monotonic()
+            host.hostname()
+            longest = max(longest, time.monotonic() - begun)
+    said, _ = process.communicate()
+    assert (process.returncode, said) == (0, "done\n")
+    return longest
+
+
+def test_two_hundred_clients_at_once_are_served_and_nobody_waits_long(daemon: DaemonProcess):
+    before = len(daemon.descriptors())
+    process = crowd(daemon, "ask", 200, 15)
+    assert len(daemon.descriptors()) >= before + 200
+    longest = longest_wait_s(daemon, process)
+    assert longest < PATIENCE_S, f"a client waited {longest * 1000:.0f} ms"
+    with virtory.open_sync(daemon.uri) as host:
+        host.hostname()
+        assert len(daemon.descriptors()) <= before + 3
+    assert daemon.status("VmRSS") < 64 << 10
+    assert daemon.said() == ""
+
+
+def test_clients_that_start_and_end_machines_delay_nobody(daemon: DaemonProcess):
+    process = crowd(daemon, "work", 8, 2)
+    longest = longest_wait_s(daemon, process)
+    assert longest < PATIENCE_S, f"a client waited {longest * 1000:.0f} ms"
+    assert daemon.guests() == {}
+    assert daemon.run_directories() == set()
+    assert daemon.rows() == (set(), set(), [])
+    assert daemon.corpses() == []
+    assert daemon.said() == ""
+
+
+def test_clients_killed_in_the_middle_of_their_calls_leave_nothing_half_done(
+    daemon: DaemonProcess,
+):
+    chance = random.Random(5)
+    with virtory.open_sync(daemon.uri) as host:
+        before = len(daemon.descriptors())
+        for _ in range(5):
+            process = crowd(daemon, "work", 4, 1000)
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.communicate(timeout=chance.uniform(0.05, 0.6))
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            end_all(host)
+        assert len(daemon.descriptors()) <= before + 1
+    assert daemon.guests() == {}
+    assert daemon.run_directories() == set()
+    assert daemon.rows() == (set(), set(), [])
+    assert daemon.corpses() == []
+    assert daemon.said() == ""
+
+
+def end_all(host) -> None:
+    """What killed clients began is done, or never was; in either case it can be ended."""
+    while left := host.list_domains():
+        for domain in left:
+            try:
+                if domain.is_active():
+                    domain.destroy()
+                if domain.is_persistent():
+                    domain.undefine()
+            except (DomainNotFound, OperationInvalid, OperationAborted):
+                pass  # it changed meanwhile: what was begun goes on for a moment
+
+
+# -- clients that do not read ----------------------------------------------------------------------
+
+LIMITS = "[limits]\nqueued_event_bytes_per_client = 65536\nqueued_bytes_per_client = 1048576\n"
+
+
+def raw(daemon: DaemonProcess) -> socket.socket:
+    """A connection that has been opened by bytes alone."""
+    from virtory.wire.remote.connect import CONNECT_OPEN, ConnectOpenArgs
+
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(20)
+    sock.connect(str(daemon.socket))
+    path = "qemu:///system" if os.geteuid() == 0 else "qemu:///session"
+    sock.sendall(message(CONNECT_OPEN, ConnectOpenArgs(path, 0).encode()))
+    assert len(sock.recv(4096)) == 28
+    return sock
+
+
+def message(procedure, body: bytes = b"", serial: int = 1) -> bytes:
+    head = (procedure.program, procedure.version, procedure.number, 0, serial, 0)
+    return struct.pack(">7I", 28 + len(body), *head) + body
+
+
+def dropped(sock: socket.socket) -> bool:
+    """Read what is left: whether the daemon has ended the connection."""
+    try:
+        while sock.recv(1 << 20):
+            pass
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
+    return True
+
+
+async def test_a_subscriber_that_never_reads_is_dropped_and_the_others_hear_everything(
+    make: Callable[..., DaemonProcess], bare: Callable[..., str]
+):
+    from virtory.wire.remote.domain_event import (
+        CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY,
+        ConnectDomainEventCallbackRegisterAnyArgs,
+    )
+
+    daemon = make(config=LIMITS).start()
+    deaf = raw(daemon)
+    args = ConnectDomainEventCallbackRegisterAnyArgs(0, None)
+    for serial in range(40):  # forty times the same, for a flood
+        body = message(CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY, args.encode(), serial)
+        deaf.sendall(body)
+    async with virtory.connect(daemon.uri) as host:
+        machine = await host.create_domain(bare("m"))
+        async with host.events("lifecycle", domain=machine) as events:
+            rounds = 0
+            while "left" not in daemon.said():
+                rounds += 1
+                assert rounds < 500, "the client that never reads is still there"
+                await machine.suspend()
+                await machine.resume()
+            heard = [await events.next(20) for _ in range(2 * rounds)]
+        assert [event.event for event in heard] == [3, 4] * rounds
+        await machine.destroy()
+    assert "bytes unread" in daemon.said()
+    assert dropped(deaf)
+    deaf.close()
+    assert daemon.status("VmHWM") < 64 << 10
+
+
+async def test_a_client_that_asks_and_asks_and_never_reads_costs_no_memory(
+    daemon: DaemonProcess, bare: Callable[..., str]
+):
+    from virtory.wire.remote.connect import CONNECT_GET_CAPABILITIES
+
+    before = daemon.status("VmHWM")
+    question = message(CONNECT_GET_CAPABILITIES) * 1000
+    deaf = [raw(daemon) for _ in range(10)]
+    async with virtory.connect(daemon.uri) as host:
+        await host.capabilities()
+        for sock in deaf:
+            sock.setblocking(False)
+            try:
+                while sock.send(question):
+                    pass
+            except OSError:
+                pass  # it takes no more, or has had enough of us
+        begun = time.monotonic()
+        await host.hostname()
+        assert time.monotonic() - begun < PATIENCE_S
+        grown = daemon.status("VmHWM") - before
+        assert grown < 64 << 10, f"ten clients that do not read cost {grown} KiB"
+    for sock in deaf:
+        sock.close()
+
+
+# -- a thousand domains ----------------------------------------------------------------------------
+
+MANY = 1000
+
+
+async def test_a_thousand_domains_are_defined_found_and_kept_in_little_memory(
+    daemon: DaemonProcess, bare: Callable[..., str]
+):
+    names = [f"machine-{number}" for number in range(MANY)]
+    async with virtory.connect(daemon.uri) as host:
+        for begin in range(0, MANY, 50):
+            await asyncio.gather(
+                *(host.define_domain(bare(name)) for name in names[begin : begin + 50])
+            )
+    defining = daemon.status("VmHWM")
+    daemon.kill()
+    daemon.start()
+    assert daemon.ready_s < 5
+    async with virtory.connect(daemon.uri) as host:
+        found = await host.list_domains()
+        assert {domain.name for domain in found} == set(names)
+        begun = time.monotonic()
+        for domain in found[::10]:
+            assert (await host.domain(domain.name)).uuid == domain.uuid
+            assert (await domain.state()).state == DomainState.SHUTOFF
+        assert time.monotonic() - begun < 2 * PATIENCE_S
+        begun = time.monotonic()
+        assert len(await host.domain_stats()) == MANY
+        assert time.monotonic() - begun < 3 * PATIENCE_S
+        await asyncio.gather(*(domain.undefine() for domain in found))
+        assert await host.list_domains() == []
+    assert daemon.rows() == (set(), set(), [])
+    assert defining < 80 << 10, f"defining them took {defining} KiB"
+    assert daemon.status("VmHWM") < 64 << 10
