@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -104,6 +105,20 @@ def test_a_loader_of_the_definition_stays_and_gets_its_variables() -> None:
     assert live.os.nvram is not None
     assert live.os.nvram.path == "/state/vars.fd"
     assert live.os.nvram.template == "/usr/share/OVMF/OVMF_VARS_4M.fd"
+
+
+def test_a_loader_that_several_names_lead_to_gets_the_variables_of_the_name_that_was_given(
+    tmp_path: Path,
+) -> None:
+    code, link = tmp_path / "secboot.fd", tmp_path / "enrolled.fd"
+    code.touch()
+    link.symlink_to(code)
+    by_link = replace(OVMF[0], code=str(link), template="/enrolled_VARS.fd")
+    itself = replace(OVMF[0], code=str(code), template="/VARS.fd")
+    loader = f"|<loader readonly='yes' type='pflash'>{code}</loader>"
+    nvram = with_firmware(machine(loader), (by_link, itself), "/v").os.nvram
+    assert nvram is not None
+    assert nvram.template == "/VARS.fd"
 
 
 def test_an_unknown_loader_needs_a_template_by_name() -> None:

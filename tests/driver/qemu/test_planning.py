@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 from cases import CASES, KVM, defined, host, make_images, qcow2, qemu_7_2, text
 
+from virtory.driver.qemu.host_memory import free_huge_pages
 from virtory.driver.qemu.plan import Plan
 from virtory.driver.qemu.planning import UID_COUNT, prepare, variables_path
 from virtory.driver.qemu.planning_host import FIRST_UID, can_bind
 from virtory.errors import ConfigUnsupported, SystemCallFailed
 from virtory.model.domain import format_domain
+from virtory.model.values import Size
 
 if TYPE_CHECKING:
     from virtory.model.domain import Domain
@@ -212,6 +214,36 @@ def test_a_port_that_somebody_listens_on_can_not_be_bound() -> None:
         port = server.getsockname()[1]
         assert not can_bind("127.0.0.1", port)
     assert can_bind("127.0.0.1", 0)
+
+
+@pytest.mark.parametrize(
+    ("xml", "free", "words"),
+    [
+        ("<hugepages/>", 3, "needs 16 huge pages of 4096 KiB, of which 3 are free"),
+        ("<hugepages><page size='1' unit='G'/></hugepages>", None, "pages of 1048576 KiB, which"),
+    ],
+)
+def test_missing_huge_pages_are_counted_before_anything_is_taken(
+    xml: str, free: int | None, words: str
+) -> None:
+    definition = (
+        f"<domain type='qemu'><name>big</name><memory unit='MiB'>64</memory>"
+        f"<memoryBacking>{xml}</memoryBacking><os><type machine='pc'>hvm</type></os></domain>"
+    )
+    domain = defined(definition, qemu_7_2())
+    pool = host(free_huge_pages=lambda size: (size or Size.of_mib(4), free))
+    with pytest.raises(ConfigUnsupported, match=words) as caught:
+        prepare(domain, pool, 1)
+    assert "'big'" in str(caught.value)
+    assert "/sys/kernel/mm/hugepages" in str(caught.value) or "nr_hugepages" in str(caught.value)
+    prepare(domain, host(free_huge_pages=lambda size: (size or Size.of_mib(4), 16)), 1)
+
+
+def test_free_huge_pages_are_those_of_the_kernel() -> None:
+    for pool in Path("/sys/kernel/mm/hugepages").glob("hugepages-*kB"):
+        size = Size.of_kib(int(pool.name.removeprefix("hugepages-").removesuffix("kB")))
+        assert free_huge_pages(size) == (size, int((pool / "free_hugepages").read_text()))
+    assert free_huge_pages(Size.of_kib(12)) == (Size.of_kib(12), None)
 
 
 def test_sockets_into_the_guest_need_the_kernels_module(tmp_path: Path) -> None:

@@ -192,3 +192,25 @@ def test_a_socket_path_that_is_too_long_says_so(tmp_path: Path) -> None:
     with pytest.raises(SystemCallFailed, match="too long"):
         resources.acquire(made)
     resources.release(made)
+
+
+def test_a_path_that_is_in_use_is_neither_taken_nor_removed(tmp_path: Path) -> None:
+    text, busy, stale = tmp_path / "text", tmp_path / "busy.sock", tmp_path / "stale.sock"
+    text.write_text("kept")
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(stale))
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(busy))
+        server.listen()
+        for path in (text, busy):
+            made = plan_of(tmp_path, listens=(Listen(1, str(path), "char:serial0"),))
+            with pytest.raises(SystemCallFailed, match="remove what is there, end the program"):
+                resources.acquire(made)
+            resources.release(made)
+        assert text.read_text() == "kept"
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(busy))
+    made = plan_of(tmp_path, listens=(Listen(1, str(stale), "char:serial0"),))
+    resources.acquire(made).close()
+    resources.release(made)
+    assert not stale.exists()

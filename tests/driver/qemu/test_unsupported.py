@@ -77,6 +77,8 @@ def test_kvm_is_not_refused_where_it_works() -> None:
         ("pc", "<disk><driver type='vmdk'/><source file='/a'/><target dev='vda'/></disk>",
          "/domain/devices/disk[1]/driver/@type"),
         ("pc", "<graphics type='vnc'/><graphics type='vnc'/>", "/domain/devices/graphics[2]"),
+        ("q35", "<controller type='usb' model='none'/><input type='tablet' bus='usb'/>",
+         "/domain/devices/input[1]"),
         ("pc", "<video><model type='xen'/></video>", "/domain/devices/video[1]/model/@type"),
     ],
 )  # fmt: skip

@@ -121,7 +121,7 @@ def _with_usb(devices: Devices) -> Devices:
     """USB devices on ports of controller 0; a hub on port 1 when the ports do not suffice."""
     waiting = [
         (field, position)
-        for field in ("disks", "inputs", "serials")
+        for field in ("hubs", "disks", "inputs", "serials")
         for position, each in enumerate(getattr(devices, field))
         if each.address is None and _is_usb(field, each)
     ]
@@ -136,20 +136,21 @@ def _with_usb(devices: Devices) -> Devices:
         if isinstance(each.address, UsbAddress) and each.address.bus == 0
     }
     free = [str(n) for n in range(1, count + 1) if str(n) not in taken]
-    hubs = devices.hubs
+    rows: dict[str, list[Any]] = {"hubs": list(devices.hubs)}
     if len(waiting) > len(free) and free:
         hub = free.pop(0)
-        hubs = (*hubs, Hub(type="usb", address=UsbAddress(bus=0, port=hub)))
+        rows["hubs"].append(Hub(type="usb", address=UsbAddress(bus=0, port=hub)))
         free += [f"{hub}.{n}" for n in range(1, _HUB_PORTS + 1)]
-    rows: dict[str, list[Any]] = {}
     for (field, position), port in zip(waiting, free, strict=False):
         row = rows.setdefault(field, list(getattr(devices, field)))
         row[position] = replace(row[position], address=UsbAddress(bus=0, port=port))
     changes: dict[str, Any] = {field: tuple(row) for field, row in rows.items()}
-    return replace(devices, hubs=hubs, **changes)
+    return replace(devices, **changes)
 
 
 def _is_usb(field: str, device: Any) -> bool:
+    if field == "hubs":
+        return True
     if field == "disks":
         return bool(device.target.bus == "usb")
     if field == "inputs":

@@ -45,6 +45,7 @@ def device_problems(domain: Domain, capabilities: Capabilities) -> list[tuple[st
         *_characters(devices),
         *_screens(devices, kind, capabilities),
         *_inputs(devices, kind),
+        *_without_usb(devices),
         *_others(devices, kind, capabilities),
         *_absent(devices),
     ]
@@ -208,6 +209,25 @@ def _inputs(devices: Devices, kind: str) -> Problems:
             yield f"{path}/@bus", f"'{device.bus}' is not served; usb and virtio are"
         elif kind == "microvm" and device.bus != "virtio":
             yield f"{path}/@bus", f"a microvm has no '{device.bus}'; virtio is served"
+
+
+def _without_usb(devices: Devices) -> Problems:
+    """USB devices of a machine whose only USB controllers are `none`."""
+    models = [each.model for each in devices.controllers if each.type == "usb"]
+    if not models or set(models) != {"none"}:
+        return
+    for name, row, on_usb in (
+        ("disk", devices.disks, lambda each: each.target.bus == "usb"),
+        ("input", devices.inputs, lambda each: each.bus == "usb"),
+        ("serial", devices.serials, lambda each: each.target and each.target.type == "usb-serial"),
+        ("hub", devices.hubs, lambda each: each.type == "usb"),
+    ):
+        for number, each in enumerate(row, 1):
+            if on_usb(each):
+                yield (
+                    f"{_ALL}/{name}[{number}]",
+                    "needs USB, which controller model='none' disables",
+                )
 
 
 def _others(devices: Devices, kind: str, capabilities: Capabilities) -> Problems:

@@ -112,9 +112,14 @@ def with_firmware(domain: Domain, found: Iterable[Firmware], variables: str) -> 
 
 
 def _template_of(code: str, found: Iterable[Firmware]) -> str | None:
+    """The one described with this very path; else with a link to the same file."""
+    descriptions = list(found)
+    for each in descriptions:
+        if each.code == code:
+            return each.template
     real = os.path.realpath(code)
-    for each in found:
-        if each.code == code or os.path.realpath(each.code) == real:
+    for each in descriptions:
+        if os.path.realpath(each.code) == real:
             return each.template
     return None
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from virtory.driver.qemu.accelerator import choose
 from virtory.driver.qemu.aliases import with_aliases
 from virtory.driver.qemu.firmware import with_firmware
+from virtory.driver.qemu.host_memory import refuse_without_huge_pages
 from virtory.driver.qemu.image_chain import chain
 from virtory.driver.qemu.live import with_plan
 from virtory.driver.qemu.plan import (
@@ -89,6 +90,7 @@ class _Planner:
 
     def plan(self) -> Plan:
         accelerator = choose(self.domain.type, self.host.verdict)
+        refuse_without_huge_pages(self.domain, self.host.free_huge_pages)
         uid, gid = self._user()
         groups: tuple[int, ...] = ()
         if uid is not None and accelerator == "kvm" and self.host.kvm_gid is not None:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from virtory.driver.qemu.accelerator import Verdict
-    from virtory.driver.qemu.host_memory import FreeHugePages
     from virtory.driver.qemu.firmware import Firmware
+    from virtory.driver.qemu.host_memory import FreeHugePages
 
 FIRST_UID: Final = 1_900_000_000
 # Of the year 2023 and before (Debian 12's is of March 2023), passt loses forwarded connections once

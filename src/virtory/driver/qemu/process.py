@@ -96,7 +96,7 @@ def _limit(pid: int, kind: int, value: int) -> None:
     try:
         _, hard = resource.prlimit(pid, kind)
         if os.geteuid() != 0 and hard != resource.RLIM_INFINITY:
-            value = min(value, hard)
+            value = hard if value == resource.RLIM_INFINITY else min(value, hard)
         resource.prlimit(pid, kind, (value, value))
     except (ProcessLookupError, PermissionError, ValueError):
         pass

@@ -7,11 +7,13 @@ it serves stop, a failed start and the restart after a crash at any step alike.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import select
 import signal
 import socket
+import stat
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -94,7 +96,7 @@ def release(plan: Plan, *, search: bool = False) -> None:
     for helper in reversed(plan.helpers):
         _stop(helper, plan, search)
     for listen in plan.listens:
-        _unlink(listen.path)
+        _forget_socket(listen.path)
     for file in plan.files:
         if file.remove:
             _unlink(file.path)
@@ -221,7 +223,7 @@ def _remove_tree(path: str) -> None:
 def _bind(listen: Listen) -> int:
     server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     try:
-        _unlink(listen.path)
+        _forget_socket(listen.path)
         os.makedirs(os.path.dirname(listen.path), 0o711, exist_ok=True)
         server.bind(listen.path)
         os.chmod(listen.path, listen.mode)
@@ -229,11 +231,33 @@ def _bind(listen: Listen) -> int:
         return server.detach()
     except OSError as error:
         why = "its path is too long" if "too long" in str(error) else error.strerror
+        cure = None
+        if error.errno == errno.EADDRINUSE:
+            cure = "remove what is there, end the program that listens on it, or name another path"
         raise SystemCallFailed(
-            f"cannot listen on '{listen.path}' for {listen.purpose}: {why}", errno=error.errno
+            f"cannot listen on '{listen.path}' for {listen.purpose}: {why}",
+            errno=error.errno,
+            cure=cure,
         ) from None
     finally:
         server.close()
+
+
+def _forget_socket(path: str) -> None:
+    """Remove a socket that nobody serves any more: never another's, nor any other kind of file."""
+    try:
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            return
+    except OSError:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            _unlink(path)
+        except OSError:
+            pass  # somebody serves it, and is busy
 
 
 def _connect(pair: Pair, acquired: Acquired) -> None:

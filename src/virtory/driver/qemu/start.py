@@ -14,7 +14,7 @@ import resource
 import time
 from typing import TYPE_CHECKING, Any
 
-from virtory.driver.qemu import resources
+from virtory.driver.qemu import host_memory, resources
 from virtory.driver.qemu.agent import Agent
 from virtory.driver.qemu.events import AGENT_CHANNEL
 from virtory.driver.qemu.guest import Guest, translated
@@ -190,7 +190,7 @@ def _take_and_spawn(guest: Guest, preparation: Preparation, log: _Log) -> tuple[
             log_header=f"# {time.strftime('%Y-%m-%d %H:%M:%S%z')} starting: {' '.join(argv)}\n",
             fds=list(acquired.fds.values()),
             credentials=resources.credentials(plan),
-            limits=_LIMITS,
+            limits=(*_LIMITS, *host_memory.limits(guest.domain)),
         )
         return spawn(order), acquired
     except OSError as error:
