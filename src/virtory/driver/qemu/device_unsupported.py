@@ -216,18 +216,17 @@ def _without_usb(devices: Devices) -> Problems:
     models = [each.model for each in devices.controllers if each.type == "usb"]
     if not models or set(models) != {"none"}:
         return
-    for name, row, on_usb in (
-        ("disk", devices.disks, lambda each: each.target.bus == "usb"),
-        ("input", devices.inputs, lambda each: each.bus == "usb"),
-        ("serial", devices.serials, lambda each: each.target and each.target.type == "usb-serial"),
-        ("hub", devices.hubs, lambda each: each.type == "usb"),
+    serials = [each.target.type if each.target is not None else None for each in devices.serials]
+    for name, buses, usb in (
+        ("disk", [each.target.bus for each in devices.disks], "usb"),
+        ("input", [each.bus for each in devices.inputs], "usb"),
+        ("serial", serials, "usb-serial"),
+        ("hub", [each.type for each in devices.hubs], "usb"),
     ):
-        for number, each in enumerate(row, 1):
-            if on_usb(each):
-                yield (
-                    f"{_ALL}/{name}[{number}]",
-                    "needs USB, which controller model='none' disables",
-                )
+        for number, bus in enumerate(buses, 1):
+            if bus == usb:
+                why = "needs USB, which the controller's model='none' switches off"
+                yield f"{_ALL}/{name}[{number}]", why
 
 
 def _others(devices: Devices, kind: str, capabilities: Capabilities) -> Problems:
