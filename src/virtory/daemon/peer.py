@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 _NOT_OPEN = "hypervisor connection not open"
 _BACKLOG_FACTOR = 16
 """How many more calls may lie read but not begun, for each that may be under way."""
+_CALLS_AT_ONCE = 64
+"""Of calls that were sent together, so many are begun before other clients have their turn."""
+_MOST_ANSWERS = 1 << 20
+"""Bytes of answers that may wait to be read before no further call is begun."""
 
 
 class Peer:
@@ -53,6 +57,7 @@ class Peer:
         "_holds",
         "_paused",
         "_receiving",
+        "_resuming",
         "_tick",
         "_waiting",
         "closed",
@@ -83,6 +88,7 @@ class Peer:
         self._holds = 0
         self._paused = False
         self._receiving = False
+        self._resuming: asyncio.Task[None] | None = None
         self._flushing = False
         self._tick: asyncio.TimerHandle | None = None
 
@@ -92,17 +98,21 @@ class Peer:
     # -- what arrives ----------------------------------------------------------------------
     def _on_incoming(self, values: list[Incoming]) -> None:
         self._receiving = True
+        begun = 0
         for value in values:
             if type(value) is Call:
-                if self._backlog:
+                if self._backlog or begun >= _CALLS_AT_ONCE or self.session.queued > _MOST_ANSWERS:
                     self._backlog.append(value)
                 else:
+                    begun += 1
                     self._begin(value)
             elif type(value) is UnknownCall:
                 self.server.log.info("%s: %r has no handler", self.name, value)
             else:
                 self._on_stream(value)
         self._receiving = False
+        if self._backlog:
+            self._catch_up_later()
         most = _BACKLOG_FACTOR * self.server.limits.calls_per_client
         if not self._paused and len(self._backlog) > most:
             self._paused = True
@@ -168,10 +178,32 @@ class Peer:
             self._catch_up()
             self._flush()
 
+    def _catch_up_later(self) -> None:
+        """Go on with what was put off, unless the end of a call under way will."""
+        if self._resuming is None and self._waiting < self.server.limits.calls_per_client:
+            self._resuming = asyncio.get_running_loop().create_task(self._resume())
+
+    async def _resume(self) -> None:
+        """Let others have their turn, and this client read what is there for it; then go on."""
+        try:
+            await asyncio.sleep(0)
+            await self.link.drained()
+        except ConnectionLost:
+            return
+        finally:
+            self._resuming = None
+        if not self.closed:
+            self._catch_up()
+            self._flush()
+
     def _catch_up(self) -> None:
         """Begin what was put off, as far as there is room for it."""
-        limit = self.server.limits.calls_per_client
+        limit, begun = self.server.limits.calls_per_client, 0
         while self._backlog and self._waiting < limit:
+            if begun >= _CALLS_AT_ONCE or self.session.queued > _MOST_ANSWERS:
+                self._catch_up_later()
+                break
+            begun += 1
             self._begin(self._backlog.popleft())
         if self._paused and len(self._backlog) <= limit:
             self._paused = False
