@@ -71,6 +71,7 @@ def make(places: Callable[[], Path]) -> Iterator[Callable[..., DaemonProcess]]:
 
     yield new
     for daemon in made:
+        print(daemon.said())  # shown when the test failed
         daemon.clear()
 
 

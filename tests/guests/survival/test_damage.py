@@ -1,4 +1,4 @@
-"""Full disks, missing programs, damaged state: a clear error with its cure, and nobody else hurt."""
+"""Full disks, missing programs, damaged state: clear errors with a cure, and nobody else hurt."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def test_a_full_disk_refuses_what_it_can_not_keep_and_harms_nothing_else(
             kept.set_autostart(True),
         ]
         for attempt in refused:
-            with pytest.raises(SystemCallFailed, match="full|No space") as caught:
+            with pytest.raises(SystemCallFailed, match=r"full|No space") as caught:
                 await attempt
             assert str(daemon.state) in caught.value.detail
             assert "Free some space" in caught.value.cure
@@ -295,7 +295,7 @@ async def test_a_damaged_definition_is_told_by_name_and_costs_no_other(
         good = await host.domain("good")
         await good.start()
         broken = await host.domain("broken")
-        with pytest.raises(VirtoryError, match="broken|line 1") as caught:
+        with pytest.raises(VirtoryError, match=r"broken|line 1") as caught:
             await broken.start()
         assert "daemon's log" not in str(caught.value)
         assert (await broken.state()).state == DomainState.SHUTOFF

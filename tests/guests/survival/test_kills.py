@@ -164,17 +164,24 @@ async def test_a_guest_that_is_silent_at_the_restart_is_waited_for(
     assert f"process {silent.pid}, does not answer" in daemon.said()
 
 
-async def test_a_silent_guest_can_be_destroyed(daemon: DaemonProcess, bare: Callable[..., str]):
+async def test_a_silent_guest_keeps_no_daemon_from_ending_and_its_end_is_noticed(
+    daemon: DaemonProcess, bare: Callable[..., str]
+):
     async with virtory.connect(daemon.uri) as host:
-        await host.create_domain(bare("silent"))
+        machine = await host.define_domain(bare("silent"))
+        await machine.start()
     (silent,) = daemon.guests().values()
     silent.kill(signal.SIGSTOP)
     daemon.kill()
     daemon.start()
-    daemon.end()  # it does not keep the daemon from ending
+    daemon.end()
     daemon.start()
     async with virtory.connect(daemon.uri) as host:
-        await (await host.domain("silent")).destroy()
-        assert await host.list_domains() == []
+        async with host.events("lifecycle") as events:
+            silent.kill()
+            assert (await events.next(20)).event == DomainEventLifecycle.STOPPED
+        assert daemon.run_directories() == set()
+        machine = await host.domain("silent")
+        await machine.start()
+        await machine.destroy()
     assert daemon.guests() == {}
-    assert daemon.run_directories() == set()

@@ -170,6 +170,8 @@ def _run_trial(device: str) -> dict[str, Any]:
         )
     except subprocess.TimeoutExpired:
         return {"error": f"a loop of guest instructions did not end within {TRIAL_LIMIT_S:g} s"}
+    except OSError as error:
+        return {"error": f"the trial can not be run by {sys.executable}: {error.strerror}"}
     try:
         facts = json.loads(done.stdout)
     except ValueError:

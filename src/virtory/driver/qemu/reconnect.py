@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-ANSWER_TIMEOUT_S = 5.0
+ANSWER_TIMEOUT_S = 2.0
 """How long a restart waits for an answer; QEMU may be stopped, or the host be short of breath."""
 
 END_TIMEOUT_S = 2.0
