@@ -128,3 +128,19 @@ def test_damaged_headers_end_in_an_answer_or_our_error(
             assert chain(str(directory / "top"), "qcow2")
         except VirtoryError as error:
             assert str(directory) in str(error)
+
+
+def test_relative_names_start_where_the_path_in_the_definition_is_as_in_qemu(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    image(tmp_path / "elsewhere" / "real.qcow2", backing="base.raw", backing_format="raw")
+    (tmp_path / "elsewhere" / "base.raw").write_bytes(b"not this one")
+    (tmp_path / "link.qcow2").symlink_to("elsewhere/real.qcow2")
+    with pytest.raises(SystemCallFailed) as caught:
+        chain(str(tmp_path / "link.qcow2"), "qcow2")
+    base, link = tmp_path / "base.raw", tmp_path / "link.qcow2"
+    assert f"Cannot access backing file '{base}' of storage file '{link}'" in str(caught.value)
+    assert f"qemu-img rebase -u -b BASE -F FORMAT '{link}'" in str(caught.value)
+    base.write_bytes(b"this one")
+    assert chain(str(link), "qcow2")[1].path == str(base)

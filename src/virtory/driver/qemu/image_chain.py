@@ -56,6 +56,7 @@ def chain(path: str, image_format: str, explicit: BackingStore | None = None) ->
     """
     links: list[Link] = []
     seen: set[str] = set()
+    above: str | None = None
     while True:
         resolved = os.path.realpath(path)
         if resolved in seen:
@@ -63,8 +64,9 @@ def chain(path: str, image_format: str, explicit: BackingStore | None = None) ->
         if len(seen) == DEEPEST:
             raise _refused(f"more than {DEEPEST} images below '{links[0].path}'", "Commit some.")
         seen.add(resolved)
-        link, below = _look(resolved, image_format)
+        link, below = _look(resolved, image_format, path, above)
         links.append(link)
+        above = path
         if explicit is not None:
             if explicit.type is None:
                 return links
@@ -87,8 +89,14 @@ def _named(store: BackingStore, above: str) -> tuple[str, str]:
     return path, store.format
 
 
-def _look(path: str, image_format: str) -> tuple[Link, tuple[str, str] | None]:
-    """The link itself, and the path and format that its header names below it."""
+def _look(
+    path: str, image_format: str, given: str, above: str | None
+) -> tuple[Link, tuple[str, str] | None]:
+    """The link itself, and the path and format that its header names below it.
+
+    A relative name in a header starts, as in QEMU, where the path that was `given` says the image
+    is, not where a symbolic link there leads to.
+    """
     if image_format not in FORMATS:
         raise _refused(
             f"image '{path}' has format '{image_format}'; served are {' and '.join(FORMATS)}",
@@ -97,7 +105,7 @@ def _look(path: str, image_format: str) -> tuple[Link, tuple[str, str] | None]:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     except OSError as error:
-        raise _no_access(path, error) from None
+        raise _no_access(given, error, above) from None
     try:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode) and not stat.S_ISBLK(mode):
@@ -108,12 +116,12 @@ def _look(path: str, image_format: str) -> tuple[Link, tuple[str, str] | None]:
         header = _Header.read(descriptor, path)
     finally:
         os.close(descriptor)
-    directory = os.path.dirname(path)
+    directory = os.path.dirname(given)
     data_file = header.data_file and os.path.realpath(os.path.join(directory, header.data_file))
     link = Link(path, "qcow2", is_device, data_file)
     if header.backing is None:
         return link, None
-    return link, (_local(header.backing, path), _format_below(header, path))
+    return link, (_local(header.backing, given), _format_below(header, given))
 
 
 def _local(backing: str, path: str) -> str:
@@ -186,12 +194,19 @@ def _damaged(path: str) -> ConfigUnsupported:
     return _refused(f"image '{path}' has a damaged header", f"Check it: qemu-img check '{path}'")
 
 
-def _no_access(path: str, error: OSError) -> SystemCallFailed:
+def _no_access(path: str, error: OSError, above: str | None) -> SystemCallFailed:
     cure = None
+    what = f"storage file '{path}'"
+    if above is not None:
+        what = f"backing file '{path}' of storage file '{above}'"
+    if isinstance(error, FileNotFoundError):
+        cure = "create it, or change the path in the domain's definition"
+        if above is not None:
+            cure = f"put it back, or name the one that has its place: qemu-img rebase -u -b BASE -F FORMAT '{above}'"
     if isinstance(error, PermissionError):
         cure = f"Let uid {os.geteuid()} read it: setfacl -m u:{os.geteuid()}:rw '{path}'"
     return SystemCallFailed(
-        f"Cannot access storage file '{path}': {error.strerror}",
+        f"Cannot access {what}: {error.strerror}",
         errno=error.errno,
         cure=cure,
         domain=FROM_STORAGE,

@@ -27,6 +27,7 @@ from virtory.driver.qemu.plan import (
     Plan,
 )
 from virtory.driver.qemu.planning_host import VHOST_VSOCK
+from virtory.driver.qemu.ports import refuse_without_ports
 from virtory.errors import ConfigUnsupported
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ class _Planner:
     def plan(self) -> Plan:
         accelerator = choose(self.domain.type, self.host.verdict)
         refuse_without_huge_pages(self.domain, self.host.free_huge_pages)
+        refuse_without_ports(self.domain, self.host.bind_error)
         uid, gid = self._user()
         groups: tuple[int, ...] = ()
         if uid is not None and accelerator == "kvm" and self.host.kvm_gid is not None:

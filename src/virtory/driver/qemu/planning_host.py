@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from virtory.driver.qemu.host_memory import free_huge_pages, plenty
+from virtory.driver.qemu.ports import bind_error, nothing_in_the_way
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from virtory.driver.qemu.accelerator import Verdict
     from virtory.driver.qemu.firmware import Firmware
     from virtory.driver.qemu.host_memory import FreeHugePages
+    from virtory.driver.qemu.ports import BindError
 
 FIRST_UID: Final = 1_900_000_000
 # Of the year 2023 and before (Debian 12's is of March 2023), passt loses forwarded connections once
@@ -49,6 +51,7 @@ class Host:
     has_vsock: bool = False
     free_huge_pages: FreeHugePages = plenty
     port_is_free: Callable[[str, int], bool] = lambda address, port: True
+    bind_error: BindError = nothing_in_the_way
 
 
 def here(run_directory: str, state_directory: str, verdict: Verdict, **settings: Any) -> Host:
@@ -66,6 +69,7 @@ def here(run_directory: str, state_directory: str, verdict: Verdict, **settings:
         "has_vsock": os.path.exists(VHOST_VSOCK),
         "free_huge_pages": free_huge_pages,
         "port_is_free": can_bind,
+        "bind_error": bind_error,
     }
     return Host(run_directory, state_directory, verdict, **{**found, **settings})
 

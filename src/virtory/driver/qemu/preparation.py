@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 PROBE_UID = 65534
 DEFAULT_ARCH = "x86_64"
+_ARCHITECTURES = ("x86_64", "i686")
 
 
 class Wanted(NamedTuple):
@@ -292,6 +293,10 @@ def _prober(host: Host) -> tuple[int, int, tuple[int, ...]] | None:
 
 def find_emulator(arch: str) -> str:
     """The system emulator of an architecture in PATH."""
+    if arch not in _ARCHITECTURES:
+        raise ConfigUnsupported(
+            f"/domain/os/type/@arch: '{arch}' is not served; {' and '.join(_ARCHITECTURES)} are"
+        )
     name = f"qemu-system-{'i386' if arch == 'i686' else arch}"
     path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/bin:/usr/local/bin")
     if path is None:

@@ -162,7 +162,7 @@ async def _launch(guest: Guest, preparation: Preparation) -> None:
     except (MonitorGone, ConnectionError) as gone:
         if guest.ending is not None:
             _refuse_if_ended(guest)
-        said = log.said() or f"no message ({gone})"
+        said = _with_paths(log.said(), guest) or f"no message ({gone})"
         raise InternalError(f"process exited while connecting to monitor: {said}") from None
     except TimeoutError:
         raise OperationTimeout(
@@ -266,6 +266,13 @@ def agent_of(guest: Guest) -> Agent | None:
 
 
 # -- when it fails -----------------------------------------------------------------------------
+
+
+def _with_paths(said: str, guest: Guest) -> str:
+    """QEMU's words with the files' own names: it knows them by their descriptors only."""
+    for file in sorted(guest.plan.files, key=lambda file: -file.fdset):  # 12 before 1
+        said = said.replace(f"/dev/fdset/{file.fdset}", file.path)
+    return said
 
 
 def _refuse_if_ended(guest: Guest) -> None:
