@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import shutil
 import signal
 import socket
 import struct
@@ -68,6 +69,31 @@ def test_two_hundred_clients_at_once_are_served_and_nobody_waits_long(daemon: Da
         assert len(daemon.descriptors()) <= before + 3
     assert daemon.status("VmRSS") < 64 << 10
     assert daemon.said() == ""
+
+
+async def test_libvirts_clients_are_told_of_a_kill_and_find_everything_again(
+    daemon: DaemonProcess, bare: Callable[..., str]
+):
+    python = shutil.which("python3", path="/usr/bin:/bin")
+    tried = [str(python), "-c", "import libvirt"]
+    if python is None or subprocess.run(tried, capture_output=True, check=False).returncode:
+        pytest.skip("the system's Python has no libvirt module")
+    async with virtory.connect(daemon.uri) as host:
+        await host.define_domain(bare("defined"))
+        await host.create_domain(bare("running"))
+    with subprocess.Popen(
+        [python, str(CROWD.with_name("libvirt_crowd.py")), daemon.uri, "20"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        daemon.kill()
+        assert process.stdout.readline() == "told 20\n"
+        daemon.start()
+        said, _ = process.communicate("\n", timeout=20)
+        assert said == "[('defined', -1), ('running', 1)]\n"
 
 
 def test_clients_that_start_and_end_machines_delay_nobody(daemon: DaemonProcess):
