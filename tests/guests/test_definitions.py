@@ -11,6 +11,7 @@ from virtory.driver.qemu.driver import QemuDriver
 from virtory.errors import (
     ConfigUnsupported,
     DomainNotFound,
+    InternalError,
     InvalidArgument,
     MetadataNotFound,
     OperationFailed,
@@ -232,3 +233,17 @@ async def test_a_full_disk_is_an_error_that_changes_nothing(driver, bare, seen):
     store._db.execute("PRAGMA max_page_count = 1000000")
     await driver.domain.define(bare("m"), 0)
     assert [ref.name for ref in driver.domain.list_all(0)] == ["m"]
+
+
+async def test_qemus_words_about_a_file_name_the_file(driver, bare, tmp_path):
+    image = tmp_path / "disk.img"
+    image.write_bytes(bytes(1 << 20))
+    os.chmod(image, 0o666)
+    disks = "".join(
+        f"<disk type='file'><source file='{image}'/><target dev='{name}' bus='virtio'/></disk>"
+        for name in ("vda", "vdb")
+    )
+    ref = await driver.domain.define(bare("twice", disks), 0)
+    with pytest.raises(InternalError, match=rf"Is another process using the image \[{image}\]"):
+        await driver.domain.create(ref.uuid, 0, None)
+    assert not driver.domain.is_active(ref.uuid)

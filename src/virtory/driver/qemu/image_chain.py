@@ -202,7 +202,9 @@ def _no_access(path: str, error: OSError, above: str | None) -> SystemCallFailed
     if isinstance(error, FileNotFoundError):
         cure = "create it, or change the path in the domain's definition"
         if above is not None:
-            cure = f"put it back, or name the one that has its place: qemu-img rebase -u -b BASE -F FORMAT '{above}'"
+            cure = (
+                f"put it back, or say where it is: qemu-img rebase -u -b BASE -F FORMAT '{above}'"
+            )
     if isinstance(error, PermissionError):
         cure = f"Let uid {os.geteuid()} read it: setfacl -m u:{os.geteuid()}:rw '{path}'"
     return SystemCallFailed(
