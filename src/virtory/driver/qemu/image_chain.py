@@ -202,7 +202,8 @@ def _no_access(path: str, error: OSError, above: str | None) -> SystemCallFailed
     if isinstance(error, FileNotFoundError):
         cure = "create it, or change the path in the domain's definition"
         if above is not None:
-            cure = (
+            rebase = f"qemu-img rebase -u -b BASE -F FORMAT '{above}'"
+            cure = f"put it back, or say where it is: {rebase}"
                 f"put it back, or say where it is: qemu-img rebase -u -b BASE -F FORMAT '{above}'"
             )
     if isinstance(error, PermissionError):
