@@ -204,8 +204,6 @@ def _no_access(path: str, error: OSError, above: str | None) -> SystemCallFailed
         if above is not None:
             rebase = f"qemu-img rebase -u -b BASE -F FORMAT '{above}'"
             cure = f"put it back, or say where it is: {rebase}"
-                f"put it back, or say where it is: qemu-img rebase -u -b BASE -F FORMAT '{above}'"
-            )
     if isinstance(error, PermissionError):
         cure = f"Let uid {os.geteuid()} read it: setfacl -m u:{os.geteuid()}:rw '{path}'"
     return SystemCallFailed(
