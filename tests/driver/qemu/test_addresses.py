@@ -151,6 +151,31 @@ def test_usb_devices_beyond_the_ports_hang_on_a_hub() -> None:
     assert len(domain.devices.hubs) == 1
 
 
+COMPANIONS = (
+    "<controller type='usb' model='ich9-ehci1'/>"
+    "<controller type='usb' model='ich9-uhci1'><master startport='0'/></controller>"
+    "<controller type='usb' model='ich9-uhci2'><master startport='2'/></controller>"
+    "<controller type='usb' model='ich9-uhci3'><master startport='4'/></controller>"
+)
+
+
+@pytest.mark.parametrize(("kind", "slots"), [("q35", [0x1D, 0x1A]), ("pc", [2, 3])])
+def test_a_usb_controller_and_its_companions_share_an_index_and_a_slot(
+    kind: str, slots: list[int]
+) -> None:
+    domain = machine(kind, COMPANIONS * 2 + "<input type='tablet' bus='usb'/>")
+    usb = [each for each in domain.devices.controllers if each.type == "usb"]
+    assert [each.index for each in usb] == [0] * 4 + [1] * 4
+    for controllers, slot in zip((usb[:4], usb[4:]), slots, strict=True):
+        places = [each.address for each in controllers]
+        assert [
+            (each.bus, each.slot, each.function, each.multifunction)
+            for each in places
+            if isinstance(each, PciAddress)
+        ] == [(0, slot, 7, None), (0, slot, 0, True), (0, slot, 1, None), (0, slot, 2, None)]
+    assert domain.devices.inputs[0].address == UsbAddress(bus=0, port="1")
+
+
 def test_a_hub_of_the_definition_has_a_port_of_its_own() -> None:
     usb = "<controller type='usb' model='qemu-xhci'/>"
     domain = machine("q35", f"{usb}<input type='tablet' bus='usb'/><hub type='usb'/>")

@@ -71,7 +71,7 @@ def test_qemu_runs_in_its_strictest_sandbox_and_paused(case: str, tmp_path: Path
 def test_every_device_has_a_name_of_its_own(case: str, tmp_path: Path) -> None:
     arguments = command_line(*prepared(case, tmp_path), CAPABILITIES)
     devices = [json.loads(v) for k, v in itertools.pairwise(arguments) if k == "-device"]
-    names = [each["id"] for each in devices]
+    names = [each["id"] for each in devices if "masterbus" not in each]
     assert len(names) == len(set(names)) > 0
 
 

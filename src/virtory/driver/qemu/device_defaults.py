@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from virtory.driver.qemu import usb2
 from virtory.driver.qemu.machine_kind import family
 from virtory.model.domain.devices.balloon import Balloon
 from virtory.model.domain.devices.console import Console, ConsoleTarget
@@ -97,7 +98,7 @@ def _controllers(devices: Devices, kind: str) -> tuple[Controller, ...]:
     """The definition's, numbered, and those that the machine or its disks need."""
     found: tuple[Controller, ...] = ()
     for each in devices.controllers:
-        found = (*found, _modelled(_numbered(each, (*found, *devices.controllers)), kind))
+        found = (*found, _modelled(_numbered(each, found, devices.controllers), kind))
     have = {(each.type, each.index) for each in found}
     for new in _own_controllers(devices, kind):
         if (new.type, new.index) not in have:
@@ -106,9 +107,15 @@ def _controllers(devices: Devices, kind: str) -> tuple[Controller, ...]:
     return found
 
 
-def _numbered(controller: Controller, others: Sequence[Controller]) -> Controller:
+def _numbered(
+    controller: Controller, before: Sequence[Controller], all_: Sequence[Controller]
+) -> Controller:
     if controller.index is not None:
         return controller
+    index = usb2.index_after(controller, before)
+    if index is not None:
+        return replace(controller, index=index)
+    others = (*before, *all_)
     taken = {each.index for each in others if each.type == controller.type}
     if controller.type == "pci" and not str(controller.model).endswith("-root"):
         taken.add(0)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
+from virtory.driver.qemu import usb2
 from virtory.driver.qemu.device_defaults import insert_controller
 from virtory.driver.qemu.machine_kind import family
 from virtory.errors import XmlError
@@ -146,6 +147,10 @@ class _Dealing:
         _reserve_chipset(self._buses, kind)
         for key, device, need in everything:
             if key not in given and device.address is None:
+                place = self._beside_companions(key, device, given)
+                if place is not None:
+                    given[key] = place
+                    continue
                 own = device.index if key[0] == "controllers" and device.type == "pci" else None
                 given[key] = self._give(need, own)
         self._find("pcie" if kind == "q35" else "pci", None)  # a spare place, for hotplug
@@ -174,6 +179,34 @@ class _Dealing:
         if need == "root port":
             bus.aggregated.add(slot)
         return PciAddress(bus=bus.number, slot=slot, function=function)
+
+    def _beside_companions(
+        self, key: Key, device: Any, given: dict[Key, PciAddress]
+    ) -> PciAddress | None:
+        """The place of a USB 2 controller: a slot for all of its group, its own function."""
+        function = usb2.function_of(device) if key[0] == "controllers" else None
+        if function is None:
+            return None
+        for position, each in enumerate(self._devices.controllers):
+            address = given.get(("controllers", position), each.address)
+            together = usb2.function_of(each) is not None and each.index == device.index
+            if together and isinstance(address, PciAddress) and address.bus in self._buses:
+                bus, slot = self._buses[address.bus], address.slot
+                break
+        else:
+            bus, slot = self._slot_for_companions()
+        if function in bus.taken.setdefault(slot, set()):
+            return None
+        bus.taken[slot].add(function)
+        return PciAddress(bus=bus.number, slot=slot, function=function)
+
+    def _slot_for_companions(self) -> tuple[_Bus, int]:
+        root = self._buses[0]
+        for slot in usb2.Q35_SLOTS if self._kind == "q35" else ():
+            if not root.taken.get(slot):
+                return root, slot
+        bus, slot, _ = self._find("pci", None)
+        return bus, slot
 
     def _find(self, need: Need, own: int | None) -> tuple[_Bus, int, int]:
         """The first free place that suits; `own` is the bus that is itself being placed."""

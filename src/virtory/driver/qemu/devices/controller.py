@@ -50,7 +50,9 @@ def describe(controller: Controller, wiring: Wiring) -> list[Item]:
     if properties is None:
         return []
     driver, options = properties
-    value = {"driver": driver, **options, "id": controller.alias, **wiring.place(controller)}
+    # A companion has the name of its master, which is the bus's, and needs none for itself.
+    name = None if controller.master_startport is not None else controller.alias
+    value = {"driver": driver, **options, "id": name, **wiring.place(controller)}
     return [Item("device", without_none(value))]
 
 
