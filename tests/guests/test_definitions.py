@@ -70,6 +70,20 @@ async def test_all_problems_are_told_at_once(driver):
     assert driver.domain.list_all(0) == []
 
 
+async def test_a_machine_type_that_is_not_there_hides_no_other_problem(driver):
+    xml = """<domain type='kvm'><name>bad</name><memory unit='MiB'>64</memory>
+      <vcpu current='4'>2</vcpu><os><type arch='x86_64' machine='q36'>hvm</type></os>
+      <devices><interface type='network'><source network='default'/></interface></devices>
+      </domain>"""
+    with pytest.raises(XmlError) as refused:
+        await driver.domain.define(xml, 0)
+    told = str(refused.value)
+    assert "/domain/vcpu/@current" in told
+    assert "/domain/devices/interface" in told
+    assert re.search(r"/domain/os/type/@machine: .*no machine type 'q36'", told)
+    assert driver.domain.list_all(0) == []
+
+
 async def test_changes_to_a_running_domain_wait_for_its_next_start(driver, bare):
     ref = await driver.domain.define(with_uuid(bare("m"), A), 0)
     ref = await driver.domain.create(ref.uuid, 0, None)

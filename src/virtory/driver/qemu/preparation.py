@@ -162,6 +162,8 @@ class Preparation:
     # -- the passes ----------------------------------------------------------------------------
     async def read(self, xml: str) -> Wanted:
         """The machine that a client describes, whole and checked; all its problems at once."""
+        from dataclasses import replace
+
         from virtory.codec.xml import Problem, error_of
         from virtory.driver.qemu.addresses import with_addresses
         from virtory.driver.qemu.defaults import with_defaults, with_identity
@@ -173,13 +175,14 @@ class Preparation:
         host = await self.host()
         capabilities = await self.capabilities(domain.devices.emulator, domain.os.type.arch)
         try:
-            whole = with_defaults(with_identity(domain), capabilities)
-        except ConfigUnsupported:
-            if not found:
-                raise
-        else:
-            refused = unsupported(whole, capabilities, host.verdict)
-            found += [Problem(*problem, unsupported=True) for problem in refused]
+            capabilities.canonical_machine(domain.os.type.machine)
+        except ConfigUnsupported as error:
+            found.append(Problem("/domain/os/type/@machine", str(error), unsupported=True))
+            os_ = domain.os  # the rest is judged by the machine there is
+            domain = replace(domain, os=replace(os_, type=replace(os_.type, machine=None)))
+        whole = with_defaults(with_identity(domain), capabilities)
+        refused = unsupported(whole, capabilities, host.verdict)
+        found += [Problem(*problem, unsupported=True) for problem in refused]
         if found:
             raise error_of(found, "domain")
         whole = with_addresses(whole)
