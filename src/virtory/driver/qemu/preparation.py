@@ -177,7 +177,8 @@ class Preparation:
         try:
             capabilities.canonical_machine(domain.os.type.machine)
         except ConfigUnsupported as error:
-            found.append(Problem("/domain/os/type/@machine", str(error), unsupported=True))
+            told = f"{error.detail}; {error.cure}" if error.cure else error.detail
+            found.append(Problem("/domain/os/type/@machine", told, unsupported=True))
             os_ = domain.os  # the rest is judged by the machine there is
             domain = replace(domain, os=replace(os_, type=replace(os_.type, machine=None)))
         whole = with_defaults(with_identity(domain), capabilities)
