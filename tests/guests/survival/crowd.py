@@ -7,6 +7,7 @@ asks; `work` also defines, starts and ends machines of its own.
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import sys
 
@@ -22,7 +23,7 @@ XML = (
 async def main(uri: str, kind: str, clients: int, calls: int) -> None:
     connected = asyncio.Barrier(clients + 1)
     tasks = [
-        asyncio.create_task(client(uri, kind, f"{kind}{number}", calls, connected))
+        asyncio.create_task(client(uri, kind, f"{kind}{number}-{os.getpid()}", calls, connected))
         for number in range(clients)
     ]
     await connected.wait()

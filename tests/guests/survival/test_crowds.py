@@ -108,7 +108,7 @@ def test_clients_that_start_and_end_machines_delay_nobody(daemon: DaemonProcess)
 
 
 def test_clients_killed_in_the_middle_of_their_calls_leave_nothing_half_done(
-    daemon: DaemonProcess,
+    daemon: DaemonProcess, bare: Callable[..., str]
 ):
     chance = random.Random(5)
     with virtory.open_sync(daemon.uri) as host:
@@ -119,6 +119,7 @@ def test_clients_killed_in_the_middle_of_their_calls_leave_nothing_half_done(
                 process.communicate(timeout=chance.uniform(0.05, 0.6))
             process.send_signal(signal.SIGKILL)
             process.communicate()
+            host.define_domain(bare("last")).undefine()  # behind what they had asked for
             end_all(host)
         assert len(daemon.descriptors()) <= before + 1
     assert daemon.guests() == {}

@@ -140,7 +140,7 @@ class DomainLives(Part):
         process = guest.process
         if process is not None:
             graceful = bool(flags & DomainDestroy.GRACEFUL)
-            if not await process.end(_grace(graceful), force=not graceful):
+            if not await guest.end_process(_grace(graceful), force=not graceful):
                 guest.ending = None
                 raise SystemCallFailed(
                     f"Failed to terminate process {guest.pid} with "

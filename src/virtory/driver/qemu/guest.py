@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import signal
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 LOCK_TIMEOUT_S = 30.0
 END_GRACE_S = 10.0
+LAST_ANSWERS_S = 0.5
 
 
 class Guest:
@@ -200,7 +202,7 @@ class Guest:
 
             self.runtime.announce(self.entry, ControlError(self.ref), save=False)
             self.ending = Trigger.UNREACHABLE
-            await self.process.end(END_GRACE_S)
+            await self.end_process(END_GRACE_S)
 
     # -- state ---------------------------------------------------------------------------------
     def disk_of(self, data: dict[str, Any]) -> tuple[str, str]:
@@ -233,7 +235,20 @@ class Guest:
 
     async def _end(self) -> None:
         if self.process is not None:
-            await self.process.end(END_GRACE_S)
+            await self.end_process(END_GRACE_S)
+
+    async def end_process(self, grace_s: float, *, force: bool = True) -> bool:
+        """As `Process.end`; a machine that was only being started is not asked first."""
+        assert self.process is not None
+        if self.starting and force:
+            self.process.signal(signal.SIGKILL)
+        elif self.monitor is not None:
+            await self.monitor.fall_silent(LAST_ANSWERS_S)
+        if await self.process.end(grace_s, force=force):
+            return True
+        if self.monitor is not None:
+            self.monitor.speak_again()
+        return False
 
     def on_exit(self, code: int | None) -> None:
         """The process has ended: release everything, then tell."""

@@ -62,6 +62,7 @@ class Monitor:
         self._pending: dict[int, tuple[str, asyncio.Future[Any]]] = {}
         self._unsent: deque[tuple[bytes, tuple[int, ...]]] = deque()
         self._gone: MonitorGone | None = None
+        self._silent = False
         self._greeting: asyncio.Future[Greeting] = self._loop.create_future()
         self._loop.add_reader(connected.fileno(), self._readable)
 
@@ -83,14 +84,28 @@ class Monitor:
         until the future ends.
         """
         future: asyncio.Future[Any] = self._loop.create_future()
-        if self._gone is not None:
-            future.set_exception(self._gone)
+        if self._gone is not None or self._silent:
+            future.set_exception(self._gone or MonitorGone("the machine is being ended"))
             future.exception()  # an abandoned call is no unhandled error
             return future
         serial, data = self._session.command(name, arguments)
         self._pending[serial] = (name, future)
         self._send(data, tuple(fds))
         return future
+
+    async def fall_silent(self, limit_s: float) -> None:
+        """Send nothing more, and wait for what was asked already.
+
+        A QEMU (7.2) that a command reaches while it ends, waits for itself for ever.
+        """
+        self._silent = True
+        waiting = [future for _, future in self._pending.values()]
+        if waiting:
+            await asyncio.wait(waiting, timeout=limit_s)
+
+    def speak_again(self) -> None:
+        """Undo `fall_silent`."""
+        self._silent = False
 
     def close(self) -> None:
         """Let go of the connection; QEMU runs on. Pending calls end with `MonitorGone`."""

@@ -288,7 +288,7 @@ async def _undo(guest: Guest) -> None:
     guest.let_go()
     try:
         if guest.process is not None:
-            await guest.process.end(2.0)
+            await guest.end_process(2.0)
         await asyncio.to_thread(resources.release, guest.plan)
     finally:
         runtime.table.detach(entry)
@@ -299,6 +299,8 @@ async def _undo(guest: Guest) -> None:
 
 
 def _explained(error: BaseException, guest: Guest) -> BaseException:
+    if guest.ending is not None and not isinstance(error, asyncio.CancelledError):
+        return OperationAborted(f"domain '{guest.entry.name}' was destroyed while it was started")
     if isinstance(error, QmpError):
         return translated(error)
     if isinstance(error, MonitorGone):
