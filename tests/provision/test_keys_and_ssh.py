@@ -66,11 +66,14 @@ def test_ssh_checks_the_known_host_key_and_touches_no_file_of_the_user() -> None
     assert "-i" not in ssh.argv(_manifest(key=None))
 
 
-def test_ssh_itself_accepts_the_options(tmp_path: Path) -> None:
-    words = ssh.argv(_manifest(directory=tmp_path / "with space"), options=["-G"])
+@pytest.mark.parametrize("name", ["with space", "a'b\"c<&>", "100%d", "back\\slash", "tab\tin"])
+def test_ssh_itself_accepts_the_options(tmp_path: Path, name: str) -> None:
+    words = ssh.argv(_manifest(directory=tmp_path / name), options=["-v", "-G"])
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert f"userknownhostsfile {tmp_path}/with space/known_hosts" in done.stdout.replace('"', "")
+    (line,) = (each for each in done.stdout.splitlines() if each.startswith("userknownhostsfile "))
+    written = f"{tmp_path}/{name}/known_hosts"  # some versions of ssh show it escaped, some not
+    assert line.removeprefix("userknownhostsfile ").replace("\\", "") == written.replace("\\", "")
 
 
 def test_the_known_hosts_line_belongs_to_the_instance_not_to_the_port() -> None:
@@ -169,11 +172,21 @@ def test_what_is_no_forward_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     "order",
     [Order(""), Order("a/b"), Order(".."), Order("x", hostname="a_b"), Order("x", vcpus=0),
-     Order("x", ssh_port=70000), Order("x", hostname="-a"), Order("x" * 200)],
+     Order("x", ssh_port=70000), Order("x", hostname="-a"), Order("x" * 200), Order(" "),
+     Order("a\nb"), Order("\x1b[31m"), Order("a "), Order("-x"), Order("7"),
+     Order("0c1d6a4e-8a0b-4f0e-9a53-1b6d9f6f3b11")],
 )  # fmt: skip
 def test_orders_that_can_not_be_are_refused(order: Order) -> None:
     with pytest.raises(InvalidArgument):
         order.checked()
+
+
+def test_a_refused_name_is_told_with_the_reason_and_no_control_characters() -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        Order("\x1b[31m").checked()
+    assert "'\\x1b[31m' can not name a machine: a slash, a blank" in str(caught.value)
+    with pytest.raises(InvalidArgument, match="take it for the id or UUID of another machine"):
+        Order("12").checked()
 
 
 def test_a_machines_name_is_made_fit_for_a_host_name() -> None:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
+LONGEST_NAME = 128
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}")
+
 Boot = Literal["auto", "direct", "disk"]
 Virtualisation = Literal["auto", "kvm", "qemu"]
 
@@ -79,9 +82,10 @@ class Order:
 
     def checked(self) -> Order:
         """Itself; raises `InvalidArgument` naming the first part that can not be."""
-        if not self.name or "/" in self.name or self.name in (".", "..") or len(self.name) > 128:
+        if (why := _unfit(self.name)) is not None:
             raise InvalidArgument(
-                f"'{self.name}' can not name a machine", cure="use letters, digits, '-' and '.'"
+                f"{self.name[:LONGEST_NAME]!r} can not name a machine: {why}",
+                cure="use letters, digits, '-' and '.'",
             )
         if not HOSTNAME.fullmatch(self.guest_hostname):
             raise InvalidArgument(
@@ -100,3 +104,18 @@ class Order:
         if self.hostname is not None:
             return self.hostname
         return re.sub(r"[^A-Za-z0-9-]+", "-", self.name).strip("-")[:63].strip("-") or "machine"
+
+
+def _unfit(name: str) -> str | None:
+    """Why a machine can not have this name."""
+    if not name.strip() or name in (".", ".."):
+        return "it names nothing"
+    if len(name.encode()) > LONGEST_NAME:
+        return f"it is longer than {LONGEST_NAME} bytes"
+    if "/" in name or not name.isprintable() or name != name.strip():
+        return "a slash, a blank at an end or a character that can not be printed is in it"
+    if name.startswith("-"):
+        return "it looks like an option"
+    if name.isdecimal() or _UUID.fullmatch(name):
+        return "commands would take it for the id or UUID of another machine"
+    return None

@@ -39,7 +39,7 @@ def argv(
     ):
         words += ["-o", option]
     if manifest.key is not None:
-        words += ["-i", str(manifest.key), "-o", "IdentitiesOnly=yes"]
+        words += ["-i", _literal(manifest.key), "-o", "IdentitiesOnly=yes"]
     if batch:
         words += ["-o", "BatchMode=yes", "-o", "ConnectTimeout=10"]
     words += options
@@ -73,4 +73,13 @@ def become_ssh(
 
 
 def _quoted(path: Path) -> str:
-    return f'"{path}"' if " " in str(path) else str(path)
+    """As an option's value, in which ssh takes blanks, quotes and per cent signs for its own."""
+    text = _literal(path)
+    if not any(each in text for each in " \t\"'\\"):
+        return text
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _literal(path: Path) -> str:
+    return str(path).replace("%", "%%")

@@ -50,7 +50,7 @@ async def create(terminal: Terminal, name: str | None, **given: Any) -> Output |
         from virtory.cli.parse import Usage
 
         raise Usage("create: name is missing", "virtory help create")
-    if _is_xml(name):
+    if given["image"] is None and _is_xml(name):
         return await _from_xml(terminal, name, given)
     from virtory.cli.machines import made, ordered, preview_text, waited
 
