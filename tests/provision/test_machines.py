@@ -25,11 +25,13 @@ from virtory.provision.machine import Machine, create, find, preview, remove
 from virtory.provision.order import Forward, Order
 from virtory.provision.phases import Phase, Progress, State
 from virtory.provision.ready import watch
+from virtory.provision.unfinished import MARK, sweep
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from virtory.client.connect import Host
+    from virtory.provision.steps import Step
 
 pytestmark = [
     pytest.mark.guest,
@@ -249,6 +251,64 @@ async def test_a_create_that_fails_at_any_step_leaves_nothing(
         await host.domain("half")
     assert not (images.machines / "half").exists()
     images.remove("broken")
+
+
+@pytest.mark.parametrize("delay_s", [0, 0.003, 0.01])
+@pytest.mark.parametrize("moment", ["disk", "define", "start"])
+async def test_a_create_that_is_broken_off_leaves_nothing(
+    host: Host, images: ImageStore, key: Path, moment: str, delay_s: float
+) -> None:
+    def break_off(step: Step) -> None:
+        if step.what.startswith(moment) and step.seconds is None:
+            asyncio.get_running_loop().call_later(delay_s, making.cancel)
+
+    order = Order("off", "tiny", ssh_key=key)
+    making = asyncio.ensure_future(create(host, order, store=images, report=break_off))
+    with pytest.raises(asyncio.CancelledError):
+        await making
+    with pytest.raises(DomainNotFound):
+        await host.domain("off")
+    assert not (images.machines / "off").exists()
+
+
+KILLED = """
+import asyncio, os, sys, virtory
+from pathlib import Path
+from virtory.provision import machine
+from virtory.provision.images import ImageStore
+from virtory.provision.order import Order
+uri, data, key, last = sys.argv[1:]
+
+def die(step):
+    if step.what.startswith(last) and step.seconds is not None:
+        os._exit(9)
+
+async def main():
+    async with virtory.connect(uri) as host:
+        store = ImageStore(Path(data) / "images", Path(data) / "machines")
+        order = Order("gone", "tiny", ssh_key=Path(key))
+        await machine.create(host, order, store=store, report=die)
+
+asyncio.run(main())
+"""
+
+
+async def test_what_a_killed_create_left_is_swept_by_the_next_one(
+    host: Host, socket: Path, images: ImageStore, key: Path, data: Path
+) -> None:
+    uri = f"virtory:///system?socket={socket}"
+    words = [sys.executable, "-c", KILLED, uri, str(data), str(key)]
+    left = images.machines / "gone"
+    for last, defined in (("disk", False), ("define", True)):
+        killed = await asyncio.create_subprocess_exec(*words, last)
+        assert await killed.wait() == 9
+        assert (left / MARK).exists()
+        async with virtory.connect(uri) as again:
+            await sweep(again, images.machines)
+        assert left.exists() == defined, "files of a machine that is there stay with it"
+        assert not (left / MARK).exists()
+    await remove(host, "gone")
+    assert not left.exists()
 
 
 async def test_a_preview_makes_nothing(host: Host, images: ImageStore, key: Path) -> None:

@@ -61,7 +61,11 @@ async def made(terminal: Terminal, order: Order) -> Machine:
     """The machine of the order, started; each step is said."""
     from virtory.provision.machine import create
 
-    return await create(terminal.host, order, report=lambda step: said(terminal, step))
+    try:
+        return await create(terminal.host, order, report=lambda step: said(terminal, step))
+    except asyncio.CancelledError:
+        terminal.say(f"\nbroken off: '{order.name}' was not made, and nothing of it is left")
+        raise
 
 
 def said(terminal: Terminal, step: Step) -> None:

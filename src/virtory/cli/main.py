@@ -106,15 +106,18 @@ def _done(verb: Verb, values: dict[str, Any], settings: Settings) -> Output | No
     terminal = Terminal(settings)
     loop = bool(values[verb.loop]) if isinstance(verb.loop, str) else verb.loop
     work = _connected(verb, values, terminal, blocking=not loop)
-    if not loop:
-        from virtory import run_sync
+    try:
+        if not loop:
+            from virtory import run_sync
 
-        return run_sync(work)
-    import asyncio
-    import gc
+            return run_sync(work)
+        import asyncio
+        import gc
 
-    gc.enable()  # this one may run for days
-    return asyncio.run(work)
+        gc.enable()  # this one may run for days
+        return asyncio.run(work)
+    finally:
+        work.close()  # interrupted before it began, it would complain
 
 
 async def _connected(

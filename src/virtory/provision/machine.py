@@ -6,12 +6,13 @@ what its manifest lists.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from virtory.errors import (
     AlreadyExists,
@@ -31,13 +32,17 @@ from virtory.provision.programs import run
 from virtory.provision.seed import Seed, read_user_data
 from virtory.provision.ssh import known_hosts_line
 from virtory.provision.steps import Report, silent, step
+from virtory.provision.unfinished import making, sweep
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
     from pathlib import Path
 
     from virtory.client.connect import Host
     from virtory.client.domain import Domain
     from virtory.provision.order import Order
+
+T = TypeVar("T")
 
 MANIFEST_FILE = "machine.xml"
 KNOWN_HOSTS = "known_hosts"
@@ -78,19 +83,20 @@ async def create(
         ImageNotFound, InvalidArgument, AlreadyExists, ResourceBusy (the SSH port is taken).
     """
     store, image, order = await _checked(host, order, store)
+    await sweep(host, store.machines)
     choice, manifest, key = await _chosen(host, order, image, store)
-    domain: Domain | None = None
     try:
-        with step("disk, seed and keys", report):
-            manifest = _make_files(order, image, manifest, choice, key)
-        with step(f"define the domain: {choice.spoken}", report):
-            xml = _text(order, image, manifest, choice)
-            domain = await host.define_domain(xml)
+        with making(manifest.directory, host.address.text, manifest.instance):
+            with step("disk, seed and keys", report):
+                manifest = _make_files(order, image, manifest, choice, key)
+            with step(f"define the domain: {choice.spoken}", report):
+                text = _text(order, image, manifest, choice)
+                domain = await _to_its_end(host.define_domain(text))
         if start:
             with step("start", report):
-                await domain.start()
+                await _to_its_end(domain.start())
     except BaseException:
-        await _take_back(domain, manifest)
+        await _take_back(host, manifest)
         raise
     return Machine(order.name, domain, manifest)
 
@@ -242,8 +248,6 @@ def _make_files(
     order: Order, image: Image, manifest: Manifest, choice: Choice, key: UserKey
 ) -> Manifest:
     directory = manifest.directory
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    directory.mkdir(mode=0o711)
     host_key = new_host_key(directory, comment=order.guest_hostname)
     manifest = replace(manifest, host_key=host_key.public)
     seed = Seed(
@@ -275,13 +279,24 @@ def _text(order: Order, image: Image, manifest: Manifest, choice: Choice) -> str
     return format_domain(describe(order, image, manifest, choice))
 
 
-async def _take_back(domain: Domain | None, manifest: Manifest) -> None:
-    if domain is not None:
+async def _to_its_end(call: Coroutine[Any, Any, T]) -> T:
+    """The answer of a call that goes on when we are cancelled: until then nobody knows its end."""
+    task = asyncio.ensure_future(call)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        task.exception()
+        raise
+
+
+async def _take_back(host: Host, manifest: Manifest) -> None:
+    with suppress(VirtoryError):
+        domain = await host.domain_by_uuid(manifest.instance)
         with suppress(VirtoryError):
             if await domain.is_active():
                 await domain.destroy()
-        with suppress(VirtoryError):
-            await domain.undefine(nvram=True)
+        await domain.undefine(nvram=True)
     shutil.rmtree(manifest.directory, ignore_errors=True)
 
 
