@@ -125,7 +125,10 @@ class Seen:
         )
 
     async def agent(self, state: int) -> None:
-        await self.wait(lambda e: isinstance(e, AgentLifecycle) and e.state == state)
+        """Until the channel says so; a start tells by itself that nobody is there yet."""
+        await self.wait(
+            lambda e: isinstance(e, AgentLifecycle) and (e.state, e.reason) == (state, 2)
+        )
 
     def lifecycles(self) -> list[tuple[int, int]]:
         """Event and detail of each so far."""

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from virtory.errors import AgentUnresponsive, InternalError
-from virtory.model.events import MonitorEvent
+from virtory.model.events import AgentLifecycle, MonitorEvent
 from virtory.model.flags import DomainGuestInfo
 
 AGENT = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
@@ -54,6 +54,12 @@ async def test_the_agent_answers_all_that_is_asked(driver, seen, with_agent):
     ]
     refused = await driver.domain.agent_command(uuid, '{"execute": "no-such"}', -1, 0)
     assert json.loads(refused)["error"]["class"] == "CommandNotFound"
+
+
+async def test_a_start_tells_that_the_agent_is_not_there_yet(driver, seen, bare):
+    await driver.domain.create_xml(bare("m", AGENT), 0, None)
+    first = await seen.wait(lambda event: isinstance(event, AgentLifecycle))
+    assert (first.state, first.reason) == (2, 1)
 
 
 async def test_many_ask_the_agent_at_once_and_each_gets_its_own_answer(driver, with_agent):

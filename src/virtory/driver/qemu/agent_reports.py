@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from virtory.driver.interface import BOOLEAN, INT, STRING, UINT, ULLONG, Param
 from virtory.driver.qemu.agent import understood
+from virtory.driver.qemu.guest_disks import target_of
 from virtory.errors import OperationUnsupported
 from virtory.model.flags import DomainGuestInfo
 
@@ -79,7 +80,6 @@ def _hostname(told: Any, _: Domain) -> list[Param]:
 
 
 def _filesystems(told: Any, domain: Domain) -> list[Param]:
-    targets = {disk.serial: disk.target.dev for disk in domain.devices.disks if disk.serial}
     params = [Param("fs.count", UINT, len(told))]
     for number, fs in enumerate(told):
         prefix = f"fs.{number}."
@@ -94,15 +94,16 @@ def _filesystems(told: Any, domain: Domain) -> list[Param]:
         disks = fs.get("disk", ())
         params.append(Param(f"{prefix}disk.count", UINT, len(disks)))
         for place, disk in enumerate(disks):
-            params += _disk_of_filesystem(f"{prefix}disk.{place}.", disk, targets)
+            params += _disk_of_filesystem(f"{prefix}disk.{place}.", disk, domain)
     return params
 
 
-def _disk_of_filesystem(prefix: str, disk: Any, targets: dict[str, str]) -> list[Param]:
+def _disk_of_filesystem(prefix: str, disk: Any, domain: Domain) -> list[Param]:
     params = []
     serial = disk.get("serial")
-    if serial in targets:
-        params.append(Param(f"{prefix}alias", STRING, targets[serial]))
+    target = target_of(disk, domain)
+    if target is not None:
+        params.append(Param(f"{prefix}alias", STRING, target))
     if serial:
         params.append(Param(f"{prefix}serial", STRING, str(serial)))
     if disk.get("dev"):
@@ -110,7 +111,7 @@ def _disk_of_filesystem(prefix: str, disk: Any, targets: dict[str, str]) -> list
     return params
 
 
-def _disks(told: Any, _: Domain) -> list[Param]:
+def _disks(told: Any, domain: Domain) -> list[Param]:
     params = [Param("disk.count", UINT, len(told))]
     for number, disk in enumerate(told):
         prefix = f"disk.{number}."
@@ -121,6 +122,9 @@ def _disks(told: Any, _: Domain) -> list[Param]:
             params.append(Param(f"{prefix}dependency.count", UINT, len(dependencies)))
         for place, name in enumerate(dependencies):
             params.append(Param(f"{prefix}dependency.{place}.name", STRING, str(name)))
+        target = target_of(disk.get("address") or {}, domain)
+        if target is not None:
+            params.append(Param(f"{prefix}alias", STRING, target))
         if disk.get("alias"):
             params.append(Param(f"{prefix}guest_alias", STRING, str(disk["alias"])))
     return params

@@ -30,8 +30,14 @@ from virtory.errors import (
     OperationTimeout,
     SystemCallFailed,
 )
-from virtory.model.events import Lifecycle
-from virtory.model.flags import DomainEventLifecycle, DomainEventResumed, DomainStart
+from virtory.model.events import AgentLifecycle, Lifecycle
+from virtory.model.flags import (
+    DomainEventAgentReason,
+    DomainEventAgentState,
+    DomainEventLifecycle,
+    DomainEventResumed,
+    DomainStart,
+)
 from virtory.model.lifecycle import Trigger
 
 if TYPE_CHECKING:
@@ -100,6 +106,10 @@ async def _start(guest: Guest, preparation: Preparation, *, paused: bool) -> Non
             await guest.settled()
             runtime.checkpoint("planned")
             await _launch(guest, preparation)
+            if guest.agent is not None:
+                state = DomainEventAgentState.DISCONNECTED
+                told = AgentLifecycle(guest.ref, state, DomainEventAgentReason.DOMAIN_STARTED)
+                runtime.announce(guest.entry, told, save=False)
             if not paused:
                 await guest.execute("cont")
             _refuse_if_ended(guest)
