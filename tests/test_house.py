@@ -63,5 +63,5 @@ def test_no_loose_end_is_left_in_the_source(path: Path) -> None:
 def test_the_project_names_no_machine_but_the_users() -> None:
     words = [re.escape(word) for word in ("/" + "work/", "/" + "farm/", ".py" + "env/")]
     machine = re.compile("|".join(words))
-    texts = PYTHON + [p for p in ROOT.glob("*.md")] + sorted((ROOT / "scripts").iterdir())
+    texts = PYTHON + list(ROOT.glob("*.md")) + sorted((ROOT / "scripts").iterdir())
     assert [path for path in texts if path.is_file() and machine.search(path.read_text())] == []
