@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from virtory.provision import cpio, gpt, packages
+from virtory.provision.errors import BuildFailed
 from virtory.provision.images import DISK, INITRD, KERNEL, Image, ImageStore
 from virtory.provision.kernel import Modules, bare_kernel
 from virtory.provision.programs import require, run
@@ -46,8 +47,8 @@ CMDLINE = (
     " systemd.gpt_auto=0 systemd.show_status=1"
 )
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-MIRROR = "http://deb.debian.org/debian"
-SECURITY = "http://deb.debian.org/debian-security"
+MIRROR = "VIRTORY_DEBIAN_MIRROR"
+"""The environment's variable that names a mirror, where the host's apt knows none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +109,10 @@ def _entry(name: str, release: Release, kernel: str, place: Path) -> Image:
 
 def _bootstrap(release: Release, work: Path) -> Path:
     overlay, archive, sources = work / "overlay.tar", work / "root.tar", work / "sources.list"
-    overlay.write_bytes(_overlay())
-    sources.write_text("".join(f"{line}\n" for line in _sources(release)))
+    lines = list(_sources(release))
+    overlay.write_bytes(_overlay("".join(f"deb {line}\n" for line in lines)))
+    signed = f"[signed-by={KEYRING}] " if os.path.exists(KEYRING) else ""
+    sources.write_text("".join(f"deb {signed}{line}\n" for line in lines))
     excludes = ("man", "doc", "locale", "info", "groff", "lintian", "linda")
     run(
         [
@@ -132,8 +135,8 @@ def _bootstrap(release: Release, work: Path) -> Path:
     return archive
 
 
-def _overlay() -> bytes:
-    """Our files as a tar of root's, whoever builds."""
+def _overlay(sources: str) -> bytes:
+    """Our files and the guest's apt sources as a tar of root's, whoever builds."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
         for path in sorted(FILES.rglob("*")):
@@ -147,24 +150,35 @@ def _overlay() -> bytes:
             info.mode = 0o644
             with open(path, "rb") as file:
                 archive.addfile(info, file)
+        info = tarfile.TarInfo("./etc/apt/sources.list")
+        info.size = len(sources.encode())
+        info.mode = 0o644
+        archive.addfile(info, io.BytesIO(sources.encode()))
     return out.getvalue()
 
 
 def _sources(release: Release) -> Iterator[str]:
-    """The host's own mirror of Debian, where it has one; Debian's otherwise."""
+    """What the image is built from and the guest updates from: the host's own mirror of Debian.
+
+    Where the host's apt knows none, as on another distribution, the environment names one.
+    """
     text = run(
         ["apt-get", "indextargets", "Created-By: Packages", "--format", "$(REPO_URI) $(LABEL)"],
         doing="read the host's apt sources",
     )
     found = dict.fromkeys(line.strip() for line in text.splitlines())
-    mirrors = [line.split()[0] for line in found if line.split()[1:] == ["Debian"]]
+    named = [os.environ[MIRROR]] if os.environ.get(MIRROR) else []
+    mirrors = named + [line.split()[0] for line in found if line.split()[1:] == ["Debian"]]
     security = [line.split()[0] for line in found if line.split()[1:] == ["Debian-Security"]]
-    signed = f"[signed-by={KEYRING}] " if os.path.exists(KEYRING) else ""
-    for mirror in mirrors[:1] or [MIRROR]:
-        yield f"deb {signed}{mirror} {release.codename} main"
-        yield f"deb {signed}{mirror} {release.codename}-updates main"
-    for mirror in security[:1] or [SECURITY]:
-        yield f"deb {signed}{mirror} {release.codename}-security main"
+    if not mirrors:
+        raise BuildFailed(
+            "the apt sources of this host name no mirror of Debian to build the image from",
+            cure=f"name one: {MIRROR}=https://… virtory image build {release.codename}",
+        )
+    yield f"{mirrors[0]} {release.codename} main"
+    yield f"{mirrors[0]} {release.codename}-updates main"
+    for mirror in security[:1]:
+        yield f"{mirror} {release.codename}-security main"
 
 
 def _boot_files(archive: Path, work: Path, place: Path) -> str:
