@@ -157,6 +157,7 @@ async def test_a_restarted_guest_keeps_its_files_and_its_identity(
     try:
         await ready(machine)
         run(machine, "echo kept >/root/file; sync")
+        run(machine, "until [ -e /run/acpid.pid ]; do sleep 1; done")  # who hears the button
         async with host.events("lifecycle", domain=machine.domain) as events:
             await machine.domain.shutdown(acpi=True)
             async with asyncio.timeout(60):
