@@ -68,21 +68,6 @@ REASONS = {
 }
 VCPU_STATES = ("offline", "running", "blocked")
 CONTROL_STATES = ("ok", "background job", "occupied", "error")
-MEMORY_STATS = (
-    "swap_in",
-    "swap_out",
-    "major_fault",
-    "minor_fault",
-    "unused",
-    "available",
-    "actual",
-    "rss",
-    "usable",
-    "last_update",
-    "disk_caches",
-    "hugetlb_pgalloc",
-    "hugetlb_pgfail",
-)
 
 
 def word(words: tuple[str, ...], number: int) -> str:
