@@ -72,7 +72,7 @@ async def test_what_is_saved_is_found_again(store):
     row = domain("a", autostart=True, title="Ä title", vcpus=2, max_vcpus=4, memory_kib=7)
     guest = running(row, 3, job='{"kind": "save"}')
     await store.save(row, guest)
-    assert again(store) == ([row], [guest], [])
+    assert again(store) == ([row], [guest], [], [], [])
 
 
 async def test_saving_a_row_again_replaces_it(store):

@@ -82,6 +82,9 @@ _DOMAIN: Final = (
     "domain_statistics",
     "domain_guest",
     "domain_streams",
+    "domain_devices",
+    "domain_blocks",
+    "domain_saves",
 )
 # The first match wins: a part of the name → the files that may serve it.
 _PLACES: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (

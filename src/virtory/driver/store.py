@@ -96,6 +96,46 @@ class Job(NamedTuple):
     job: str | None
 
 
+class ObjectRow(NamedTuple):
+    """Anything kept that is not a domain: a network, a pool, a snapshot …
+
+    `kind` says which; `key` is its UUID, for a snapshot its domain's UUID followed by its name;
+    `xml` is its definition as readable text, `extra` JSON that belongs to whoever keeps it.
+    """
+
+    kind: str
+    key: bytes
+    name: str
+    xml: str
+    extra: str = "{}"
+
+
+class ForgetObject(NamedTuple):
+    """An object goes."""
+
+    kind: str
+    key: bytes
+
+
+class Intent(NamedTuple):
+    """A long work is about to take its next step: enough to finish or undo it after a crash.
+
+    `key` is 16 random bytes that name the work; `kind` says who can take it up again; `step` is
+    JSON. Written before the step is taken; the last change of the work and `ForgetIntent` are one
+    save.
+    """
+
+    key: bytes
+    kind: str
+    step: str
+
+
+class ForgetIntent(NamedTuple):
+    """A work is done, or undone."""
+
+    key: bytes
+
+
 class ForgetDomain(NamedTuple):
     """A definition goes."""
 
@@ -125,6 +165,10 @@ Change = (
     | SetAside
     | ForgetDomain
     | ForgetRunning
+    | ObjectRow
+    | ForgetObject
+    | Intent
+    | ForgetIntent
 )
 
 
@@ -142,6 +186,8 @@ class Loaded(NamedTuple):
     domains: list[DomainRow]
     running: list[RunningRow]
     damaged: list[Damage]
+    objects: list[ObjectRow]
+    intents: list[Intent]
 
 
 def _insert(table: str, row: type[DomainRow] | type[RunningRow]) -> str:
@@ -168,6 +214,10 @@ _SQL: dict[type, str] = {
     ),
     ForgetDomain: "DELETE FROM domain WHERE uuid = ?1",
     ForgetRunning: "DELETE FROM running WHERE uuid = ?1",
+    ObjectRow: "REPLACE INTO object (kind, key, name, xml, extra) VALUES (?, ?, ?, ?, ?)",
+    ForgetObject: "DELETE FROM object WHERE kind = ?1 AND key = ?2",
+    Intent: "REPLACE INTO intent (key, kind, step) VALUES (?, ?, ?)",
+    ForgetIntent: "DELETE FROM intent WHERE key = ?1",
 }
 _COUNT = (
     "INSERT INTO counter (name, value) VALUES ('domain_id', ?1)"

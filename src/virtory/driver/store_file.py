@@ -63,6 +63,22 @@ CREATE TABLE damaged (
 );
 """
 
+_OBJECTS_SCHEMA = """
+CREATE TABLE object (
+    kind TEXT NOT NULL,
+    key BLOB NOT NULL,
+    name TEXT NOT NULL,
+    xml TEXT NOT NULL,
+    extra TEXT NOT NULL,
+    PRIMARY KEY (kind, key)
+) WITHOUT ROWID;
+CREATE TABLE intent (
+    key BLOB PRIMARY KEY NOT NULL CHECK (length(key) = 16),
+    kind TEXT NOT NULL,
+    step TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+
 
 def _statements(script: str) -> Migration:
     def run(db: sqlite3.Connection) -> None:
@@ -72,7 +88,7 @@ def _statements(script: str) -> Migration:
     return run
 
 
-MIGRATIONS: list[Migration] = [_statements(_FIRST_SCHEMA)]
+MIGRATIONS: list[Migration] = [_statements(_FIRST_SCHEMA), _statements(_OBJECTS_SCHEMA)]
 """Step n makes schema n+1 of schema n; an empty file is schema 0. Only ever append."""
 
 

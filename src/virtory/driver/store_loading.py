@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from virtory.driver.store import Damage, DomainRow, Loaded, RunningRow
+from virtory.driver.store import Damage, DomainRow, Intent, Loaded, ObjectRow, RunningRow
 
 _log = logging.getLogger(__name__)
 
@@ -27,11 +27,45 @@ def load(db: sqlite3.Connection) -> Loaded:
     try:
         domains = _rows(db, "domain", DomainRow, damaged)
         running = _rows(db, "running", RunningRow, damaged)
+        objects = [ObjectRow(*row) for row in _texts(db, "object", ObjectRow._fields, damaged)]
+        intents = [Intent(*row) for row in _texts(db, "intent", Intent._fields, damaged)]
     finally:
         db.text_factory = str
     for damage in damaged:
         _log.error("state of %s %r is damaged: %s", *damage)
-    return Loaded(domains, running, damaged)
+    return Loaded(domains, running, damaged, objects, intents)
+
+
+def _texts(
+    db: sqlite3.Connection, table: str, columns: tuple[str, ...], damaged: list[Damage]
+) -> list[tuple[Any, ...]]:
+    """The rows of a table whose columns are texts but for `key`; a damaged one is set aside."""
+    whole: list[tuple[Any, ...]] = []
+    try:
+        raws = db.execute(f"SELECT {', '.join(columns)} FROM {table}").fetchall()
+    except sqlite3.DatabaseError as error:
+        damaged.append(Damage(table, "?", f"a page of the file is unreadable ({error})"))
+        return whole
+    place = columns.index("key")
+    for raw in raws:
+        try:
+            whole.append(
+                tuple(
+                    value if column == "key" else _text(column, value)
+                    for column, value in zip(columns, raw, strict=True)
+                )
+            )
+        except (ValueError, AttributeError) as error:
+            key = raw[place]
+            damaged.append(Damage(table, bytes(key).hex(), str(error)))
+            db.execute("BEGIN IMMEDIATE")
+            db.execute(
+                "INSERT INTO damaged (source, problem, uuid, content) VALUES (?, ?, ?, ?)",
+                (table, str(error), key, repr(raw)),
+            )
+            db.execute(f"DELETE FROM {table} WHERE key = ?", (key,))
+            db.execute("COMMIT")
+    return whole
 
 
 def _rows(db: sqlite3.Connection, table: str, cls: type[Row], damaged: list[Damage]) -> list[Row]:

@@ -438,7 +438,8 @@ async def test_unknown_flags_are_refused_before_anything_happens(domains, call):
 
 
 async def test_every_method_of_the_contract_is_there(driver):
-    from virtory.driver.interface import ConnectDriver, DomainDriver
+    from virtory.driver.interface.connect import ConnectDriver
+    from virtory.driver.interface.domain import DomainDriver
 
     for contract, part in ((DomainDriver, driver.domain), (ConnectDriver, driver.connect)):
         methods = [name for name in vars(contract) if not name.startswith("_")]

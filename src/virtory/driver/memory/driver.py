@@ -16,7 +16,13 @@ from virtory.driver.memory.host import Host
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from virtory.driver.interface import ConnectDriver, DomainDriver
+    from virtory.driver.interface.connect import ConnectDriver
+    from virtory.driver.interface.domain import DomainDriver
+    from virtory.driver.interface.interface import InterfaceDriver
+    from virtory.driver.interface.network import NetworkDriver
+    from virtory.driver.interface.node_device import NodeDeviceDriver
+    from virtory.driver.interface.snapshot import SnapshotDriver
+    from virtory.driver.interface.storage import StorageDriver
 
 TEST_DOMAIN = """\
 <domain type='test'>
@@ -86,12 +92,13 @@ class MemoryDriver:
         self._domains = MemoryDomains(self._host)
         self.connect: ConnectDriver = MemoryConnect()
         self.domain: DomainDriver = self._domains
-        self.network = None
-        self.storage = None
-        self.node_device = None
+        self.snapshot: SnapshotDriver | None = None
+        self.network: NetworkDriver | None = None
+        self.storage: StorageDriver | None = None
+        self.node_device: NodeDeviceDriver | None = None
         self.secret = None
         self.nwfilter = None
-        self.interface = None
+        self.interface: InterfaceDriver | None = None
         for xml in domains:
             self._domains.adopt(xml, running=True)
 

@@ -11,6 +11,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver.bus import Bus
+from virtory.driver.journal import Journal, recover
 from virtory.driver.qemu.domains import Domains
 from virtory.driver.qemu.logs import LogKeeper
 from virtory.driver.qemu.preparation import Preparation, Wanted
@@ -24,7 +25,14 @@ from virtory.errors import OpenFailed, SystemCallFailed, VirtoryError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from virtory.driver.interface import ConnectDriver, DomainDriver
+    from virtory.driver.interface.connect import ConnectDriver
+    from virtory.driver.interface.domain import DomainDriver
+    from virtory.driver.interface.interface import InterfaceDriver
+    from virtory.driver.interface.network import NetworkDriver
+    from virtory.driver.interface.node_device import NodeDeviceDriver
+    from virtory.driver.interface.snapshot import SnapshotDriver
+    from virtory.driver.interface.storage import StorageDriver
+    from virtory.driver.journal import Mender
 
 _log = logging.getLogger(__name__)
 _AUTOSTARTED = "autostarted"
@@ -42,12 +50,13 @@ class QemuDriver:
 
     connect: ConnectDriver
     domain: DomainDriver
-    network: None = None
-    storage: None = None
-    node_device: None = None
+    snapshot: SnapshotDriver | None = None
+    network: NetworkDriver | None = None
+    storage: StorageDriver | None = None
+    node_device: NodeDeviceDriver | None = None
     secret: None = None
     nwfilter: None = None
-    interface: None = None
+    interface: InterfaceDriver | None = None
 
     def __init__(
         self,
@@ -63,6 +72,7 @@ class QemuDriver:
         self._checkpoint = checkpoint
         self._preparation = Preparation(self._settings)
         self._store: Store | None = None
+        self._menders: dict[str, Mender] = {}
         self._runtime: Runtime | None = None
         self.connect = Connect(self._preparation, privileged=privileged)
 
@@ -84,6 +94,7 @@ class QemuDriver:
             from virtory.driver.qemu.reconnect import reconnect
 
             await reconnect(self._runtime, self._preparation, loaded.running)
+        await recover(Journal(self._store), loaded.intents, self._menders)
         known = [entry.guest.plan.directory for entry in table if entry.guest is not None]
         await asyncio.to_thread(self._runtime.strays.sweep, settings.run_directory, known, table)
         if _first_since_boot(os.path.join(settings.run_directory, _AUTOSTARTED)):

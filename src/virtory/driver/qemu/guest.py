@@ -53,7 +53,6 @@ class Guest:
         self.runtime = runtime
         self.entry = entry
         self.plan = plan
-        self.plan_json = json.dumps(plan.to_json())
         self.configuration_text = configuration  # of a transient domain: what it was made from
         self.process: Process | None = None
         self.monitor: Monitor | None = None
@@ -77,6 +76,16 @@ class Guest:
         self._held_since = 0.0
         self._live_xml: dict[bool, str] = {}
         self.domain = domain
+
+    @property
+    def plan(self) -> Plan:
+        """What it has taken, or is about to take; `growth` changes it."""
+        return self._plan
+
+    @plan.setter
+    def plan(self, plan: Plan) -> None:
+        self._plan = plan
+        self.plan_json = json.dumps(plan.to_json())
 
     @property
     def id(self) -> int:

@@ -1,197 +1,37 @@
-"""The contract of every driver: one Protocol per object kind, and the small values they exchange.
+"""What a driver does with domains.
 
-The rule kept here: plain `def` answers from memory at once (a handler runs it inline); `async def`
-may wait for QEMU, a disk or another call. Objects are named by UUID (16 raw bytes), as on the wire;
-XML travels as text. Every method raises `virtory.errors` classes and nothing else; a method whose
-object does not exist raises that kind's NotFound. Flags are `virtory.model.flags` bits; a driver
-refuses bits it does not know with `UnsupportedFlags`.
-
-A driver leaves out a kind by setting its attribute to None: the daemon then answers that kind's
-procedures as unknown, which libvirt's clients tolerate.
+The rule kept here: of the package, see its docstring.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from virtory.model import refs
+from virtory.driver.interface.domain_blocks import DomainBlocks
+from virtory.driver.interface.domain_devices import DomainDevices
+from virtory.driver.interface.domain_saves import DomainSaves
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from virtory.driver.bus import Bus
-
-DomainRef = refs.DomainRef
-NamedRef = refs.NamedRef
-Param = refs.Param
-INT, UINT, LLONG, ULLONG = refs.INT, refs.UINT, refs.LLONG, refs.ULLONG
-DOUBLE, BOOLEAN, STRING = refs.DOUBLE, refs.BOOLEAN, refs.STRING
-
-DomainUuid = bytes
-
-
-class DomainInfo(NamedTuple):
-    """`virDomainInfo`: memory in KiB, CPU time in nanoseconds."""
-
-    state: int
-    max_memory_kib: int
-    memory_kib: int
-    vcpus: int
-    cpu_time_ns: int
+    from virtory.driver.interface.values import (
+        BlockInfo,
+        BlockStats,
+        ByteStream,
+        DomainInfo,
+        DomainRef,
+        DomainStats,
+        DomainUuid,
+        InterfaceAddress,
+        InterfaceStats,
+        Owner,
+        Param,
+        Screenshot,
+        Vcpu,
+    )
 
 
-class NodeInfo(NamedTuple):
-    """`virNodeInfo`: memory in KiB, clock in MHz."""
-
-    model: str
-    memory_kib: int
-    cpus: int
-    mhz: int
-    nodes: int
-    sockets: int
-    cores: int
-    threads: int
-
-
-class Vcpu(NamedTuple):
-    """One virtual CPU; `state` 0 offline, 1 running, 2 blocked; `cpu` -1 when unknown.
-
-    `affinity` is a bitmap of host CPUs, lowest bit first.
-    """
-
-    number: int
-    state: int
-    cpu_time_ns: int
-    cpu: int
-    affinity: bytes
-
-
-class DomainStats(NamedTuple):
-    domain: DomainRef
-    params: list[Param]
-
-
-class BlockStats(NamedTuple):
-    """Requests and bytes since power-on; `errors` -1 when not counted."""
-
-    rd_req: int
-    rd_bytes: int
-    wr_req: int
-    wr_bytes: int
-    errors: int
-
-
-class BlockInfo(NamedTuple):
-    """Bytes: `capacity` the guest sees, `allocation` in use, `physical` size of the file."""
-
-    capacity: int
-    allocation: int
-    physical: int
-
-
-class InterfaceStats(NamedTuple):
-    rx_bytes: int
-    rx_packets: int
-    rx_errs: int
-    rx_drop: int
-    tx_bytes: int
-    tx_packets: int
-    tx_errs: int
-    tx_drop: int
-
-
-class IpAddress(NamedTuple):
-    family: int  # 0 IPv4, 1 IPv6
-    address: str
-    prefix: int
-
-
-class InterfaceAddress(NamedTuple):
-    name: str
-    mac: str | None
-    addresses: list[IpAddress]
-
-
-class Screenshot(NamedTuple):
-    mime: str
-    stream: ByteStream
-
-
-class ByteStream(Protocol):
-    """A two-way stream of bytes; reads and writes wait, so that a slow peer slows the other."""
-
-    async def read(self, limit: int = 262120) -> bytes:
-        """At most `limit` bytes; empty at the end."""
-
-    async def write(self, data: bytes) -> None: ...
-
-    def close(self) -> None:
-        """Release everything; idempotent."""
-
-
-Owner = object
-"""A client connection, compared by identity: what is auto-destroyed when it ends."""
-
-
-class ConnectDriver(Protocol):
-    """The host as a whole."""
-
-    uri: str  # "qemu:///system"
-    kind: str  # "QEMU"
-
-    def version(self) -> int:
-        """The hypervisor's version, major * 1_000_000 + minor * 1000 + micro."""
-
-    def hostname(self) -> str: ...
-
-    def node_info(self) -> NodeInfo: ...
-
-    async def capabilities(self) -> str: ...
-
-    async def domain_capabilities(
-        self,
-        emulator: str | None,
-        arch: str | None,
-        machine: str | None,
-        virt_type: str | None,
-        flags: int,
-    ) -> str: ...
-
-    def max_vcpus(self, virt_type: str | None) -> int: ...
-
-    def sysinfo(self, flags: int) -> str: ...
-
-    def cpu_map(self) -> tuple[bytes, int, int]:
-        """Bitmap of online CPUs, count online, count present."""
-
-    def cpu_stats(self, cpu: int, flags: int) -> list[tuple[str, int]]:
-        """Nanoseconds by state for one CPU, or for all with -1 (`kernel user idle iowait`)."""
-
-    def memory_stats(self, cell: int, flags: int) -> list[tuple[str, int]]:
-        """KiB by kind (`total free buffers cached`) for one cell, or for all with -1."""
-
-    def free_memory(self) -> int:
-        """Bytes."""
-
-    def cells_free_memory(self, start: int, count: int) -> list[int]:
-        """Bytes free on each NUMA cell."""
-
-    async def cpu_model_names(self, arch: str, flags: int) -> list[str]: ...
-
-    async def baseline_cpu(self, cpus: Sequence[str], flags: int) -> str: ...
-
-    async def compare_cpu(self, cpu: str, flags: int) -> int: ...
-
-    def security_model(self) -> tuple[str, str]:
-        """Model and domain of interpretation; two empty strings without one."""
-
-    async def domain_xml_to_native(self, native_format: str, xml: str, flags: int) -> str: ...
-
-    async def host_report(self) -> str:
-        """JSON: what this host has and lacks, each with its cure (`virtory doctor`)."""
-
-
-class DomainDriver(Protocol):
+class DomainDriver(DomainDevices, DomainBlocks, DomainSaves, Protocol):
     """Domains, running or defined. `owner` is the connection that asks."""
 
     # -- lists and lookups -------------------------------------------------------------
@@ -332,26 +172,3 @@ class DomainDriver(Protocol):
     async def set_user_password(
         self, uuid: DomainUuid, user: str, password: str, flags: int
     ) -> None: ...
-
-
-Access = Literal["read-write", "read-only"]
-
-
-class Driver(Protocol):
-    """Everything a daemon serves; the kinds that come later are None until they exist."""
-
-    connect: ConnectDriver
-    domain: DomainDriver
-    bus: Bus
-    network: None
-    storage: None
-    node_device: None
-    secret: None
-    nwfilter: None
-    interface: None
-
-    async def start(self) -> None:
-        """Open the store, find running guests again, start autostart domains."""
-
-    async def stop(self) -> None:
-        """Let go of everything; guests keep running."""

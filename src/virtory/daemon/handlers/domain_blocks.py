@@ -1,0 +1,1 @@
+"""Domains: block jobs and clones."""

@@ -1,0 +1,1 @@
+"""Domains: devices that come, go and change."""

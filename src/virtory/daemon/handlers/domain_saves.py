@@ -1,0 +1,1 @@
+"""Domains: save, restore, managed save, core dumps."""

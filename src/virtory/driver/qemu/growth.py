@@ -1,0 +1,107 @@
+"""A running guest takes further host resources, and gives some back: its plan grows and shrinks.
+
+The rule kept here: the larger plan is on disk before anything new in it is taken, and the smaller
+one only after what it lacks was given back. A *fragment* is a Plan of the same guest that holds
+just the new rows, so `resources.acquire` and `release` serve it as they serve a start.
+
+    fragment = growth.fragment(guest.plan, files=(OpenFile(slot, path, "rw", slot, purpose),))
+    names = await growth.grow(guest, fragment)     # slot → what QMP calls the descriptor
+    …blockdev-add, device_add…
+    await growth.shrink(guest, fragment)           # when the device is gone, or the adding failed
+
+Call it while holding the guest's job lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from virtory.driver.qemu import resources
+from virtory.errors import VirtoryError
+
+if TYPE_CHECKING:
+    from virtory.driver.qemu.guest import Guest
+    from virtory.driver.qemu.plan import Plan
+
+_ROWS = ("directories", "files", "listens", "pairs", "helpers", "images")
+
+
+def fragment(plan: Plan, **rows: tuple[Any, ...]) -> Plan:
+    """The same guest's plan with these rows and no others."""
+    return _with(plan, {name: rows.get(name, ()) for name in _ROWS})
+
+
+def joined(plan: Plan, more: Plan) -> Plan:
+    """The plan with a fragment's rows too."""
+    return _with(plan, {name: (*getattr(plan, name), *getattr(more, name)) for name in _ROWS})
+
+
+def without(plan: Plan, less: Plan) -> Plan:
+    """The plan without a fragment's rows."""
+    rows = {
+        name: tuple(row for row in getattr(plan, name) if row not in getattr(less, name))
+        for name in _ROWS
+    }
+    return _with(plan, rows)
+
+
+def _with(plan: Plan, rows: dict[str, Any]) -> Plan:
+    return replace(plan, **rows)
+
+
+def next_slot(plan: Plan) -> int:
+    """The first slot above all that the plan uses."""
+    used = [row.slot for rows in (plan.files, plan.listens, plan.pairs) for row in rows]
+    return max(used, default=0) + 1
+
+
+def next_image_index(plan: Plan) -> int:
+    """The first image index above all that the plan uses."""
+    return max((image.index for image in plan.images), default=0) + 1
+
+
+async def grow(guest: Guest, more: Plan) -> dict[int, str]:
+    """Save the larger plan, take what is new, pass QEMU the descriptors.
+
+    Returns what QMP calls each descriptor: files are in the fdset of their own number (their path
+    is `/dev/fdset/N`), sockets are named `slotN`. When it raises, nothing of the fragment is left.
+    """
+    guest.plan = joined(guest.plan, more)
+    try:
+        await guest.runtime.commit(guest.entry)
+        acquired = await asyncio.to_thread(resources.acquire, more)
+        try:
+            return await _pass_on(guest, more, acquired.fds)
+        finally:
+            acquired.close()
+    except BaseException:
+        await shrink(guest, more)
+        raise
+
+
+async def shrink(guest: Guest, less: Plan) -> None:
+    """QEMU closes the descriptors, what they stand for is released, the smaller plan is saved."""
+    for file in less.files:
+        with contextlib.suppress(VirtoryError):  # QEMU has it no more, or has ended
+            await guest.execute("remove-fd", {"fdset-id": file.fdset})
+    await asyncio.to_thread(resources.release, less)
+    guest.plan = without(guest.plan, less)
+    await guest.runtime.commit(guest.entry)
+
+
+async def _pass_on(guest: Guest, more: Plan, fds: dict[int, int]) -> dict[int, str]:
+    names: dict[int, str] = {}
+    for file in more.files:
+        await guest.execute(
+            "add-fd",
+            {"fdset-id": file.fdset, "opaque": file.purpose},
+            fds=(fds[file.slot],),
+        )
+        names[file.slot] = f"/dev/fdset/{file.fdset}"
+    for slot in (*(row.slot for row in more.listens), *(row.slot for row in more.pairs)):
+        names[slot] = f"slot{slot}"
+        await guest.execute("getfd", {"fdname": names[slot]}, fds=(fds[slot],))
+    return names
