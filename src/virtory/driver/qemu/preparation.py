@@ -248,7 +248,7 @@ class Preparation:
 
     async def clear_tpm(self, entry: Entry, flags: int) -> None:
         """Before a definition goes: its emulated TPM goes with it, but for KEEP_TPM."""
-        from virtory.driver.qemu.planning import tpm_directory
+        from virtory.driver.qemu.planning_tpm import tpm_directory
 
         if "<tpm" not in entry.definition().xml or flags & DomainUndefine.KEEP_TPM:
             return
@@ -257,7 +257,7 @@ class Preparation:
 
     async def clear_nvram(self, entry: Entry, flags: int) -> None:
         """Before a definition goes: its UEFI variables go or stay only as the caller says."""
-        from virtory.driver.qemu.planning import variables_path
+        from virtory.driver.qemu.planning_firmware import variables_path
 
         assert entry.row is not None
         if "firmware" not in entry.row.xml and "<nvram" not in entry.row.xml:
