@@ -24,8 +24,9 @@ from virtory.errors import VirtoryError
 
 if TYPE_CHECKING:
     from virtory.driver.qemu.guest import Guest
-    from virtory.driver.qemu.plan import Plan
+    from virtory.driver.qemu.plan import OpenFile, Plan
 
+_WRITABLE = "writable"
 _ROWS = ("directories", "files", "listens", "pairs", "helpers", "images")
 
 
@@ -90,6 +91,28 @@ async def shrink(guest: Guest, less: Plan) -> None:
     await asyncio.to_thread(resources.release, less)
     guest.plan = without(guest.plan, less)
     await guest.runtime.commit(guest.entry)
+
+
+async def pass_writable(guest: Guest, file: OpenFile) -> None:
+    """A second descriptor of a file, for writing, joins its fdset: QEMU picks by access mode.
+
+    Raises SystemCallFailed when the daemon may not write the file.
+    """
+    writable = replace(file, mode="rw", create=False)
+    acquired = await asyncio.to_thread(resources.acquire, fragment(guest.plan, files=(writable,)))
+    try:
+        arguments = {"fdset-id": file.fdset, "opaque": _WRITABLE}
+        await guest.execute("add-fd", arguments, fds=(acquired.fds[file.slot],))
+    finally:
+        acquired.close()
+
+
+async def take_writable(guest: Guest, file: OpenFile) -> None:
+    """Undo `pass_writable`, once QEMU has reopened the file for reading."""
+    for fdset in await guest.execute("query-fdsets"):
+        for each in fdset["fds"]:
+            if fdset["fdset-id"] == file.fdset and each.get("opaque") == _WRITABLE:
+                await guest.execute("remove-fd", {"fdset-id": file.fdset, "fd": each["fd"]})
 
 
 async def _pass_on(guest: Guest, more: Plan, fds: dict[int, int]) -> dict[int, str]:

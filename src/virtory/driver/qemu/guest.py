@@ -218,7 +218,7 @@ class Guest:
         """The alias and path of the disk that a QMP event names, by its node or its device."""
         node, device = str(data.get("node-name") or ""), str(data.get("device") or "")
         images = self.plan.images
-        target = next((i.target for i in images if node in (i.node, i.file_node)), None)
+        target = next((i.target for i in images if node in (i.node, i.file_node)), "").rstrip("!")
         for disk in self._domain.devices.disks:
             alias = disk.alias or disk.target.dev
             if disk.target.dev == target or (device and device == alias):

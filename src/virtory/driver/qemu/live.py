@@ -29,7 +29,7 @@ def with_plan(live: Domain, plan: Plan) -> Domain:
     """The same with what the plan has chosen."""
     devices = live.devices
     changes: dict[str, Any] = {
-        "disks": tuple(_disk(each, plan) for each in devices.disks),
+        "disks": tuple(disk_of_plan(each, plan) for each in devices.disks),
         "graphics": tuple(_graphics(g, n, plan) for n, g in enumerate(devices.graphics)),
     }
     for field in _CHARACTERS:
@@ -68,7 +68,8 @@ def with_terminals(live: Domain, terminals: Mapping[str, str]) -> Domain:
     return replace(live, devices=replace(live.devices, **changes))
 
 
-def _disk(disk: Disk, plan: Plan) -> Disk:
+def disk_of_plan(disk: Disk, plan: Plan) -> Disk:
+    """The disk with the images that its plan has, numbered."""
     images = plan.chain(disk.target.dev)
     if disk.source is None:
         return disk

@@ -1,0 +1,296 @@
+"""The images of a running machine's disk, as values: one put on top, some taken out, others told.
+
+The rule kept here: the plan has every image that QEMU has or may have. Those of a disk's chain are
+under its target (`vda`), those beside it (not yet, or no longer, part of it) under `vda!`, so that
+a daemon that finds the guest again knows what is left to be given back.
+
+    more = disk_chain.beside(guest.plan, "vda", path, "qcow2")   # for growth.grow
+    image = more.images[0]
+    await growth.grow(guest, more)
+    await disk_chain.plug(guest, image)                          # blockdev-add, without backing
+    …blockdev-snapshot node=old.node overlay=image.node…
+    plan = disk_chain.rechained(guest.plan, "vda", [image, *guest.plan.chain("vda")])
+    await disk_chain.settle(guest, plan, definition)             # plan and XMLs in one save
+    await disk_chain.give_back(guest, "vda")                     # closes what is under `vda!`
+
+Call what is `async` while holding the guest's job lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+from virtory.driver.qemu import growth
+from virtory.driver.qemu.devices.disk import nodes
+from virtory.driver.qemu.devices.wiring import Wiring
+from virtory.driver.qemu.live import disk_of_plan
+from virtory.driver.qemu.plan import Image, OpenFile
+from virtory.driver.qemu.table import row_of
+from virtory.errors import FROM_STORAGE, SystemCallFailed, VirtoryError
+from virtory.model.domain.devices.disk import BackingStore, Disk, DiskDriver, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from virtory.driver.qemu.capabilities import Capabilities
+    from virtory.driver.qemu.guest import Guest
+    from virtory.driver.qemu.plan import Plan
+    from virtory.driver.qemu.table import Entry
+    from virtory.model.domain import Domain
+
+BESIDE = "!"
+"""What follows a target's name for an image that is beside the chain."""
+
+
+# -- values ------------------------------------------------------------------------------------
+
+
+def beside(
+    plan: Plan,
+    target: str,
+    path: str,
+    image_format: str,
+    *,
+    read_only: bool = False,
+    remove: bool = False,
+) -> Plan:
+    """A fragment with one image that exists already; `remove`: it goes with the fragment.
+
+    Raises SystemCallFailed when it is not there.
+    """
+    try:
+        is_device = stat.S_ISBLK(os.stat(path).st_mode)
+    except OSError as error:
+        raise SystemCallFailed(
+            f"Cannot access storage file '{path}': {error.strerror}",
+            errno=error.errno,
+            domain=FROM_STORAGE,
+        ) from None
+    slot, index = growth.next_slot(plan), growth.next_image_index(plan)
+    purpose = f"disk:{target}{BESIDE}:{index}"
+    file = OpenFile(slot, path, "r" if read_only else "rw", slot, purpose, remove=remove)
+    image = Image(
+        target + BESIDE, 0, index, path, image_format, is_device, read_only=read_only, slot=slot
+    )
+    return growth.fragment(plan, files=(file,), images=(image,))
+
+
+def images_beside(plan: Plan, target: str) -> list[Image]:
+    """The images that QEMU may have beside the chain, first come first."""
+    return sorted((i for i in plan.images if i.target == target + BESIDE), key=lambda i: i.index)
+
+
+def rechained(plan: Plan, target: str, chain: Sequence[Image]) -> Plan:
+    """The plan with this chain, top first; what was in the chain and is no more stands beside it.
+
+    Images are known by their index; the top is the one that is written.
+    """
+    wanted = {image.index: depth for depth, image in enumerate(chain)}
+    renamed: dict[int, str] = {}
+    images: list[Image] = []
+    for image in plan.images:
+        if image.index in wanted:
+            depth = wanted[image.index]
+            changed = replace(image, target=target, depth=depth, read_only=depth > 0)
+            renamed[image.slot] = f"disk:{target}:{depth}"
+        elif image.target == target:
+            changed = replace(image, target=target + BESIDE, depth=0)
+            renamed[image.slot] = f"disk:{target}{BESIDE}:{image.index}"
+        else:
+            changed = image
+        if changed.data_slot is not None and changed.slot in renamed:
+            renamed[changed.data_slot] = f"{renamed[changed.slot]}:data"
+        images.append(changed)
+    files = tuple(
+        replace(file, purpose=renamed[file.slot], remove=False) if file.slot in renamed else file
+        for file in plan.files
+    )
+    return replace(plan, images=tuple(images), files=files)
+
+
+def rows_of(plan: Plan, images: Sequence[Image]) -> Plan:
+    """The fragment that holds these images and their files."""
+    slots = {i.slot for i in images} | {i.data_slot for i in images}
+    files = tuple(file for file in plan.files if file.slot in slots)
+    return growth.fragment(plan, files=files, images=tuple(images))
+
+
+def disk_named(domain: Domain, target: str) -> Disk | None:
+    """The disk with this target."""
+    return next((d for d in domain.devices.disks if d.target.dev == target), None)
+
+
+def with_disk(domain: Domain, disk: Disk) -> Domain:
+    """The domain with this disk in the place of the one of the same target."""
+    disks = tuple(
+        disk if each.target.dev == disk.target.dev else each for each in domain.devices.disks
+    )
+    return replace(domain, devices=replace(domain.devices, disks=disks))
+
+
+def live(domain: Domain, plan: Plan, target: str) -> Domain:
+    """The live description with the chain that the plan has for this disk."""
+    disk = disk_named(domain, target)
+    chain = plan.chain(target)
+    if disk is None or not chain:
+        return domain
+    return with_disk(domain, disk_of_plan(with_source(disk, chain[0]), plan))
+
+
+def with_source(disk: Disk, top: Image) -> Disk:
+    """The same drive whose bytes are in another image."""
+    driver = replace(disk.driver or DiskDriver(name="qemu"), type=top.format)
+    source = source_of(top.path, is_device=top.is_device)
+    if disk.source is not None:
+        source = replace(source, startup_policy=disk.source.startup_policy)
+    return replace(
+        disk,
+        type="block" if top.is_device else "file",
+        driver=driver,
+        source=source,
+    )
+
+
+def source_of(path: str, *, is_device: bool) -> Source:
+    """`<source>` of a local image."""
+    return Source(dev=path) if is_device else Source(file=path)
+
+
+def backing_of(disk: Disk) -> BackingStore:
+    """The disk's own image as the one below another; what the definition says below it stays."""
+    return BackingStore(
+        type=disk.type,
+        format=disk.driver.type if disk.driver is not None else "raw",
+        source=None if disk.source is None else replace(disk.source, index=None),
+        backing_store=disk.backing_store,
+    )
+
+
+def is_same(disk: Disk | None, path: str) -> bool:
+    """Whether the disk's bytes are in this file, whatever way leads there."""
+    source = disk.source if disk is not None else None
+    named = (source.file or source.dev) if source is not None else None
+    return named is not None and os.path.realpath(named) == os.path.realpath(path)
+
+
+def definition(
+    entry: Entry, target: str, former: str, change: Callable[[Disk], Disk]
+) -> Domain | None:
+    """The definition with this disk changed, if it has the same drive with the same image.
+
+    None: there is no definition, or it names another disk there and stays as it is.
+    """
+    if entry.row is None:
+        return None
+    domain = entry.configuration()
+    disk = disk_named(domain, target)
+    if disk is None or not is_same(disk, former):
+        return None
+    return with_disk(domain, change(disk))
+
+
+# -- effects -----------------------------------------------------------------------------------
+
+
+async def settle(
+    guest: Guest, plan: Plan, defined: Domain | None = None, shown: Domain | None = None
+) -> None:
+    """Plan, live description and definition become this in one save; on an error none does."""
+    entry = guest.entry
+    former = guest.plan, guest.domain, entry.row
+    guest.plan = plan
+    if shown is not None:
+        guest.domain = shown
+    if defined is not None:
+        rewrite(entry, defined)
+    try:
+        await guest.runtime.commit(entry)
+    except BaseException:
+        guest.plan, guest.domain, entry.row = former
+        raise
+
+
+def rewrite(entry: Entry, defined: Domain) -> None:
+    """Let the definition be this; the caller saves."""
+    from virtory.model.domain import format_domain
+
+    row = entry.definition()
+    fresh = row_of(defined, entry.uuid, format_domain(defined), autostart=row.autostart)
+    entry.row = fresh._replace(reason=row.reason, managed_save=row.managed_save)
+
+
+def node_options(guest: Guest, image: Image, *, below: Image | None = None) -> list[dict[str, Any]]:
+    """What blockdev-add takes for an image: its file (and data file), then its format."""
+    disk = disk_named(guest.domain, image.target.removesuffix(BESIDE))
+    assert disk is not None
+    # Describing an image asks nothing about QEMU, only for the names of descriptors.
+    wiring = Wiring(guest.domain, guest.plan, cast("Capabilities", None), {})
+    described = [item.value for item in nodes(image, disk, wiring, [image])]
+    if image.format == "qcow2":
+        described[-1]["backing"] = None if below is None else below.node
+    return described
+
+
+async def plug(guest: Guest, image: Image, *, below: Image | None = None) -> None:
+    """QEMU opens an image whose descriptors it has; when it raises, no node of it is left."""
+    try:
+        for options in node_options(guest, image, below=below):
+            await guest.execute("blockdev-add", options)
+    except BaseException:
+        await unplug(guest, [image])
+        raise
+
+
+async def unplug(guest: Guest, images: Sequence[Image]) -> None:
+    """QEMU closes images that nothing uses any more; what it does not have is passed over."""
+    for image in images:
+        for name in (image.node, f"virtory-{image.index}-data", image.file_node):
+            with contextlib.suppress(VirtoryError):
+                await guest.execute("blockdev-del", {"node-name": name})
+
+
+async def give_back(guest: Guest, target: str) -> None:
+    """Close all that stands beside the chain, and forget it; files marked `remove` go."""
+    images = images_beside(guest.plan, target)
+    if not images:
+        return
+    await unplug(guest, images)
+    await growth.shrink(guest, rows_of(guest.plan, images))
+
+
+async def make_writable(guest: Guest, image: Image) -> None:
+    """QEMU may write the image's file; the format above it opens itself for writing when it must.
+
+    A second descriptor joins the file's fdset, and QEMU picks by access mode.
+    """
+    file = next(f for f in guest.plan.files if f.slot == image.slot)
+    if file.mode == "rw":
+        return
+    await growth.pass_writable(guest, file)
+    await _reopen(guest, image, read_only=False)
+
+
+async def make_read_only(guest: Guest, image: Image) -> None:
+    """Undo `make_writable`; an image that a start opened for writing stays so."""
+    file = next((f for f in guest.plan.files if f.slot == image.slot), None)
+    if file is None:
+        return
+    await _reopen(guest, image, read_only=True)
+    await growth.take_writable(guest, file)
+
+
+async def _reopen(guest: Guest, image: Image, *, read_only: bool) -> None:
+    options = node_options(guest, replace(image, read_only=read_only))[0]
+    await guest.execute("blockdev-reopen", {"options": [options]})
+
+
+async def size_of(guest: Guest, node: str) -> int:
+    """Bytes that the guest sees in a node."""
+    for block in await guest.execute("query-named-block-nodes", {"flat": True}):
+        if block.get("node-name") == node:
+            return int(block["image"]["virtual-size"])
+    return 0
