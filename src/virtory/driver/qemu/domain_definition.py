@@ -60,7 +60,7 @@ class DomainDefinitions(Part):
         """Make `row` the domain's definition, on disk."""
         former, updated = entry.row, entry.updated
         entry.row = row._replace(reason=entry.reason if entry.guest is None else 0)
-        entry.updated = entry.guest is not None
+        entry.updated = entry.guest is not None and former is not None
         try:
             await self._runtime.commit(entry)
         except BaseException:

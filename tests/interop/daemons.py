@@ -1,0 +1,175 @@
+"""Whole daemons of our own, ours and the real libvirtd, each with a network and files for itself.
+
+The rule kept here: a daemon runs in a network namespace and a mount namespace that end with it, so
+that no bridge, rule or file of the host is seen or touched; only what was started here is ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import virtory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SOURCE = Path(virtory.__file__).parents[1]
+READY_S = 60.0
+PLACES = (
+    "/etc/libvirt",
+    "/var/lib/libvirt",
+    "/var/cache/libvirt",
+    "/var/log/libvirt",
+    "/run/libvirt",
+)
+
+ISOLATED = ("unshare", "--net", "--mount", "--propagation", "private", "bash", "-c")
+_SET_UP = "set -e; umount --recursive --lazy /sys; mount -t sysfs sysfs /sys; ip link set lo up; "
+
+# Adopts and reaps what a daemon leaves behind, as init does, and ends it at its own end.
+_REAPER = """
+import ctypes, os, signal, subprocess, sys
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+child = subprocess.Popen(sys.argv[2:], pass_fds=[int(sys.argv[1])] if int(sys.argv[1]) else [])
+if int(sys.argv[1]):
+    os.close(int(sys.argv[1]))
+def below():
+    text = open(f"/proc/self/task/{os.getpid()}/children").read()
+    return [int(pid) for pid in text.split()]
+signal.signal(signal.SIGTERM, lambda *_: child.send_signal(signal.SIGTERM))
+status = None
+while True:
+    try:
+        pid, ended = os.wait()
+    except ChildProcessError:
+        sys.exit(status)
+    if pid == child.pid:
+        status = os.waitstatus_to_exitcode(ended) & 0xff
+    if status is not None:
+        for pid in below():
+            os.kill(pid, signal.SIGKILL)
+"""
+
+_LIBVIRTD = """
+cd {root}
+mkdir -p etc lib cache log run sock
+printf 'unix_sock_dir = "{root}/sock"\\nauth_unix_rw = "none"\\n' > libvirtd.conf
+printf 'stdio_handler = "file"\\nuser = "root"\\ngroup = "root"\\n' > etc/qemu.conf
+printf 'remember_owner = 0\\nsecurity_driver = "none"\\n' >> etc/qemu.conf
+mount --bind etc /etc/libvirt
+mount --bind lib /var/lib/libvirt
+mount --bind cache /var/cache/libvirt
+mount --bind log /var/log/libvirt
+mount --bind run /run/libvirt
+exec libvirtd --config {root}/libvirtd.conf --pid-file {root}/libvirtd.pid > daemon.out 2>&1
+"""
+
+
+class Daemon:
+    """One that runs: its directory, its URI for libvirt's clients, and its namespaces."""
+
+    def __init__(self, directory: Path, uri: str, process: subprocess.Popen[bytes]) -> None:
+        self.directory = directory
+        self.uri = uri
+        self.process = process
+
+    def end(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(60)
+
+    def inside(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in the daemon's namespaces."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        enter = ("nsenter", "--target", children.split()[0], "--net", "--mount")
+        return subprocess.run([*enter, *command], capture_output=True, text=True, check=False)
+
+
+def lacking() -> str:
+    """Why a real libvirtd can not be run in a namespace of its own here; empty: it can."""
+    if os.geteuid() != 0:
+        return "needs root"
+    for program in ("libvirtd", "unshare", "nsenter", "ip", "bash"):
+        if shutil.which(program) is None:
+            return f"{program} is not installed"
+    return next((f"{place} does not exist" for place in PLACES if not os.path.isdir(place)), "")
+
+
+def _directory() -> Path:
+    """Short, since sockets are below it, and open to guests that run as other users."""
+    path = Path(tempfile.mkdtemp(prefix="v-", dir="/tmp"))
+    path.chmod(0o711)
+    return path
+
+
+@contextlib.contextmanager
+def libvirtd() -> Iterator[Daemon]:
+    """A real libvirtd."""
+    root = _directory()
+    script = _SET_UP + _LIBVIRTD.format(root=root)
+    process = subprocess.Popen([sys.executable, "-c", _REAPER, "0", *ISOLATED, script])
+    daemon = Daemon(root, f"qemu+unix:///system?socket={root}/sock/libvirt-sock", process)
+    try:
+        _await_socket(root / "sock/libvirt-sock", process)
+        yield daemon
+    finally:
+        daemon.end()
+        shutil.rmtree(root)
+
+
+def _await_socket(path: Path, process: subprocess.Popen[bytes]) -> None:
+    """Until libvirtd has its socket: it is made in a directory, which inotify would tell; asked."""
+    import socket
+    import time
+
+    deadline = time.monotonic() + READY_S
+    pidfd = os.pidfd_open(process.pid)
+    try:
+        while time.monotonic() < deadline:
+            with socket.socket(socket.AF_UNIX) as tried:
+                if tried.connect_ex(str(path)) == 0:
+                    return
+            ended = select.select([pidfd], [], [], 0.02)[0]
+            assert not ended, (path.parents[1] / "daemon.out").read_text()
+    finally:
+        os.close(pidfd)
+    raise TimeoutError(path)
+
+
+@contextlib.contextmanager
+def virtoryd(*arguments: str) -> Iterator[Daemon]:
+    """A virtoryd of the QEMU driver; what it complains of fails the test."""
+    root = _directory()
+    ready, theirs = os.pipe()
+    command = (
+        f"exec {sys.executable} -m virtory.daemon.main --state {root}/state --socket {root}/sock "
+        f"--ready-fd {theirs} {' '.join(arguments)}"
+    )
+    with (root / "errors").open("w") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-c", _REAPER, str(theirs), *ISOLATED, _SET_UP + command],
+            env={**os.environ, "PYTHONPATH": str(SOURCE)},
+            pass_fds=[theirs],
+            stderr=errors,
+            stdin=subprocess.DEVNULL,
+        )
+    os.close(theirs)
+    daemon = Daemon(root, f"qemu+unix:///system?socket={root}/sock", process)
+    try:
+        assert select.select([ready], [], [], READY_S)[0], "not ready"
+        assert os.read(ready, 100) == b"READY=1\n", (root / "errors").read_text()
+        yield daemon
+        complaints = (root / "errors").read_text()
+        assert complaints == "", complaints
+    finally:
+        os.close(ready)
+        daemon.end()
+        shutil.rmtree(root)
