@@ -40,6 +40,10 @@ _MODULES = {
     "connect": "uri version hostname capabilities domcapabilities sysinfo maxvcpus cpu-models"
     " cpu-baseline cpu-compare",
     "node": "nodeinfo nodecpumap nodecpustats nodememstats freecell",
+    "node_device": "nodedev-list nodedev-dumpxml nodedev-info",
+    "interface": "iface-list iface-dumpxml iface-mac iface-name",
+    "secret": "secret-list",
+    "nwfilter": "nwfilter-list nwfilter-binding-list",
     "create": "create",
     "machine": "ssh rm wait demo",
     "image": "image",

@@ -1,60 +1,128 @@
-"""The host's network interfaces: none are managed yet, and every answer says so truthfully."""
+"""The host's network interfaces: seen, never changed."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NoReturn
 
 from virtory.daemon.dispatch import serves
-from virtory.errors import FROM_INTERFACE, ConfigUnsupported, InterfaceNotFound
+from virtory.errors import (
+    FROM_INTERFACE,
+    ConfigUnsupported,
+    InterfaceNotFound,
+    OperationUnsupported,
+)
+from virtory.model.list_flags import ConnectListInterfaces
 from virtory.wire.remote import interface
+from virtory.wire.remote.types import NonnullInterface
 
 if TYPE_CHECKING:
     from virtory.daemon.peer import Peer
+    from virtory.driver.interface.interface import InterfaceDriver, InterfaceRef
+
+_ACTIVE, _DEFINED = ConnectListInterfaces.ACTIVE, ConnectListInterfaces.INACTIVE
+
+
+async def _listed(peer: Peer, flags: int) -> list[InterfaceRef]:
+    driver = peer.driver.interface
+    return await driver.list_all(flags) if driver else []
+
+
+def _driver(peer: Peer, name: str) -> InterfaceDriver:
+    """The driver; without one there is no interface of any name."""
+    if peer.driver.interface is None:
+        raise InterfaceNotFound(f"couldn't find interface named '{name}'")
+    return peer.driver.interface
 
 
 @serves(interface.CONNECT_NUM_OF_INTERFACES)
-def num_of_interfaces(_peer: Peer, _args: None) -> interface.ConnectNumOfInterfacesRet:
-    return interface.ConnectNumOfInterfacesRet(0)
+async def num_of_interfaces(peer: Peer, _args: None) -> interface.ConnectNumOfInterfacesRet:
+    return interface.ConnectNumOfInterfacesRet(len(await _listed(peer, _ACTIVE)))
 
 
 @serves(interface.CONNECT_LIST_INTERFACES)
-def list_interfaces(
-    _peer: Peer, _args: interface.ConnectListInterfacesArgs
+async def list_interfaces(
+    peer: Peer, args: interface.ConnectListInterfacesArgs
 ) -> interface.ConnectListInterfacesRet:
-    return interface.ConnectListInterfacesRet([])
+    names = [one.name for one in await _listed(peer, _ACTIVE)]
+    return interface.ConnectListInterfacesRet(names[: max(0, args.maxnames)])
 
 
 @serves(interface.CONNECT_NUM_OF_DEFINED_INTERFACES)
-def num_of_defined_interfaces(
-    _peer: Peer, _args: None
+async def num_of_defined_interfaces(
+    peer: Peer, _args: None
 ) -> interface.ConnectNumOfDefinedInterfacesRet:
-    return interface.ConnectNumOfDefinedInterfacesRet(0)
+    return interface.ConnectNumOfDefinedInterfacesRet(len(await _listed(peer, _DEFINED)))
 
 
 @serves(interface.CONNECT_LIST_DEFINED_INTERFACES)
-def list_defined_interfaces(
-    _peer: Peer, _args: interface.ConnectListDefinedInterfacesArgs
+async def list_defined_interfaces(
+    peer: Peer, args: interface.ConnectListDefinedInterfacesArgs
 ) -> interface.ConnectListDefinedInterfacesRet:
-    return interface.ConnectListDefinedInterfacesRet([])
+    names = [one.name for one in await _listed(peer, _DEFINED)]
+    return interface.ConnectListDefinedInterfacesRet(names[: max(0, args.maxnames)])
 
 
 @serves(interface.CONNECT_LIST_ALL_INTERFACES)
-def list_all_interfaces(
-    _peer: Peer, _args: interface.ConnectListAllInterfacesArgs
+async def list_all_interfaces(
+    peer: Peer, args: interface.ConnectListAllInterfacesArgs
 ) -> interface.ConnectListAllInterfacesRet:
-    return interface.ConnectListAllInterfacesRet([], 0)
+    found = await _listed(peer, args.flags)
+    refs = [NonnullInterface(*one) for one in found] if args.need_results else []
+    return interface.ConnectListAllInterfacesRet(refs, len(found))
 
 
 @serves(interface.INTERFACE_LOOKUP_BY_NAME)
-def interface_lookup_by_name(_peer: Peer, args: interface.InterfaceLookupByNameArgs) -> NoReturn:
-    raise InterfaceNotFound(f"couldn't find interface named '{args.name}'")
+async def lookup_by_name(
+    peer: Peer, args: interface.InterfaceLookupByNameArgs
+) -> interface.InterfaceLookupByNameRet:
+    found = await _driver(peer, args.name).by_name(args.name)
+    return interface.InterfaceLookupByNameRet(NonnullInterface(*found))
 
 
 @serves(interface.INTERFACE_LOOKUP_BY_MAC_STRING)
-def interface_lookup_by_mac_string(
-    _peer: Peer, args: interface.InterfaceLookupByMacStringArgs
-) -> NoReturn:
-    raise InterfaceNotFound(f"couldn't find interface with MAC address '{args.mac}'")
+async def lookup_by_mac_string(
+    peer: Peer, args: interface.InterfaceLookupByMacStringArgs
+) -> interface.InterfaceLookupByMacStringRet:
+    found = await _driver(peer, args.mac).by_mac(args.mac)
+    return interface.InterfaceLookupByMacStringRet(NonnullInterface(*found))
+
+
+@serves(interface.INTERFACE_GET_XML_DESC)
+async def get_xml_desc(
+    peer: Peer, args: interface.InterfaceGetXmlDescArgs
+) -> interface.InterfaceGetXmlDescRet:
+    name = args.iface.name
+    return interface.InterfaceGetXmlDescRet(await _driver(peer, name).xml(name, args.flags))
+
+
+@serves(interface.INTERFACE_IS_ACTIVE)
+async def is_active(
+    peer: Peer, args: interface.InterfaceIsActiveArgs
+) -> interface.InterfaceIsActiveRet:
+    name = args.iface.name
+    return interface.InterfaceIsActiveRet(int(await _driver(peer, name).is_active(name)))
+
+
+@serves(interface.INTERFACE_CREATE, interface.INTERFACE_DESTROY, interface.INTERFACE_UNDEFINE)
+def change(_peer: Peer, args: interface.InterfaceCreateArgs) -> NoReturn:
+    raise OperationUnsupported(
+        f"the host's interface '{args.iface.name}' is seen by this daemon, not configured",
+        cure=f"use the tools of this host, such as ip link set {args.iface.name} up",
+        domain=FROM_INTERFACE,
+    )
+
+
+@serves(
+    interface.INTERFACE_CHANGE_BEGIN,
+    interface.INTERFACE_CHANGE_COMMIT,
+    interface.INTERFACE_CHANGE_ROLLBACK,
+)
+def change_together(_peer: Peer, _args: interface.InterfaceChangeBeginArgs) -> NoReturn:
+    raise OperationUnsupported(
+        "changes of the host's interfaces are not kept by this daemon",
+        cure="use the tools of this host",
+        domain=FROM_INTERFACE,
+    )
 
 
 @serves(interface.INTERFACE_DEFINE_XML)

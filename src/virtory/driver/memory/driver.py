@@ -12,6 +12,8 @@ from virtory.driver.bus import Bus
 from virtory.driver.memory.connect import MemoryConnect
 from virtory.driver.memory.domain import MemoryDomains
 from virtory.driver.memory.host import Host
+from virtory.driver.memory.interface import MemoryInterfaces
+from virtory.driver.memory.node_device import MemoryNodeDevices
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,10 +97,10 @@ class MemoryDriver:
         self.snapshot: SnapshotDriver | None = None
         self.network: NetworkDriver | None = None
         self.storage: StorageDriver | None = None
-        self.node_device: NodeDeviceDriver | None = None
+        self.node_device: NodeDeviceDriver | None = MemoryNodeDevices()
         self.secret = None
         self.nwfilter = None
-        self.interface: InterfaceDriver | None = None
+        self.interface: InterfaceDriver | None = MemoryInterfaces()
         for xml in domains:
             self._domains.adopt(xml, running=True)
 

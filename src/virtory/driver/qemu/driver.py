@@ -11,7 +11,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver.bus import Bus
+from virtory.driver.interfaces import Interfaces
 from virtory.driver.journal import Journal, recover
+from virtory.driver.node_devices import NodeDevices
 from virtory.driver.qemu.domains import Domains
 from virtory.driver.qemu.logs import LogKeeper
 from virtory.driver.qemu.preparation import Preparation, Wanted
@@ -75,6 +77,8 @@ class QemuDriver:
         self._menders: dict[str, Mender] = {}
         self._runtime: Runtime | None = None
         self.connect = Connect(self._preparation, privileged=privileged)
+        self.node_device = NodeDevices()
+        self.interface = Interfaces()
 
     async def start(self) -> None:
         settings = self._settings

@@ -1,0 +1,136 @@
+"""The host's devices, as a list, a tree, one by one.
+
+The rule kept here: names, columns and the tree's lines are virsh's.
+"""
+
+from __future__ import annotations
+
+from virtory.cli.output import Data, Field, Fields, Lines, Output, Text
+from virtory.cli.verb import argument, flag, option, verb
+from virtory.lean import TYPE_CHECKING, Any
+from virtory.model.list_flags import ConnectListNodeDevices as Kind
+
+if TYPE_CHECKING:
+    from virtory.cli.terminal import Terminal
+    from virtory.client.node_device import NodeDevice
+
+_CAPABILITIES = {
+    "system": Kind.SYSTEM,
+    "pci": Kind.PCI_DEV,
+    "usb_device": Kind.USB_DEV,
+    "usb": Kind.USB_INTERFACE,
+    "net": Kind.NET,
+    "scsi_host": Kind.SCSI_HOST,
+    "scsi_target": Kind.SCSI_TARGET,
+    "scsi": Kind.SCSI,
+    "storage": Kind.STORAGE,
+    "fc_host": Kind.FC_HOST,
+    "vports": Kind.VPORTS,
+    "scsi_generic": Kind.SCSI_GENERIC,
+    "drm": Kind.DRM,
+    "mdev_types": Kind.MDEV_TYPES,
+    "mdev": Kind.MDEV,
+    "ccw": Kind.CCW_DEV,
+    "css": Kind.CSS_DEV,
+    "vdpa": Kind.VDPA,
+    "ap_card": Kind.AP_CARD,
+    "ap_queue": Kind.AP_QUEUE,
+    "ap_matrix": Kind.AP_MATRIX,
+    "vpd": Kind.VPD,
+}
+_INACTIVE, _ACTIVE = 1 << 30, 1 << 31
+DEVICE = argument("device", "name, or 'wwnn,wwpn' of a SCSI host")
+
+
+@verb(
+    "nodedev-list",
+    "host",
+    "the host's devices",
+    flag("tree", "as a tree"),
+    option("cap", "with one of these capabilities, such as pci,net"),
+    flag("inactive", "defined ones that are not there"),
+    flag("all", "those too"),
+)
+async def nodedev_list(
+    terminal: Terminal, tree: bool, cap: str | None, inactive: bool, all_: bool
+) -> Output:
+    """`virsh nodedev-list`."""
+    from virtory.cli.parse import Usage
+
+    if tree and (cap or inactive):
+        raise Usage("--tree goes with neither --cap nor --inactive")
+    flags = 0
+    for name in cap.split(",") if cap else ():
+        if name not in _CAPABILITIES:
+            raise Usage(f"'{name}' is no capability", f"one of {', '.join(_CAPABILITIES)}")
+        flags |= _CAPABILITIES[name]
+    if not all_:
+        flags |= _INACTIVE if inactive else _ACTIVE
+    devices = await terminal.host.list_node_devices(flags=flags)
+    if not tree:
+        return Lines(sorted(device.name for device in devices))
+    parents = {device.name: await device.parent_name() for device in devices}
+    below: dict[str | None, list[str]] = {}
+    for name in sorted(parents):
+        above = parents[name]
+        below.setdefault(above if above in parents else None, []).append(name)
+    lines: list[str] = []
+    for root in below.get(None, ()):
+        _draw(root, below, "", lines)
+        lines.append("")
+    return Data("".join(f"{line}\n" for line in lines), _nested(None, below))
+
+
+def _draw(name: str, below: dict[str | None, list[str]], indent: str, lines: list[str]) -> None:
+    """One device and all below it, in virsh's drawing."""
+    lines.append(f"{indent}+- {name}" if indent else name)
+    inside = f"{indent}|   " if indent else "  "
+    children = below.get(name, [])
+    if children:
+        lines.append(f"{inside}|")
+    for child in children:
+        _draw(child, below, inside, lines)
+    if children:
+        lines.append(f"{inside}  ")
+
+
+def _nested(name: str | None, below: dict[str | None, list[str]]) -> Any:
+    return {child: _nested(child, below) for child in below.get(name, ())}
+
+
+async def _device(terminal: Terminal, word: str) -> NodeDevice:
+    if "," in word:
+        wwnn, _, wwpn = word.partition(",")
+        return await terminal.host.node_device_by_wwn(wwnn, wwpn)
+    return await terminal.host.node_device(word)
+
+
+@verb(
+    "nodedev-dumpxml",
+    "host",
+    "the XML of one of the host's devices",
+    DEVICE,
+    flag("inactive", "of its definition"),
+)
+async def nodedev_dumpxml(terminal: Terminal, device: str, inactive: bool) -> Output:
+    """`virsh nodedev-dumpxml`."""
+    found = await _device(terminal, device)
+    return Text(await found.xml(flags=int(inactive)) + "\n", key="xml")
+
+
+@verb("nodedev-info", "host", "one of the host's devices in short", DEVICE)
+async def nodedev_info(terminal: Terminal, device: str) -> Output:
+    """`virsh nodedev-info`."""
+    found = await _device(terminal, device)
+    answers = {
+        "Active": await found.is_active(),
+        "Persistent": await found.is_persistent(),
+        "Autostart": await found.autostart(),
+    }
+    return Fields(
+        [
+            Field("Name", found.name),
+            Field("Parent", await found.parent_name() or ""),
+            *(Field(label, "yes" if yes else "no", "", yes) for label, yes in answers.items()),
+        ]
+    )
