@@ -56,10 +56,12 @@ assert c.domainListGetStats([d], libvirt.VIR_DOMAIN_STATS_STATE)
 assert d.interfaceAddresses(1)["testnet0"]["addrs"]
 assert d.hostname() and d.getTime()["seconds"] and d.guestInfo()["hostname"]
 assert d.schedulerType() and d.securityLabel() is not None
-for function in (c.listAllNetworks, c.listAllStoragePools, c.listAllDevices, c.listAllSecrets,
-                 c.listAllNWFilters, c.listAllInterfaces, d.listAllSnapshots, d.listAllCheckpoints,
+for function in (c.listAllNetworks, c.listAllStoragePools, c.listAllSecrets,
+                 c.listAllNWFilters, d.listAllSnapshots, d.listAllCheckpoints,
                  c.listNetworks, c.listDefinedNetworks, c.listStoragePools, c.listSecrets):
     assert function() == [], function
+assert [device.name() for device in c.listAllDevices(1)] == ["computer"]
+assert [one.MACString() for one in c.listAllInterfaces()] == ["aa:bb:cc:dd:ee:ff"]
 assert d.hasManagedSaveImage() == d.hasCurrentSnapshot() == 0
 assert c.listDomainsID() == [d.ID()] and c.numOfDefinedDomains() == 0
 """,

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from virtory.cli.output import Done, Output, Text
 from virtory.cli.verb import CONFIG, CURRENT, DOMAIN, LIVE, argument, flag, option, verb
+from virtory.cli.xml_output import XPATH, described
 from virtory.errors import MetadataNotFound
-from virtory.lean import TYPE_CHECKING, Any
+from virtory.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from virtory.cli.terminal import Terminal
@@ -68,8 +69,7 @@ async def domrename(terminal: Terminal, domain: str, new_name: str) -> Output:
     flag("security-info", "with passwords"),
     flag("update-cpu", "with the CPU this host would give"),
     flag("migratable", "as another host would get it"),
-    option("xpath", "only what this XPath expression finds"),
-    flag("wrap", "put what XPath finds into one root element"),
+    *XPATH,
 )
 async def dumpxml(
     terminal: Terminal,
@@ -86,27 +86,7 @@ async def dumpxml(
     xml = await machine.xml(
         inactive=inactive, secure=security_info, update_cpu=update_cpu, migratable=migratable
     )
-    if xpath is not None:
-        xml = _found(xml, xpath, wrap)
-    return Text(f"{xml.rstrip()}\n\n", key="xml", value=xml)
-
-
-def _found(xml: str, xpath: str, wrap: bool) -> str:
-    from lxml import etree
-
-    try:
-        found: Any = etree.fromstring(xml.encode()).xpath(xpath)
-    except etree.XPathError as error:
-        from virtory.cli.parse import Usage
-
-        raise Usage(f"'{xpath}' is not an XPath expression: {error}") from None
-    items = found if isinstance(found, list) else [found]
-    parts = [
-        item if isinstance(item, str | float | bool) else etree.tostring(item, encoding="unicode")
-        for item in items
-    ]
-    text = "\n".join(str(part).strip() for part in parts)
-    return f"<nodes>\n{text}\n</nodes>" if wrap else text
+    return described(xml, xpath, wrap)
 
 
 @verb(

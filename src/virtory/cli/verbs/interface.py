@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from virtory.cli.output import Output, Table, Text
 from virtory.cli.verb import argument, flag, verb
+from virtory.cli.xml_output import XPATH, described
 from virtory.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -51,11 +52,14 @@ async def iface_list(terminal: Terminal, inactive: bool, all_: bool) -> Output:
     "the XML of one of the host's interfaces",
     INTERFACE,
     flag("inactive", "of its definition"),
+    *XPATH,
 )
-async def iface_dumpxml(terminal: Terminal, interface: str, inactive: bool) -> Output:
+async def iface_dumpxml(
+    terminal: Terminal, interface: str, inactive: bool, xpath: str | None, wrap: bool
+) -> Output:
     """`virsh iface-dumpxml`."""
     found = await _interface(terminal, interface)
-    return Text(await found.xml(inactive=inactive) + "\n", key="xml")
+    return described(await found.xml(inactive=inactive), xpath, wrap)
 
 
 @verb(

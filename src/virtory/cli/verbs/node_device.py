@@ -5,8 +5,9 @@ The rule kept here: names, columns and the tree's lines are virsh's.
 
 from __future__ import annotations
 
-from virtory.cli.output import Data, Field, Fields, Lines, Output, Text
+from virtory.cli.output import Data, Field, Fields, Lines, Output
 from virtory.cli.verb import argument, flag, option, verb
+from virtory.cli.xml_output import XPATH, described
 from virtory.lean import TYPE_CHECKING, Any
 from virtory.model.list_flags import ConnectListNodeDevices as Kind
 
@@ -110,12 +111,11 @@ async def _device(terminal: Terminal, word: str) -> NodeDevice:
     "host",
     "the XML of one of the host's devices",
     DEVICE,
-    flag("inactive", "of its definition"),
+    *XPATH,
 )
-async def nodedev_dumpxml(terminal: Terminal, device: str, inactive: bool) -> Output:
+async def nodedev_dumpxml(terminal: Terminal, device: str, xpath: str | None, wrap: bool) -> Output:
     """`virsh nodedev-dumpxml`."""
-    found = await _device(terminal, device)
-    return Text(await found.xml(flags=int(inactive)) + "\n", key="xml")
+    return described(await (await _device(terminal, device)).xml(), xpath, wrap)
 
 
 @verb("nodedev-info", "host", "one of the host's devices in short", DEVICE)
