@@ -6,11 +6,12 @@ The rule kept here: nothing of its own; each part is in the file named after it.
 from __future__ import annotations
 
 from virtory.driver.memory.definition import Definitions
+from virtory.driver.memory.devices import Devices
 from virtory.driver.memory.guest import Guests
 from virtory.driver.memory.lifecycle import Lifecycles
 from virtory.driver.memory.state import States
 from virtory.driver.memory.stats import Statistics
 
 
-class MemoryDomains(Definitions, Lifecycles, States, Statistics, Guests):
+class MemoryDomains(Definitions, Lifecycles, States, Statistics, Guests, Devices):
     """The DomainDriver of `test:///default`."""

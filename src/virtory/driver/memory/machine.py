@@ -157,7 +157,7 @@ def understand(xml: str) -> Domain:
 
         raise XmlError("; ".join(f"{path}: {message}" for path, message in wrong))
     interfaces = tuple(
-        card if card.mac is not None else _with_mac(card) for card in domain.devices.interfaces
+        card if card.mac is not None else with_mac(card) for card in domain.devices.interfaces
     )
     return dataclasses.replace(
         domain,
@@ -168,7 +168,8 @@ def understand(xml: str) -> Domain:
     )
 
 
-def _with_mac(card: Interface) -> Interface:
+def with_mac(card: Interface) -> Interface:
+    """The card with an address drawn by lot."""
     from virtory.model.domain.devices.interface import InterfaceMac
 
     return dataclasses.replace(card, mac=InterfaceMac(address=Mac.random()))

@@ -30,10 +30,11 @@ _PORTS = {"qemu-xhci": 4, "nec-xhci": 4, "piix3-uhci": 2, "piix4-uhci": 2, "ich9
 _HUB_PORTS = 8
 
 
-def with_addresses(domain: Domain) -> Domain:
+def with_addresses(domain: Domain, *, grow: bool = True) -> Domain:
     """The same with an address for every device; expects defaults to be there.
 
-    Raises XmlError when two devices claim one place.
+    Raises XmlError when two devices claim one place; without `grow` no bus is added, and
+    InternalError says that one is missing.
     """
     devices = domain.devices
     changes: dict[str, Any] = {}
@@ -46,7 +47,7 @@ def with_addresses(domain: Domain) -> Domain:
     if family(domain.os.type.machine or "") == "microvm":
         devices = _with_mmio(devices)
     else:
-        devices = with_pci_addresses(devices, domain.os.type.machine or "")
+        devices = with_pci_addresses(devices, domain.os.type.machine or "", grow=grow)
     return domain if devices is domain.devices else replace(domain, devices=devices)
 
 

@@ -117,3 +117,22 @@ def _unnamed(device: Any) -> Any:
     if device.alias is None or device.alias.startswith("ua-"):
         return device
     return replace(device, alias=None)
+
+
+def next_alias(field: str, device: Any, devices: Devices) -> str:
+    """The name of a device that is plugged into a running machine: one that nobody has."""
+    if device.alias:
+        return str(device.alias)
+    if field == "disks":
+        return disk_alias(device)
+    if field == "controllers":
+        return controller_alias(device, devices)
+    if field in ("balloon", "vsock", "iommu"):
+        return f"{field}0"
+    prefix = _NUMBERED.get(field) or {"consoles": "console"}.get(field, field.removesuffix("s"))
+    taken = [
+        int(each.alias.removeprefix(prefix))
+        for each in getattr(devices, field)
+        if each.alias and each.alias.removeprefix(prefix).isdigit()
+    ]
+    return f"{prefix}{max(taken, default=-1) + 1}"

@@ -9,21 +9,17 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from virtory.driver.qemu.part import Part, affected, refuse_unknown
-from virtory.driver.qemu.table import row_of
 from virtory.errors import (
     ArgumentUnsupported,
     ConfigUnsupported,
     InvalidArgument,
     OperationInvalid,
 )
-from virtory.model.domain import format_domain
 from virtory.model.flags import DomainMemory, DomainVcpu
 from virtory.model.values import Size
 
 if TYPE_CHECKING:
     from virtory.driver.qemu.guest import Guest
-    from virtory.driver.qemu.table import Entry
-    from virtory.model.domain import Domain
 
 
 class DomainTuning(Part):
@@ -108,16 +104,6 @@ class DomainTuning(Part):
                 "count",
                 cure="change it with --config and restart the domain",
             )
-
-    async def _configure(self, entry: Entry, domain: Domain) -> None:
-        former = entry.definition()
-        row = row_of(domain, entry.uuid, format_domain(domain), autostart=former.autostart)
-        entry.row = row._replace(reason=former.reason, managed_save=former.managed_save)
-        try:
-            await self._runtime.commit(entry)
-        except BaseException:
-            entry.row = former
-            raise
 
 
 def _too_many(count: int, most: int, kind: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from virtory.driver.qemu.domain_agent import DomainAgents
 from virtory.driver.qemu.domain_definition import DomainDefinitions
+from virtory.driver.qemu.domain_devices import DomainDevices
 from virtory.driver.qemu.domain_lifecycle import DomainLives
 from virtory.driver.qemu.domain_state import DomainStates
 from virtory.driver.qemu.domain_statistics import DomainStatistics
@@ -29,6 +30,7 @@ class Domains(
     DomainStreams,
     DomainAgents,
     DomainTuning,
+    DomainDevices,
 ):
     """Every domain of this host."""
 

@@ -187,11 +187,14 @@ def _io_error(guest: Guest, data: dict[str, Any]) -> None:
 def _tray(guest: Guest, data: dict[str, Any]) -> None:
     opened = bool(data.get("tray-open"))
     alias = str(data.get("id") or data.get("device") or "")
+    waiting = guest.tray_openings.get(alias)
+    if opened and waiting is not None and not waiting.done():
+        waiting.set_result(None)
     devices = guest.domain.devices
     disks = tuple(
         dataclasses.replace(
             disk,
-            target=dataclasses.replace(disk.target, tray="open" if opened else "closed"),
+            target=dataclasses.replace(disk.target, tray="open" if opened else None),
         )
         if disk.alias == alias
         else disk
@@ -206,11 +209,16 @@ def _tray(guest: Guest, data: dict[str, Any]) -> None:
 
 def _deleted(guest: Guest, data: dict[str, Any]) -> None:
     if alias := data.get("device"):
-        guest.runtime.announce(guest.entry, told.DeviceRemoved(guest.ref, alias), save=False)
+        from virtory.driver.qemu import hotplug
+
+        hotplug.on_deleted(guest, alias)
 
 
 def _unplug_refused(guest: Guest, data: dict[str, Any]) -> None:
     if alias := data.get("device"):
+        from virtory.driver.qemu import hotplug
+
+        hotplug.on_refused(guest, alias)
         guest.runtime.announce(guest.entry, told.DeviceRemovalFailed(guest.ref, alias), save=False)
 
 

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from virtory.driver.qemu.plan import OpenFile, Plan
 
 _WRITABLE = "writable"
-_ROWS = ("directories", "files", "listens", "pairs", "helpers", "images")
+_ROWS = ("directories", "files", "listens", "pairs", "helpers", "images", "cids")
+_TAKEN_OVER = ("vsock",)
+"""Purposes of files whose descriptor itself a device wants, not a way to open it."""
 
 
 def fragment(plan: Plan, **rows: tuple[Any, ...]) -> Plan:
@@ -86,8 +88,13 @@ async def grow(guest: Guest, more: Plan) -> dict[int, str]:
 async def shrink(guest: Guest, less: Plan) -> None:
     """QEMU closes the descriptors, what they stand for is released, the smaller plan is saved."""
     for file in less.files:
+        if file.purpose in _TAKEN_OVER:
+            continue
         with contextlib.suppress(VirtoryError):  # QEMU has it no more, or has ended
             await guest.execute("remove-fd", {"fdset-id": file.fdset})
+    for slot in _sockets(less):
+        with contextlib.suppress(VirtoryError):  # a device took it over
+            await guest.execute("closefd", {"fdname": f"slot{slot}"})
     await asyncio.to_thread(resources.release, less)
     guest.plan = without(guest.plan, less)
     await guest.runtime.commit(guest.entry)
@@ -115,16 +122,24 @@ async def take_writable(guest: Guest, file: OpenFile) -> None:
                 await guest.execute("remove-fd", {"fdset-id": file.fdset, "fd": each["fd"]})
 
 
+def _sockets(plan: Plan) -> list[int]:
+    """The slots of descriptors that QEMU gets by name, and keeps."""
+    files = [file.slot for file in plan.files if file.purpose in _TAKEN_OVER]
+    return [*files, *(row.slot for row in plan.listens), *(row.slot for row in plan.pairs)]
+
+
 async def _pass_on(guest: Guest, more: Plan, fds: dict[int, int]) -> dict[int, str]:
     names: dict[int, str] = {}
     for file in more.files:
+        if file.purpose in _TAKEN_OVER:
+            continue
         await guest.execute(
             "add-fd",
             {"fdset-id": file.fdset, "opaque": file.purpose},
             fds=(fds[file.slot],),
         )
         names[file.slot] = f"/dev/fdset/{file.fdset}"
-    for slot in (*(row.slot for row in more.listens), *(row.slot for row in more.pairs)):
+    for slot in _sockets(more):
         names[slot] = f"slot{slot}"
         await guest.execute("getfd", {"fdname": names[slot]}, fds=(fds[slot],))
     return names

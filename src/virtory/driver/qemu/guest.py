@@ -69,6 +69,10 @@ class Guest:
         self.terminals: dict[str, str] = {}  # alias → path of the pseudo terminal
         self.capacities: dict[str, int] = {}  # disk alias → bytes the guest sees, once asked
         self.messages: list[str] = []
+        self.plugging: dict[str, Any] | None = None  # what `hotplug` is about to make
+        self.unplugging: dict[str, asyncio.Future[bool]] = {}  # alias → whether the guest agreed
+        self.tray_openings: dict[str, asyncio.Future[None]] = {}  # alias → a tray that is awaited
+        self.unplugged_rows: dict[str, str] = {}  # alias → the definition that comes with its end
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.lock_timeout_s = LOCK_TIMEOUT_S
         self._lock = asyncio.Lock()

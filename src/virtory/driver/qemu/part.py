@@ -7,14 +7,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from virtory.driver.qemu.table import row_of
 from virtory.errors import OperationInvalid, UnsupportedFlags
 from virtory.model.flags import DomainAffect
+
+_FROM_XML = ("xml", "title", "os_type", "vcpus", "max_vcpus", "memory_kib", "max_memory_kib")
 
 if TYPE_CHECKING:
     from virtory.driver.qemu.guest import Guest
     from virtory.driver.qemu.preparation import Preparation
     from virtory.driver.qemu.runtime import Runtime
     from virtory.driver.qemu.table import DomainTable, Entry
+    from virtory.driver.store import DomainRow
+    from virtory.model.domain import Domain
 
 
 class Part:
@@ -30,6 +35,24 @@ class Part:
 
     def _guest(self, uuid: bytes) -> Guest:
         return self._table.get(uuid).running()
+
+    async def _configure(self, entry: Entry, domain: Domain) -> None:
+        """Make `domain` the definition, on disk; when that fails the former one is true again."""
+        former = entry.definition()
+        entry.row = changed_row(former, domain)
+        try:
+            await self._runtime.commit(entry)
+        except BaseException:
+            entry.row = former
+            raise
+
+
+def changed_row(former: DomainRow, domain: Domain) -> DomainRow:
+    """What the store keeps of a changed definition: all that is not in its XML stays."""
+    from virtory.model.domain import format_domain
+
+    made = row_of(domain, former.uuid, format_domain(domain))
+    return former._replace(**{name: getattr(made, name) for name in _FROM_XML})
 
 
 def refuse_unknown(flags: int, known: int, function: str) -> None:

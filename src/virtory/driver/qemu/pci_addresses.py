@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 from virtory.driver.qemu import usb2
 from virtory.driver.qemu.device_defaults import insert_controller
 from virtory.driver.qemu.machine_kind import family
-from virtory.errors import XmlError
+from virtory.errors import InternalError, XmlError
 from virtory.model.domain.devices.address import PciAddress
 from virtory.model.domain.devices.controller import Controller, ControllerTarget
 
@@ -31,6 +31,11 @@ _PORTS = ("pcie-root-port", "pcie-switch-downstream-port")
 _EXPRESS_NETWORK = ("virtio", "virtio-non-transitional", "e1000e", "igb", "vmxnet3")
 _VIRTIO = ("virtio", "virtio-non-transitional")
 _MOST_BUSES = 256
+_MORE_PLACES = (
+    "add <controller type='pci' model='pci-bridge'/> with --config and restart the domain",
+    "add <controller type='pci' model='pcie-root-port'/> for each further device with --config, "
+    "and restart the domain",
+)
 
 
 class _Bus(NamedTuple):
@@ -46,16 +51,17 @@ class _Bus(NamedTuple):
         return range(1, 32) if self.model in (*_ROOTS, *_BRIDGES) else range(32)
 
 
-def with_pci_addresses(devices: Devices, machine: str) -> Devices:
-    """Every PCI device with an address, and the buses for them.
+def with_pci_addresses(devices: Devices, machine: str, *, grow: bool = True) -> Devices:
+    """Every PCI device with an address, and (`grow`) the buses for them.
 
-    Raises XmlError when two devices claim one place.
+    Raises XmlError when two devices claim one place, InternalError when no place is left and no bus
+    may be added, as in a machine that runs.
     """
     kind = family(machine)
     if not any(c.type == "pci" and c.model in _ROOTS for c in devices.controllers):
         return devices
     while True:
-        dealing = _Dealing(devices, kind)
+        dealing = _Dealing(devices, kind, may_grow=grow)
         given = dealing.deal()
         if not dealing.grown:
             return _with_multifunction(_apply(devices, given))
@@ -123,9 +129,10 @@ class _Dealing:
     itself: another round does that.
     """
 
-    def __init__(self, devices: Devices, kind: str) -> None:
+    def __init__(self, devices: Devices, kind: str, *, may_grow: bool) -> None:
         self._devices = devices
         self._kind = kind
+        self._may_grow = may_grow
         self._buses = {
             each.index or 0: _Bus(each.index or 0, each.model or "", {}, set())
             for each in devices.controllers
@@ -225,6 +232,10 @@ class _Dealing:
 
     def _grow(self, need: Need) -> _Bus:
         """One more bus of the kind that is needed, with the port that it hangs on."""
+        if not self._may_grow:
+            raise InternalError(
+                "No more available PCI slots", cure=_MORE_PLACES[self._kind == "q35"]
+            )
         if need == "root port":
             raise XmlError("No more available PCI slots for root ports")
         if self._kind != "q35":

@@ -162,15 +162,21 @@ class Preparation:
     # -- the passes ----------------------------------------------------------------------------
     async def read(self, xml: str) -> Wanted:
         """The machine that a client describes, whole and checked; all its problems at once."""
+        from virtory.model.domain import format_domain, parse_domain
+
+        whole = await self.completed(parse_domain(xml))
+        return Wanted(whole, format_domain(whole))
+
+    async def completed(self, domain: Domain, *, grow: bool = True) -> Domain:
+        """The same machine, checked, with all that it leaves unsaid; `grow` as `with_addresses`."""
         from dataclasses import replace
 
         from virtory.codec.xml import Problem, error_of
         from virtory.driver.qemu.addresses import with_addresses
         from virtory.driver.qemu.defaults import with_defaults, with_identity
         from virtory.driver.qemu.unsupported import unsupported
-        from virtory.model.domain import format_domain, parse_domain, problems
+        from virtory.model.domain import problems
 
-        domain = parse_domain(xml)
         found = [Problem(*problem) for problem in problems(domain)]
         host = await self.host()
         capabilities = await self.capabilities(domain.devices.emulator, domain.os.type.arch)
@@ -186,8 +192,7 @@ class Preparation:
         found += [Problem(*problem, unsupported=True) for problem in refused]
         if found:
             raise error_of(found, "domain")
-        whole = with_addresses(whole)
-        return Wanted(whole, format_domain(whole))
+        return with_addresses(whole, grow=grow)
 
     async def plan(self, definition: Domain, number: int) -> tuple[Domain, Plan]:
         """The live description of one start, and all that it takes."""

@@ -102,6 +102,8 @@ async def _visit(runtime: Runtime, preparation: Preparation, row: RunningRow) ->
     guest.vcpu_threads = [int(thread) for thread in remembered.get("vcpu_threads", ())]
     guest.terminals = dict(remembered.get("terminals", {}))
     guest.messages = list(remembered.get("messages", ()))
+    guest.plugging = remembered.get("plugging")
+    guest.unplugged_rows = dict(remembered.get("unplugged_rows") or {})
     entry.state, entry.reason = row.state, row.reason
     entry.updated = bool(remembered.get("updated"))
     runtime.table.attach(entry, guest)
@@ -167,6 +169,7 @@ async def _meet(guest: Guest) -> bool:
         guest.monitor = monitor
         guest.agent = agent_of(guest)
         await _catch_up(guest)
+        await _devices(guest)
     except (MonitorGone, QmpError, OSError) as error:
         done, _ = await asyncio.wait([guest.process.ended], timeout=END_TIMEOUT_S)
         if not done:
@@ -212,6 +215,17 @@ async def _catch_up(guest: Guest) -> None:
         events.panicked(guest)
     elif trigger is not None:
         guest.step(trigger)
+
+
+async def _devices(guest: Guest) -> None:
+    """Devices that came or went meanwhile, and those that were just coming."""
+    from virtory.driver.qemu import hotplug
+
+    try:
+        async with guest.job("find devices"):
+            await hotplug.recover(guest)
+    except VirtoryError as error:
+        _log.error("devices of domain '%s' can not be found again: %s", guest.entry.name, error)
 
 
 async def _actual(balloon: asyncio.Future[Any], maximum: int) -> int:

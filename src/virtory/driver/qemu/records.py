@@ -90,4 +90,6 @@ def remembered(guest: Guest) -> dict[str, Any]:
         "owned": guest.owner is not None,
         "updated": guest.entry.updated,
         "configuration": guest.configuration_text,
+        "plugging": guest.plugging,
+        "unplugged_rows": guest.unplugged_rows,
     }

@@ -1,0 +1,319 @@
+"""Devices attached to a domain, detached from it and changed: live, in its definition, or both.
+
+The rule kept here: both or neither. The new definition is made first and becomes true in the same
+save as the change of the running machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from virtory.driver import device_edit
+from virtory.driver.device_match import found, with_alias
+from virtory.driver.qemu.part import Part, affected, changed_row, refuse_unknown
+from virtory.errors import DeviceNotFound, InvalidArgument, OperationFailed, OperationUnsupported
+from virtory.model.flags import DomainAffect, DomainDeviceModify
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from virtory.driver.device_edit import Held
+    from virtory.driver.qemu.table import Entry
+    from virtory.driver.store import DomainRow
+    from virtory.model.domain import Domain
+
+_PLUGGED = ("disk", "controller", "interface", "hostdev", "redirdev", "chr", "rng", "memory",
+            "shmem", "watchdog", "input", "vsock", "filesystem")  # fmt: skip
+_PLUGGED_DISKS = ("virtio", "scsi", "usb")
+_PLUGGED_CONTROLLERS = ("scsi", "virtio-serial", "usb")
+_SINGLE = {"memballoon": "memballoon", "vsock": "vsock", "iommu": "iommu", "watchdog": "watchdog"}
+
+
+class DomainDevices(Part):
+    """Attach, detach, update."""
+
+    async def attach_device(self, uuid: bytes, xml: str, flags: int) -> None:
+        refuse_unknown(flags, DomainAffect.ALL, "qemuDomainAttachDeviceFlags")
+        entry = self._entry(uuid)
+        live, config = affected(entry, flags)
+        device = _identified(_parsed(xml))
+        if not live:
+            await self._configured(entry, lambda domain: self._attached(domain, device))
+            return
+        await _undisturbed(self._attach(entry, device, config=config))
+
+    async def _attach(self, entry: Entry, device: Any, *, config: bool) -> None:
+        from virtory.driver.qemu import hotplug
+
+        guest = entry.running()
+        async with guest.job("attach device"):
+            row = await self._row(entry, self._attached, device) if config else None
+            medium = _drive_of(guest.domain, device)
+            if medium is not None:
+                await self._update_live(entry, medium, device, row, force=False)
+                return
+            _refuse_plugging(guest.domain, device)
+            needed = await hotplug.placed(guest, self._preparation, device)
+            for carrier in needed[:-1]:
+                await hotplug.plug(guest, self._preparation, carrier)
+            await hotplug.plug(guest, self._preparation, needed[-1], row)
+
+    async def _attached(self, domain: Domain, device: Any) -> Domain:
+        medium = _drive_of(domain, device)
+        if medium is not None:
+            return await self._updated(domain, device)
+        _refuse_twice(domain, device, InvalidArgument)
+        if device.alias is not None and not device.alias.startswith("ua-"):
+            device = replace(device, alias=None)
+        return await self._preparation.completed(device_edit.added(domain, device))
+
+    async def detach_device(self, uuid: bytes, xml: str, flags: int) -> None:
+        refuse_unknown(flags, DomainAffect.ALL, "qemuDomainDetachDeviceFlags")
+        wanted = _parsed(xml)
+        await self._detach(uuid, flags, lambda domain: found(domain, wanted))
+
+    async def detach_device_alias(self, uuid: bytes, alias: str, flags: int) -> None:
+        """The definition has few aliases: there the device is found by what it is, too."""
+        refuse_unknown(flags, DomainAffect.ALL, "qemuDomainDetachDeviceAlias")
+        guest = self._entry(uuid).guest
+
+        def find(domain: Domain) -> Held:
+            try:
+                return with_alias(domain, alias)
+            except DeviceNotFound:
+                if guest is None or domain is guest.domain:
+                    raise
+                return found(domain, replace(with_alias(guest.domain, alias).device, alias=None))
+
+        await self._detach(uuid, flags, find)
+
+    async def _detach(self, uuid: bytes, flags: int, find: Any) -> None:
+        entry = self._entry(uuid)
+        live, config = affected(entry, flags)
+
+        async def without(domain: Domain) -> Domain:
+            gone = find(domain)
+            _refuse_needed(domain, gone)
+            return device_edit.removed(domain, gone)
+
+        if not live:
+            await self._configured(entry, without)
+            return
+        await _undisturbed(self._unplug(entry, find, without if config else None))
+
+    async def _unplug(self, entry: Entry, find: Any, without: Any) -> None:
+        from virtory.driver.qemu import hotplug
+
+        guest = entry.running()
+        async with guest.job("detach device"):
+            row = None
+            if without is not None:
+                former = entry.definition()
+                row = changed_row(former, await without(entry.configuration()))
+            gone = find(guest.domain)
+            _refuse_unplugging(gone.device)
+            _refuse_needed(guest.domain, gone)
+            await hotplug.unplug(guest, gone.device, row)
+
+    async def update_device(self, uuid: bytes, xml: str, flags: int) -> None:
+        refuse_unknown(flags, DomainDeviceModify.ALL, "qemuDomainUpdateDeviceFlags")
+        entry = self._entry(uuid)
+        live, config = affected(entry, flags)
+        device = _parsed(xml)
+        if not live:
+            await self._configured(entry, lambda domain: self._updated(domain, device))
+            return
+        await _undisturbed(
+            self._update(entry, device, config=config, force=bool(flags & DomainDeviceModify.FORCE))
+        )
+
+    async def _update(self, entry: Entry, device: Any, *, config: bool, force: bool) -> None:
+        guest = entry.running()
+        async with guest.job("update device"):
+            row = await self._row(entry, self._updated, device) if config else None
+            await self._update_live(entry, found(guest.domain, device), device, row, force=force)
+
+    async def _update_live(
+        self, entry: Entry, former: Held, device: Any, row: DomainRow | None, *, force: bool
+    ) -> None:
+        from virtory.driver.qemu import hotplug_media, hotplug_update
+
+        guest = entry.running()
+        if former.field == "disks" and hotplug_update.is_medium(former.device, device):
+            await hotplug_media.change(guest, self._preparation, former, device, row, force=force)
+            return
+        await hotplug_update.update(guest, former, device, row)
+
+    async def _updated(self, domain: Domain, device: Any) -> Domain:
+        """The definition with the device in the place of the one that it means."""
+        former = found(domain, device)
+        kept: dict[str, Any] = {}
+        if getattr(device, "address", None) is None and hasattr(device, "address"):
+            kept["address"] = former.device.address
+        alias = getattr(former.device, "alias", None)
+        kept["alias"] = alias if alias is not None and alias.startswith("ua-") else None
+        if not hasattr(device, "alias"):
+            kept.pop("alias")
+        if former.field == "disks":
+            kept["target"] = replace(
+                device.target, bus=device.target.bus or former.device.target.bus
+            )
+        changed = device_edit.changed(domain, former, replace(device, **kept))
+        return await self._preparation.completed(changed)
+
+    # -- the definition ------------------------------------------------------------------------
+    async def _row(self, entry: Entry, change: Any, device: Any) -> DomainRow:
+        former = entry.definition()
+        return changed_row(former, await change(entry.configuration(), device))
+
+    async def _configured(self, entry: Entry, change: Any) -> None:
+        """Change the definition; again, when another call changed it meanwhile."""
+        while True:
+            former = entry.definition()
+            domain = await change(entry.configuration())
+            if entry.row is former:
+                await self._configure(entry, domain)
+                return
+
+
+async def _undisturbed(work: Coroutine[Any, Any, None]) -> None:
+    """Once begun it goes on, even when the caller is gone."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        raise
+
+
+def _parsed(xml: str) -> Any:
+    from virtory.model.domain import parse_device
+
+    return parse_device(xml)
+
+
+def _identified(device: Any) -> Any:
+    """With everything random drawn, so that the machine and its definition get the same."""
+    if device_edit.tag_of(device) == "interface" and device.mac is None:
+        from virtory.model.domain.devices.interface import InterfaceMac
+        from virtory.model.values import Mac
+
+        return replace(device, mac=InterfaceMac(address=Mac.random()))
+    return device
+
+
+def _drive_of(domain: Domain, device: Any) -> Held | None:
+    """The CD or floppy drive that is there already: attaching to it changes its medium."""
+    if device_edit.tag_of(device) != "disk" or not device.is_removable:
+        return None
+    for one in device_edit.held(domain.devices, "disks"):
+        drive = one.device
+        if drive.target.dev == device.target.dev and drive.is_removable:
+            return one
+    return None
+
+
+# -- refusals ----------------------------------------------------------------------------------
+
+
+def _refuse_plugging(domain: Domain, device: Any) -> None:
+    kind = device_edit.kind_of(device)
+    if kind not in _PLUGGED:
+        raise OperationUnsupported(
+            f"live attach of device '{kind}' is not supported",
+            cure="add it with --config and restart the domain",
+        )
+    if kind == "disk":
+        bus = device.target.bus or _bus_of(device.target.dev)
+        if bus not in _PLUGGED_DISKS:
+            raise OperationUnsupported(
+                f"disk bus '{bus}' cannot be hotplugged.",
+                cure="use bus virtio, scsi or usb, or --config and a restart",
+            )
+    if kind == "controller" and device.type not in _PLUGGED_CONTROLLERS:
+        raise OperationUnsupported(
+            f"'{device.type}' controller cannot be hot plugged.",
+            cure="add it with --config and restart the domain",
+        )
+    _refuse_twice(domain, device, OperationFailed)
+
+
+def _bus_of(name: str) -> str:
+    return {"hd": "ide", "sd": "scsi", "vd": "virtio", "fd": "fdc"}.get(name[:2], "ide")
+
+
+def _refuse_twice(domain: Domain, device: Any, error: type[Exception]) -> None:
+    """What the machine has already."""
+    kind, devices = device_edit.kind_of(device), domain.devices
+    if kind == "disk" and any(each.target.dev == device.target.dev for each in devices.disks):
+        raise error(f"target {device.target.dev} already exists")
+    if kind == "controller" and device.index is not None:
+        for each in devices.controllers:
+            if (each.type, each.index) == (device.type, device.index):
+                raise error(f"target {device.type}:{device.index} already exists")
+    if kind in _SINGLE:
+        field = device_edit.field_of(device, devices)
+        there = [one.device for one in device_edit.held(devices, field)]
+        if kind == "memballoon" and all(each.model == "none" for each in there):
+            return
+        if there and kind != "watchdog":
+            raise error(f"domain already has a {kind} device")
+        if kind == "watchdog" and any(each.model == device.model for each in there):
+            raise error("domain already has a watchdog")
+
+
+def _refuse_unplugging(device: Any) -> None:
+    kind = device_edit.kind_of(device)
+    if kind not in _PLUGGED:
+        raise OperationUnsupported(
+            f"live detach of device '{kind}' is not supported",
+            cure="remove it with --config and restart the domain",
+        )
+    if kind == "disk" and device.target.bus not in _PLUGGED_DISKS:
+        if device.is_removable:
+            raise OperationUnsupported(
+                f"disk device type '{device.device}' cannot be detached",
+                cure="eject its medium instead (change-media)",
+            )
+        raise OperationUnsupported(
+            "This type of disk cannot be hot unplugged",
+            cure="remove it with --config and restart the domain",
+        )
+    if kind == "input" and device.bus == "ps2":
+        raise OperationUnsupported("ps2 input devices cannot be hot unplugged")
+    if kind == "controller" and device.type not in _PLUGGED_CONTROLLERS:
+        raise OperationUnsupported(f"'{device.type}' controller cannot be hot unplugged.")
+
+
+def _refuse_needed(domain: Domain, gone: Held) -> None:
+    """A controller that has devices stays."""
+    if gone.field != "controllers":
+        return
+    controller = gone.device
+    users = [
+        one.device
+        for one in device_edit.every(domain.devices)
+        if one != gone and _hangs_on(getattr(one.device, "address", None), controller, one.device)
+    ]
+    if users:
+        names = ", ".join(
+            str(each.alias or getattr(getattr(each, "target", None), "dev", None) or "one")
+            for each in users
+        )
+        raise OperationFailed(
+            "device cannot be detached: device is busy", cure=f"detach what hangs on it: {names}"
+        )
+
+
+def _hangs_on(address: Any, controller: Any, device: Any) -> bool:
+    from virtory.model.domain.devices.address import DriveAddress, UsbAddress, VirtioSerialAddress
+
+    if isinstance(address, DriveAddress):
+        return bool(device.target.bus == controller.type and address.controller == controller.index)
+    if isinstance(address, UsbAddress):
+        return bool(controller.type == "usb" and address.bus == controller.index)
+    if isinstance(address, VirtioSerialAddress):
+        return bool(controller.type == "virtio-serial" and address.controller == controller.index)
+    return False

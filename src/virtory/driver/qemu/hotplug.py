@@ -1,0 +1,352 @@
+"""Devices that come to a running machine and leave it.
+
+The rule kept here: what is about to be plugged in is on disk before QEMU hears of it, and a device
+counts as gone only when QEMU says that the guest has let go of it. Whatever is cut off, a failure
+or a killed daemon, ends as before or as after: `recover` asks QEMU which devices there are.
+
+Everything here is called while holding the guest's job lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from virtory.driver import device_edit
+from virtory.driver.qemu import growth
+from virtory.driver.qemu.aliases import next_alias
+from virtory.driver.qemu.devices import Wiring
+from virtory.driver.qemu.hotplug_items import describe, fragment, owned, undoing
+from virtory.driver.qemu.live import with_plan, with_terminals
+from virtory.errors import OperationFailed, OperationUnsupported, VirtoryError
+from virtory.model.events import DeviceAdded, DeviceRemoved
+
+if TYPE_CHECKING:
+    from virtory.driver.qemu.devices import Item
+    from virtory.driver.qemu.guest import Guest
+    from virtory.driver.qemu.plan import Plan
+    from virtory.driver.qemu.preparation import Preparation
+    from virtory.driver.store import DomainRow
+    from virtory.model.domain import Domain
+
+UNPLUG_TIMEOUT_S = 5.0
+"""How long the guest's answer is waited for, as in libvirt; it may come later."""
+
+_COMMANDS = {
+    "object": "object-add",
+    "blockdev": "blockdev-add",
+    "chardev": "chardev-add",
+    "netdev": "netdev_add",
+    "device": "device_add",
+}
+_CARRIERS = ("scsi", "virtio-serial")
+"""Controllers that are plugged in with the first device that needs them."""
+
+
+# -- plugging in -------------------------------------------------------------------------------
+
+
+async def placed(guest: Guest, preparation: Preparation, device: Any) -> list[Any]:
+    """The device with all that it leaves unsaid, after the controllers that it needs.
+
+    Raises what `Preparation.completed` raises, InternalError when there is no place for it.
+    """
+    domain = guest.domain
+    if device.alias is not None and not device.alias.startswith("ua-"):
+        device = replace(device, alias=None)
+    field = device_edit.field_of(device, domain.devices)
+    row = getattr(domain.devices, field)
+    wanted = device_edit.appended(domain, device)
+    whole = await preparation.completed(wanted, grow=False)
+    value = getattr(whole.devices, field)
+    new = value if not isinstance(value, tuple) else value[_place_of(field, device, row, value)]
+    carriers = []
+    if field != "controllers":
+        known = {(each.type, each.index) for each in domain.devices.controllers}
+        for each in whole.devices.controllers:
+            if (each.type, each.index) not in known:
+                if each.type not in _CARRIERS:
+                    raise OperationUnsupported(
+                        f"the machine has no {each.type} controller {each.index} for "
+                        f"{device_edit.kind_of(device)}, and none can be added while it runs",
+                        cure="add the device with --config and restart the domain",
+                    )
+                carriers.append(each)
+    return [*carriers, new]
+
+
+def _place_of(field: str, device: Any, row: tuple[Any, ...], value: tuple[Any, ...]) -> int:
+    """Where the passes have left the new device."""
+    if field == "disks":
+        return next(n for n, each in enumerate(value) if each.target.dev == device.target.dev)
+    return len(row)
+
+
+async def plug(
+    guest: Guest, preparation: Preparation, device: Any, row: DomainRow | None = None
+) -> None:
+    """Plug in a device that `placed` made; `row`, a new definition, becomes true with it.
+
+    When it raises, machine, host and definition are as they were.
+    """
+    device = replace(device, alias=_alias(guest.domain, device))
+    more = await asyncio.to_thread(
+        fragment, guest.plan, guest.domain, await preparation.host(), device
+    )
+    device = live_device(guest.domain, device, growth.joined(guest.plan, more))
+    domain = device_edit.added(guest.domain, device)
+    guest.plugging = {
+        "device": _text(device),
+        "configuration": None if row is None else row.xml,
+    }
+    checkpoint = guest.runtime.checkpoint
+    try:
+        names = await growth.grow(guest, more)
+        checkpoint("plug: grown")
+        try:
+            capabilities = await preparation.capabilities(domain.devices.emulator)
+            items = describe(device, Wiring(domain, guest.plan, capabilities, names))
+            terminals = await make(guest, items)
+        except BaseException:
+            guest.plugging = None
+            await growth.shrink(guest, more)
+            raise
+    except BaseException:
+        guest.plugging = None
+        raise
+    checkpoint("plug: plugged")
+    if terminals:
+        guest.terminals.update(terminals)
+        domain = with_terminals(domain, guest.terminals)
+    await _settle(guest, domain, device, row)
+    checkpoint("plug: saved")
+
+
+def _alias(domain: Domain, device: Any) -> str:
+    field = device_edit.field_of(device, domain.devices)
+    return next_alias(field, device, domain.devices)
+
+
+def live_device(domain: Domain, device: Any, plan: Plan) -> Any:
+    """The device with what the plan has chosen for it."""
+    single = with_plan(device_edit.alone(domain, device), plan).devices
+    ((_, _, new),) = device_edit.held(single, device_edit.field_of(device, single))
+    return new
+
+
+def _text(device: Any) -> str:
+    from virtory.model.domain import format_device
+
+    return format_device(device)
+
+
+async def make(guest: Guest, items: list[Item]) -> dict[str, str]:
+    """Have QEMU make the items, all or none; the pseudo terminals that it opened, by alias."""
+    terminals = {}
+    made = []
+    try:
+        for item in items:
+            answer = await guest.execute(_COMMANDS[item.kind], item.value)
+            made.append(item)
+            guest.runtime.checkpoint(f"plug: {item.kind}")
+            if item.kind == "chardev" and isinstance(answer, dict) and "pty" in answer:
+                terminals[str(item.value["id"]).removeprefix("char")] = str(answer["pty"])
+    except BaseException:
+        await unmake(guest, made)
+        raise
+    return terminals
+
+
+async def unmake(guest: Guest, items: list[Item]) -> None:
+    """Take back what stands behind a device that is gone, or was never there."""
+    for command, arguments in undoing(items):
+        with contextlib.suppress(VirtoryError):
+            await guest.execute(command, arguments)
+
+
+async def _settle(guest: Guest, domain: Domain, device: Any, row: DomainRow | None) -> None:
+    """The device is there: let it be known, on disk first."""
+    entry = guest.entry
+    former = entry.row
+    guest.domain, guest.plugging = domain, None
+    guest.capacities.clear()
+    if row is not None:
+        entry.row = row
+    guest.runtime.announce(entry, DeviceAdded(guest.ref, device.alias))
+    try:
+        await guest.settled()
+    except BaseException:
+        if row is not None and entry.row is row:
+            entry.row = former
+        raise
+
+
+# -- unplugging --------------------------------------------------------------------------------
+
+
+async def unplug(guest: Guest, device: Any, row: DomainRow | None = None) -> bool:
+    """Ask the guest to let go of the device; whether it has, or may still do so later.
+
+    `row`, a new definition, becomes true in either case. Raises OperationFailed when the guest
+    refuses; then nothing has changed.
+    """
+    alias = device.alias or ""
+    if alias in guest.unplugging:
+        raise OperationFailed(f"device {alias} is already in the process of unplug")
+    guest.unplugging[alias] = answer = asyncio.get_running_loop().create_future()
+    try:
+        if row is not None:
+            guest.unplugged_rows[alias] = row.xml
+            await guest.runtime.commit(guest.entry)
+        guest.runtime.checkpoint("unplug: begun")
+        gone = await _ask(guest, alias)
+        guest.runtime.checkpoint("unplug: asked")
+        if not gone:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(UNPLUG_TIMEOUT_S):
+                    gone = await asyncio.shield(answer)
+        if answer.done() and not answer.result():
+            raise OperationFailed(
+                "unplug of device was rejected by the guest",
+                cure=f"see in the guest what uses '{alias}'",
+            )
+    except BaseException:
+        guest.unplugged_rows.pop(alias, None)
+        guest.runtime.announce(guest.entry)
+        raise
+    finally:
+        guest.unplugging.pop(alias, None)
+    guest.unplugged_rows.pop(alias, None)
+    if gone:
+        await removed(guest, alias, row)
+    elif row is not None:
+        guest.entry.row = row
+        await guest.runtime.commit(guest.entry)
+    return gone
+
+
+async def _ask(guest: Guest, alias: str) -> bool:
+    """Send the request; whether QEMU does not know the device at all (any more)."""
+    from virtory.driver.qemu.guest import translated
+    from virtory.driver.qemu.monitor import MonitorGone
+    from virtory.driver.qemu.qmp import QmpError
+
+    try:
+        await guest.met().execute("device_del", {"id": alias})
+    except QmpError as error:
+        if error.error_class == "DeviceNotFound":
+            return True
+        raise translated(error) from None
+    except MonitorGone:
+        raise OperationFailed("domain is no longer running") from None
+    return False
+
+
+async def removed(guest: Guest, alias: str, row: DomainRow | None = None) -> None:
+    """QEMU has the device no more: take away what stood behind it, save, tell."""
+    gone = device_edit.by_alias(guest.domain.devices, alias)
+    if gone is None:
+        return
+    less = owned(guest.plan, gone.device)
+    await unmake(guest, describe(gone.device, wiring(guest)))
+    guest.runtime.checkpoint("unplug: undone")
+    guest.domain = device_edit.removed(guest.domain, gone)
+    guest.terminals.pop(alias, None)
+    guest.capacities.clear()
+    if row is not None:
+        guest.entry.row = row
+    await growth.shrink(guest, less)
+    guest.runtime.checkpoint("unplug: saved")
+    guest.runtime.announce(guest.entry, DeviceRemoved(guest.ref, alias), save=False)
+
+
+def wiring(guest: Guest) -> Wiring:
+    """For describing what is there already: the names of things, not how they are opened."""
+    return Wiring(guest.domain, guest.plan, None, {})  # type: ignore[arg-type]
+
+
+# -- what comes by itself ----------------------------------------------------------------------
+
+
+def on_deleted(guest: Guest, alias: str) -> None:
+    """DEVICE_DELETED: who waits for it goes on; when nobody does, the guest took its time."""
+    waiting = guest.unplugging.get(alias)
+    if waiting is None:
+        guest.runtime.run(_removed_late(guest, alias), f"removing device '{alias}'")
+    elif not waiting.done():
+        waiting.set_result(True)
+
+
+async def _removed_late(guest: Guest, alias: str) -> None:
+    if guest.starting or guest.ending is not None:
+        return
+    async with guest.job("remove device"):
+        await removed(guest, alias)
+
+
+def on_refused(guest: Guest, alias: str) -> None:
+    """DEVICE_UNPLUG_GUEST_ERROR: the guest keeps the device."""
+    waiting = guest.unplugging.get(alias)
+    if waiting is not None and not waiting.done():
+        waiting.set_result(False)
+
+
+# -- after a restart ---------------------------------------------------------------------------
+
+
+async def recover(guest: Guest) -> None:
+    """Finish or undo what a daemon was about when it ended; find what left meanwhile."""
+    plugged, guest.plugging = guest.plugging, None
+    rows, guest.unplugged_rows = guest.unplugged_rows, {}
+    if plugged is not None and "medium" in plugged:
+        from virtory.driver.qemu import hotplug_media
+
+        await hotplug_media.recover(guest, plugged)
+        plugged = None
+    if plugged is None and not _pluggable(guest.domain):
+        return
+    there = {str(child["name"]) for child in await guest.execute("qom-list", {"path": _PERIPHERAL})}
+    if plugged is not None:
+        await _recover_plugged(guest, plugged, there)
+    for one in _pluggable(guest.domain):
+        device = one.device
+        made = [i.value.get("id") for i in describe(device, wiring(guest)) if i.kind == "device"]
+        if device.alias in made and device.alias not in there:
+            await removed(guest, device.alias, row_with(guest, rows.get(device.alias)))
+
+
+_PERIPHERAL = "/machine/peripheral"
+
+
+def _pluggable(domain: Domain) -> list[device_edit.Held]:
+    fields = ("disks", "interfaces", "channels", "inputs", "watchdogs", "rngs", "vsock",
+              "hostdevs", "redirdevs", "filesystems", "controllers")  # fmt: skip
+    return [one for one in device_edit.every(domain.devices) if one.field in fields]
+
+
+def row_with(guest: Guest, xml: str | None) -> DomainRow | None:
+    """The definition that was to become true with the change."""
+    from virtory.driver.qemu.part import changed_row
+    from virtory.model.domain import parse_domain
+
+    if xml is None or guest.entry.row is None:
+        return None
+    return changed_row(guest.entry.row, parse_domain(xml, lenient=True))
+
+
+async def _recover_plugged(guest: Guest, plugged: dict[str, Any], there: set[str]) -> None:
+    from virtory.model.domain import parse_device
+
+    device: Any = parse_device(plugged["device"], lenient=True)
+    known = device_edit.by_alias(guest.domain.devices, device.alias)
+    if known is not None:
+        return
+    domain = device_edit.added(guest.domain, device)
+    if device.alias in there:
+        await _settle(guest, domain, device, row_with(guest, plugged.get("configuration")))
+        return
+    less = owned(guest.plan, device)
+    await unmake(guest, describe(device, wiring(guest)._replace(domain=domain)))
+    await growth.shrink(guest, less)

@@ -1,0 +1,177 @@
+"""Changing what can change of a device while the machine runs: a link, a back end, a password.
+
+The rule kept here: whatever else differs from what is there is refused by name, never passed over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from virtory.driver import device_edit
+from virtory.errors import ConfigUnsupported, OperationUnsupported
+
+if TYPE_CHECKING:
+    from virtory.driver.device_edit import Held
+    from virtory.driver.qemu.guest import Guest
+    from virtory.driver.store import DomainRow
+
+_UNSAID = ("alias", "address", "tty")
+
+
+def is_medium(former: Any, new: Any) -> bool:
+    """Whether the update is another medium; a source of a disk that has none is refused."""
+    if _place(former) == _place(new):
+        return False
+    if not former.is_removable:
+        raise ConfigUnsupported(
+            "disk source can be changed only in removable drives",
+            cure="copy the data to the new image (blockcopy), or use --config",
+        )
+    return True
+
+
+def _place(disk: Any) -> tuple[Any, ...]:
+    source = disk.source
+    if source is None:
+        return ()
+    return tuple(
+        value
+        for value in (source.file, source.dev, source.pool, source.volume, source.name)
+        if value
+    )
+
+
+async def update(guest: Guest, former: Held, new: Any, row: DomainRow | None) -> None:
+    """Let the device become what `new` says; `row` becomes the definition with it.
+
+    Raises OperationUnsupported for what can not change; then nothing has.
+    """
+    change = {
+        "disks": _disk,
+        "interfaces": _interface,
+        "graphics": _graphics,
+        "balloon": _balloon,
+    }.get(former.field)
+    if change is None:
+        kind = device_edit.kind_of(new)
+        raise OperationUnsupported(
+            f"live update of device '{kind}' is not supported",
+            cure="change it with --config and restart the domain",
+        )
+    changed = await change(guest, former.device, new)
+    current = next(
+        one
+        for one in device_edit.held(guest.domain.devices, former.field)
+        if one.position == former.position
+    )
+    before = guest.entry.row
+    guest.domain = device_edit.changed(guest.domain, current, changed)
+    if row is not None:
+        guest.entry.row = row
+    try:
+        await guest.runtime.commit(guest.entry)
+    except BaseException:
+        if row is not None:
+            guest.entry.row = before
+        raise
+
+
+async def _disk(guest: Guest, old: Any, new: Any) -> Any:
+    """Nothing but its place in a start, which the next one reads."""
+    allowed = ("source", "backing_store", "boot_order", "snapshot", "target", "driver", "mirror",
+               "iotune", "readonly", "shareable", "type")  # fmt: skip
+    _refuse_others("disk", old, new, allowed)
+    target = new.target
+    if target.bus not in (None, old.target.bus):
+        raise OperationUnsupported("cannot modify field 'bus' of the disk")
+    return replace(old, boot_order=new.boot_order, snapshot=new.snapshot or old.snapshot)
+
+
+def _refuse_others(kind: str, old: Any, new: Any, allowed: tuple[str, ...]) -> None:
+    """What differs and may not; what `new` leaves unsaid differs in nothing."""
+    for declared in type(old).declared():
+        name = declared.name
+        said = getattr(new, name)
+        if name in allowed or name in _UNSAID or said in (None, (), declared.default):
+            continue
+        if said != getattr(old, name):
+            raise OperationUnsupported(
+                f"cannot modify field '{name}' (or its parts) of the {kind}",
+                cure="change it with --config and restart the domain",
+            )
+
+
+async def _interface(guest: Guest, old: Any, new: Any) -> Any:
+    allowed = ("mac", "link", "target", "source", "boot_order", "type", "bandwidth", "driver",
+               "model", "rom")  # fmt: skip
+    if new.mac is not None and old.mac is not None and new.mac.address != old.mac.address:
+        raise OperationUnsupported(
+            f"cannot change network interface mac address from {old.mac.address} to "
+            f"{new.mac.address}"
+        )
+    if new.model is not None and new.model != old.model:
+        raise OperationUnsupported(
+            f"cannot modify network device model from {old.model} to {new.model}"
+        )
+    if new.type != old.type:
+        raise OperationUnsupported(
+            f"unable to change config on '{old.type}' network type",
+            cure="detach the interface and attach another",
+        )
+    _refuse_others("network device", old, new, allowed)
+    source = new.source if new.source is not None else old.source
+    if _where(source) != _where(old.source):
+        raise OperationUnsupported(
+            f"unable to change the source of a '{old.type}' interface while it runs",
+            cure="detach the interface and attach another",
+        )
+    if (new.link or "up") != (old.link or "up"):
+        await guest.execute("set_link", {"name": old.alias, "up": new.link != "down"})
+    return replace(old, link=new.link, boot_order=new.boot_order)
+
+
+def _where(source: Any) -> tuple[Any, ...]:
+    if source is None:
+        return ()
+    names = ("network", "bridge", "dev", "portgroup")
+    return tuple(getattr(source, name, None) for name in names[: 1 if source.network else 4])
+
+
+async def _graphics(guest: Guest, old: Any, new: Any) -> Any:
+    if old.type != "vnc":
+        raise OperationUnsupported(f"unable to change config on '{old.type}' graphics type")
+    if new.port not in (None, -1, old.port) and not new.autoport:
+        raise OperationUnsupported("cannot change port settings on vnc graphics")
+    mine, theirs = old.listens[:1], new.listens[:1]
+    if theirs and mine and theirs[0].type != mine[0].type:
+        raise OperationUnsupported("cannot change listen address setting on vnc graphics")
+    if theirs and mine and theirs[0].address not in (None, mine[0].address):
+        raise OperationUnsupported("cannot change listen address setting on vnc graphics")
+    if new.keymap is not None and new.keymap != old.keymap:
+        raise OperationUnsupported("cannot change keymap setting on vnc graphics")
+    if new.passwd is not None and old.passwd is None:
+        raise OperationUnsupported(
+            "the display was started without a password, and can not get one while it runs",
+            cure="set it with --config and restart the domain",
+        )
+    if new.passwd is not None:
+        arguments = {"protocol": "vnc", "password": new.passwd}
+        if new.connected is not None:
+            arguments["connected"] = new.connected
+        await guest.execute("set_password", arguments)
+    return replace(old, passwd=new.passwd if new.passwd is not None else old.passwd)
+
+
+async def _balloon(guest: Guest, old: Any, new: Any) -> Any:
+    _refuse_others("memballoon", old, new, ("stats_period", "model"))
+    if new.model != old.model:
+        raise OperationUnsupported("cannot modify field 'model' (or its parts) of the memballoon")
+    if new.stats_period != old.stats_period:
+        value = {
+            "path": f"/machine/peripheral/{old.alias}",
+            "property": "guest-stats-polling-interval",
+            "value": new.stats_period or 0,
+        }
+        await guest.execute("qom-set", value)
+    return replace(old, stats_period=new.stats_period)
