@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import subprocess
 
-import initramfs
 import pytest
 
-from virtory.driver.qemu import hotplug
-from virtory.errors import DeviceNotFound, OperationFailed, OperationUnsupported
-from virtory.model.events import DeviceAdded, DeviceRemoved, TrayChange
+from virtory.model.events import DeviceAdded, DeviceRemoved
 
 LIVE, CONFIG, BOTH = 1, 2, 3
 PORTS = "".join("<controller type='pci' model='pcie-root-port'/>" for _ in range(6))
@@ -30,9 +26,7 @@ def image(state):
 
     def make(name, size="8M", image_format="qcow2"):
         path = os.path.join(state, name)
-        subprocess.run(
-            ["qemu-img", "create", "-q", "-f", image_format, path, size], check=True
-        )
+        subprocess.run(["qemu-img", "create", "-q", "-f", image_format, path, size], check=True)
         return path
 
     return make
