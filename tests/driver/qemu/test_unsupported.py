@@ -38,7 +38,7 @@ def test_all_problems_come_at_once() -> None:
         "<disk type='network'><source protocol='nbd' name='x'><host name='h'/></source>"
         "<target dev='vda'/></disk>"
         "<interface type='bridge'><source bridge='br0'/></interface>"
-        "<graphics type='spice'/><sound model='sb16'/>",
+        "<graphics type='sdl'/><sound model='sb16'/>",
         rest="<cputune><shares>1024</shares></cputune>",
     )
     assert set(problems) == {
@@ -72,8 +72,14 @@ def test_kvm_is_not_refused_where_it_works() -> None:
         ("pc", "<watchdog model='itco'/>", "/domain/devices/watchdog[1]/@model"),
         ("pc", "<disk device='lun' type='block'><source dev='/dev/sda'/><target dev='sda'/></disk>",
          "/domain/devices/disk[1]/@device"),
-        ("pc", "<serial type='udp'><source mode='connect' host='h' service='1'/></serial>",
+        ("pc", "<serial type='pipe'><source path='/p'/></serial>",
          "/domain/devices/serial[1]/@type"),
+        ("pc", "<redirdev bus='usb' type='spicevmc'/>", "/domain/devices/redirdev[1]/@type"),
+        ("pc", "<graphics type='spice' tlsPort='5901'/>", "/domain/devices/graphics[1]/@tlsPort"),
+        ("pc", "<graphics type='vnc' passwd='x' passwdValidTo='noon'/>",
+         "/domain/devices/graphics[1]/@passwdValidTo"),
+        ("pc", "<graphics type='vnc'/><audio id='1' type='spice'/>",
+         "/domain/devices/audio[1]/@type"),
         ("pc", "<disk><driver type='vmdk'/><source file='/a'/><target dev='vda'/></disk>",
          "/domain/devices/disk[1]/driver/@type"),
         ("pc", "<graphics type='vnc'/><graphics type='vnc'/>", "/domain/devices/graphics[2]"),

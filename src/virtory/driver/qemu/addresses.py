@@ -28,6 +28,8 @@ _VIRTIO_FIELDS = ("filesystems", "interfaces", "controllers", "disks", "balloon"
                   "videos", "inputs", "vsock")  # fmt: skip
 _PORTS = {"qemu-xhci": 4, "nec-xhci": 4, "piix3-uhci": 2, "piix4-uhci": 2, "ich9-ehci1": 6}
 _HUB_PORTS = 8
+_USB_ORDER = ("hubs", "hostdevs", "disks", "controllers", "inputs", "serials", "sounds",
+              "redirdevs")  # fmt: skip
 
 
 def with_addresses(domain: Domain, *, grow: bool = True) -> Domain:
@@ -122,7 +124,7 @@ def _with_usb(devices: Devices) -> Devices:
     """USB devices on ports of controller 0; a hub on port 1 when the ports do not suffice."""
     waiting = [
         (field, position)
-        for field in ("hubs", "disks", "inputs", "serials")
+        for field in _USB_ORDER
         for position, each in enumerate(getattr(devices, field))
         if each.address is None and _is_usb(field, each)
     ]
@@ -132,7 +134,7 @@ def _with_usb(devices: Devices) -> Devices:
     count = controller.ports or _PORTS.get(controller.model or "", 2)
     taken = {
         each.address.port
-        for field in ("disks", "inputs", "serials", "hubs", "redirdevs")
+        for field in _USB_ORDER
         for each in getattr(devices, field)
         if isinstance(each.address, UsbAddress) and each.address.bus == 0
     }
@@ -150,8 +152,12 @@ def _with_usb(devices: Devices) -> Devices:
 
 
 def _is_usb(field: str, device: Any) -> bool:
-    if field == "hubs":
+    if field in ("hubs", "redirdevs"):
         return True
+    if field in ("hostdevs", "controllers"):
+        return bool(device.type == ("usb" if field == "hostdevs" else "ccid"))
+    if field == "sounds":
+        return bool(device.model == "usb")
     if field == "disks":
         return bool(device.target.bus == "usb")
     if field == "inputs":

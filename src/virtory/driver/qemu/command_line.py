@@ -7,11 +7,12 @@ the daemon's.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from virtory.driver.qemu import machine
 from virtory.driver.qemu.devices import (
     Item,
+    Step,
     Wiring,
     balloon,
     character,
@@ -20,8 +21,10 @@ from virtory.driver.qemu.devices import (
     display,
     input,
     interface,
+    redirdev,
     rng,
     sound,
+    spice,
     tpm,
     vsock,
     watchdog,
@@ -37,14 +40,6 @@ if TYPE_CHECKING:
 
 SANDBOX: Final = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 _BOOT_KINDS: Final = {"hd": "disk", "cdrom": "cdrom", "fd": "floppy"}
-
-
-class Step(NamedTuple):
-    """One QMP command of `setup`; `slots` are sent before it with `getfd`, named `slotN`."""
-
-    command: str
-    arguments: dict[str, Any]
-    slots: tuple[int, ...] = ()
 
 
 def command_line(
@@ -69,7 +64,7 @@ def command_line(
     arguments += ["-uuid", str(domain.uuid)]
     arguments += machine.smbios(domain)
     arguments += ["-no-user-config", "-nodefaults"]
-    if not any(each.type == "vnc" for each in domain.devices.graphics):
+    if not any(each.type in ("vnc", "spice") for each in domain.devices.graphics):
         arguments += ["-display", "none"]
     arguments += _monitor(wiring)
     arguments += machine.clock(domain)
@@ -77,14 +72,22 @@ def command_line(
     arguments += machine.boot(wiring)
     for item in items(wiring):
         arguments += argument(item)
-    for number, graphics in enumerate(domain.devices.graphics):
-        if graphics.type == "vnc" and number == 0:
-            arguments += ["-vnc", display.vnc_argument(graphics, wiring)]
-            if graphics.keymap is not None:
-                arguments += ["-k", graphics.keymap]
+    arguments += _screens(wiring)
     arguments += ["-sandbox", SANDBOX, "-msg", "timestamp=on"]
     if domain.qemu_commandline is not None:
         arguments += [each.value for each in domain.qemu_commandline.args]
+    return arguments
+
+
+def _screens(wiring: Wiring) -> list[str]:
+    arguments = []
+    for number, graphics in enumerate(wiring.domain.devices.graphics):
+        if graphics.type == "vnc":
+            arguments += ["-vnc", display.vnc_argument(graphics, wiring)]
+        elif graphics.type == "spice":
+            arguments += ["-spice", spice.argument(graphics, number, wiring)]
+        if graphics.keymap is not None and "-k" not in arguments:
+            arguments += ["-k", graphics.keymap]
     return arguments
 
 
@@ -103,11 +106,9 @@ def setup(domain: Domain, plan: Plan) -> list[Step]:
     """What the monitor is told, in this order, before the machine may run."""
     steps = []
     for number, graphics in enumerate(domain.devices.graphics):
+        steps += display.password_steps(graphics)
         if graphics.type != "vnc":
             continue
-        if graphics.passwd is not None:
-            password = {"protocol": "vnc", "password": graphics.passwd}
-            steps.append(Step("set_password", password))
         slot = plan.slot(f"vnc:{number}")
         listen = graphics.listens[0] if graphics.listens else None
         if slot is not None:
@@ -172,6 +173,8 @@ def items(wiring: Wiring) -> list[Item]:
     made += [item for each in devices.sounds for item in sound.describe(each, wiring)]
     made += [item for each in devices.watchdogs for item in watchdog.describe(each, wiring)]
     made += balloon.describe(devices.balloon, wiring) if devices.balloon is not None else []
+    for number, port in enumerate(devices.redirdevs):
+        made += redirdev.describe(port, wiring, order.get(("redirdevs", number)))
     made += [item for each in devices.rngs for item in rng.describe(each, wiring)]
     made += vsock.describe(devices.vsock, wiring) if devices.vsock is not None else []
     made += _machine_devices(wiring.domain)
@@ -190,7 +193,8 @@ def _machine_devices(domain: Domain) -> Iterable[Item]:
 
 def _boot_indexes(domain: Domain) -> dict[tuple[str, int], int]:
     """Which device is booted from first, second …: its own order, or the first of each class."""
-    rows = {"disks": domain.devices.disks, "interfaces": domain.devices.interfaces}
+    names = ("disks", "interfaces", "redirdevs", "hostdevs")
+    rows: dict[str, Any] = {name: getattr(domain.devices, name) for name in names}
     order = {
         (field, number): device.boot_order
         for field, row in rows.items()
@@ -257,17 +261,33 @@ def _chardev(value: dict[str, Any]) -> str:
     """`-chardev` takes no JSON (in QEMU 7.2): its own notation of the same."""
     backend = value["backend"]
     parts = [backend["type"], f"id={value['id']}"]
-    data = dict(backend["data"])
-    address = data.pop("addr", None)
-    if address is not None:
-        inner = address["data"]
-        names = {"fd": (("fd", "str"),), "unix": (("path", "path"),)}.get(
-            address["type"], (("host", "host"), ("port", "port"))
-        )
-        parts += [f"{name}={escaped(str(inner[key]))}" for name, key in names]
-    if "out" in data:
-        parts.append(f"path={escaped(str(data.pop('out')))}")
-    for name, each in data.items():
+    for name, each in backend["data"].items():
+        if name in ("addr", "remote", "local"):
+            parts += _chardev_address(name, each)
+            continue
+        option = _CHARDEV_OPTIONS.get((backend["type"], name), name)
         text = ("on" if each else "off") if isinstance(each, bool) else escaped(str(each))
-        parts.append(f"{name}={text}")
+        parts.append(f"{option}={text}")
     return ",".join(parts)
+
+
+_CHARDEV_OPTIONS: Final = {
+    ("file", "out"): "path",
+    ("serial", "device"): "path",
+    ("parallel", "device"): "path",
+    ("spicevmc", "type"): "name",
+    ("spiceport", "fqdn"): "name",
+}
+
+
+def _chardev_address(name: str, address: dict[str, Any]) -> list[str]:
+    inner = address["data"]
+    names = {"fd": (("fd", "str"),), "unix": (("path", "path"),)}.get(
+        address["type"], (("host", "host"), ("port", "port"))
+    )
+    prefix = "local" if name == "local" else ""
+    options = {"localhost": "localaddr"}
+    return [
+        f"{options.get(prefix + option, prefix + option)}={escaped(str(inner[key]))}"
+        for option, key in names
+    ]

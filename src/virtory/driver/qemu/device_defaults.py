@@ -54,7 +54,7 @@ def with_device_defaults(devices: Devices, machine: str, capabilities: Capabilit
         "channels": tuple(_channel(each) for each in devices.channels),
         "inputs": _inputs(devices.inputs, kind),
         "graphics": tuple(_graphics(each) for each in devices.graphics),
-        "audios": devices.audios or (Audio(id=1, type="none"),),
+        "audios": _audios(devices),
         "videos": videos,
         "balloon": devices.balloon or Balloon(model="virtio"),
         "tpms": tuple(_tpm(each) for each in devices.tpms),
@@ -263,26 +263,52 @@ def _input_bus(device: Input) -> Any:
 
 
 def _graphics(graphics: Graphics) -> Graphics:
-    if graphics.type != "vnc":
+    if graphics.type not in ("vnc", "spice"):
         return graphics
     listens = graphics.listens
     if not listens:
-        if graphics.socket is not None:
+        if graphics.socket is not None and graphics.type == "vnc":
             listens = (Listen(type="socket", socket=graphics.socket),)
         else:
             listens = (Listen(type="address", address=graphics.listen),)
     changes: dict[str, Any] = {"listens": listens}
     first = listens[0]
-    if first.type == "socket":
-        changes["socket"], changes["autoport"] = first.socket, None
-        return replace(graphics, **changes)
-    if first.type == "address":
+    if graphics.type == "spice" and first.type == "address" and _has_no_port(graphics):
+        changes["listens"] = (replace(first, type="none", address=None), *listens[1:])
+    elif first.type == "address":
         changes["listen"] = first.address
-        automatic = graphics.port in (None, -1) or bool(graphics.autoport)
-        changes["autoport"] = automatic
-        if automatic:
-            changes["port"] = -1
+    elif first.type == "socket" and graphics.type == "vnc":
+        changes["socket"] = first.socket
+    if changes["listens"][0].type in ("socket", "none"):
+        changes["autoport"] = None
+    if changes["listens"][0].type in ("address", "network"):
+        changes |= _vnc_port(graphics) if graphics.type == "vnc" else _spice_ports(graphics)
     return replace(graphics, **changes)
+
+
+def _has_no_port(graphics: Graphics) -> bool:
+    return not graphics.autoport and not graphics.port and not graphics.tls_port
+
+
+def _vnc_port(graphics: Graphics) -> dict[str, Any]:
+    unsaid = graphics.port is None and graphics.autoport is None
+    automatic = unsaid or graphics.port == -1 or bool(graphics.autoport)
+    return {"autoport": True, "port": -1} if automatic else {"autoport": False}
+
+
+def _spice_ports(graphics: Graphics) -> dict[str, Any]:
+    """A stored definition says `autoport`; numbers are chosen at the start."""
+    if graphics.autoport or graphics.port == graphics.tls_port == -1:
+        return {"autoport": True, "port": None, "tls_port": None}
+    return {"autoport": False, "port": graphics.port or None, "tls_port": graphics.tls_port or None}
+
+
+def _audios(devices: Devices) -> tuple[Audio, ...]:
+    """Sound goes where the screen goes: with SPICE to the viewer, else nowhere."""
+    if devices.audios:
+        return devices.audios
+    has_spice = any(each.type == "spice" for each in devices.graphics)
+    return (Audio(id=1, type="spice" if has_spice else "none"),)
 
 
 def _videos(devices: Devices) -> tuple[Video, ...]:

@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from virtory.model.domain import Devices, Domain
     from virtory.model.domain.devices.character import CharacterDevice
     from virtory.model.domain.devices.disk import Disk
+    from virtory.model.domain.devices.graphics import Graphics
     from virtory.model.domain.devices.interface import Interface
 
     Problems = Iterator[tuple[str, str]]
 
 _ALL = "/domain/devices"
-_CHARACTERS = ("pty", "unix", "tcp", "file", "null")
+_CHARACTERS = ("pty", "unix", "tcp", "udp", "file", "dev", "null")
+_CARRIED = ("spicevmc", "spiceport", "qemu-vdagent")  # by a channel, or a USB redirection
 
 
 def device_problems(domain: Domain, capabilities: Capabilities) -> list[tuple[str, str]]:
@@ -145,13 +147,18 @@ def _characters(devices: Devices) -> Problems:
         ("parallel", devices.parallels),
         ("console", devices.consoles),
         ("channel", devices.channels),
+        ("redirdev", devices.redirdevs),
     )
+    has_spice = any(each.type == "spice" for each in devices.graphics)
     for name, row in rows:
         for number, device in enumerate(row, 1):
             path = f"{_ALL}/{name}[{number}]"
-            if device.type not in _CHARACTERS:
+            carried = name in ("channel", "redirdev") and device.type in _CARRIED
+            if device.type not in _CHARACTERS and not carried:
                 served = ", ".join(_CHARACTERS)
                 yield f"{path}/@type", f"'{device.type}' is not served; {served} are"
+            elif device.type.startswith("spice") and not has_spice:
+                yield f"{path}/@type", f"'{device.type}' needs a <graphics type='spice'/>"
             source = device.source
             if source is not None and source.tls:
                 yield f"{path}/source/@tls", "is not served"
@@ -170,16 +177,20 @@ def _characters(devices: Devices) -> Problems:
 def _screens(devices: Devices, kind: str, capabilities: Capabilities) -> Problems:
     for number, graphics in enumerate(devices.graphics, 1):
         path = f"{_ALL}/graphics[{number}]"
-        if graphics.type != "vnc":
-            yield f"{path}/@type", f"'{graphics.type}' is not served; vnc is"
+        if graphics.type not in ("vnc", "spice"):
+            yield f"{path}/@type", f"'{graphics.type}' is not served; vnc and spice are"
             continue
-        if number > 1:
-            yield path, "one VNC display is served"
-        if not capabilities.has("display-update"):
+        if any(each.type == graphics.type for each in devices.graphics[: number - 1]):
+            yield path, f"one display of type '{graphics.type}' is served"
+        if graphics.type == "spice":
+            yield from _spice(path, graphics, capabilities)
+        elif not capabilities.has("display-update"):
             yield path, "VNC needs QEMU 7.1 or newer"
-        for name in ("websocket", "passwd_valid_to"):
-            if getattr(graphics, name) is not None:
-                yield f"{path}/@{name}", "is not served"
+        if graphics.type == "vnc" and graphics.connected not in (None, "keep"):
+            yield f"{path}/@connected", "VNC can only 'keep' who is connected"
+        if graphics.websocket is not None:
+            yield f"{path}/@websocket", "is not served; `virtory proxy` carries VNC over ssh"
+        yield from _valid_until(path, graphics)
         for listen in graphics.listens:
             if listen.type == "network":
                 yield f"{path}/listen/@type", "'network' is not served; address and socket are"
@@ -198,6 +209,31 @@ def _screens(devices: Devices, kind: str, capabilities: Capabilities) -> Problem
             yield f"{path}/model/acceleration/@accel3d", "is not served"
         if video.driver is not None and video.driver.name == "vhostuser":
             yield f"{path}/driver/@name", "'vhostuser' is not served"
+
+
+def _spice(path: str, graphics: Graphics, capabilities: Capabilities) -> Problems:
+    if not capabilities.has("query-spice"):
+        yield f"{path}/@type", f"{capabilities.path} has no SPICE; vnc is served"
+    if (graphics.tls_port or 0) > 0:
+        yield f"{path}/@tlsPort", "TLS is not served; leave it away, and use ssh or a socket"
+    if graphics.default_mode == "secure" or any(c.mode == "secure" for c in graphics.channels):
+        yield f"{path}/@defaultMode", "'secure' needs TLS, which is not served"
+    if graphics.gl is not None and graphics.gl.enable:
+        yield f"{path}/gl/@enable", "OpenGL on the host is not served"
+
+
+def _valid_until(path: str, graphics: Graphics) -> Problems:
+    from datetime import datetime
+
+    if graphics.passwd_valid_to is None:
+        return
+    try:
+        datetime.fromisoformat(graphics.passwd_valid_to)
+    except ValueError:
+        yield (
+            f"{path}/@passwdValidTo",
+            f"'{graphics.passwd_valid_to}' is no time of the form YYYY-MM-DDTHH:MM:SS",
+        )
 
 
 def _inputs(devices: Devices, kind: str) -> Problems:
@@ -236,8 +272,11 @@ def _others(devices: Devices, kind: str, capabilities: Capabilities) -> Problems
         elif kind == "microvm":
             yield f"{_ALL}/sound[{number}]", "a microvm has no PCI bus for a sound card"
     for number, audio in enumerate(devices.audios, 1):
-        if audio.type != "none":
-            yield f"{_ALL}/audio[{number}]/@type", f"'{audio.type}' is not served; none is"
+        if audio.type not in ("none", "spice"):
+            where = f"{_ALL}/audio[{number}]/@type"
+            yield where, f"'{audio.type}' is not served: guests do not reach it; none, spice are"
+        elif audio.type == "spice" and all(g.type != "spice" for g in devices.graphics):
+            yield f"{_ALL}/audio[{number}]/@type", "'spice' needs a <graphics type='spice'/>"
     for number, rng in enumerate(devices.rngs, 1):
         if rng.backend.model == "egd":
             yield f"{_ALL}/rng[{number}]/backend/@model", "'egd' is not served; random is"
@@ -272,7 +311,6 @@ def _absent(devices: Devices) -> Problems:
         ("filesystem", devices.filesystems),
         ("smartcard", devices.smartcards),
         ("hostdev", devices.hostdevs),
-        ("redirdev", devices.redirdevs),
     ):
         for number in range(1, len(row) + 1):
             yield f"{_ALL}/{name}[{number}]", "is not served"

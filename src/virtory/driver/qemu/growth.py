@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from virtory.driver.qemu.plan import OpenFile, Plan
 
 _WRITABLE = "writable"
-_ROWS = ("directories", "files", "listens", "pairs", "helpers", "images", "cids")
+_ROWS = ("directories", "files", "listens", "pairs", "helpers", "images", "links", "cids")
 _TAKEN_OVER = ("vsock",)
 """Purposes of files whose descriptor itself a device wants, not a way to open it."""
 

@@ -10,6 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver.qemu.cpu import live_cpu
+from virtory.driver.qemu.planning_displays import spice_socket
+from virtory.model.domain.devices.channel import Channel
 from virtory.model.domain.devices.character import CharacterSource
 from virtory.model.domain.devices.disk import BackingStore, Disk, Source
 from virtory.model.domain.seclabel import Seclabel
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from virtory.model.domain import Domain
     from virtory.model.domain.devices.graphics import Graphics
 
-_CHARACTERS = ("serials", "parallels", "consoles", "channels")
+_CHARACTERS = ("serials", "parallels", "consoles", "channels", "redirdevs")
 
 
 def with_plan(live: Domain, plan: Plan) -> Domain:
@@ -95,26 +97,25 @@ def _below(images: list[Image]) -> BackingStore:
 
 
 def _character(device: Any, plan: Plan) -> Any:
-    if device.type != "unix":
-        return device
+    changes: dict[str, Any] = {}
     path = plan.path(f"char:{device.alias}")
-    if path is None:
-        return device
-    source = device.source or CharacterSource()
-    changes: dict[str, Any] = {"sources": (replace(source, mode="bind", path=path),)}
-    if getattr(device.target, "name", None) is not None:
+    if device.type == "unix" and path is not None:
+        source = device.source or CharacterSource()
+        changes["sources"] = (replace(source, mode="bind", path=path),)
+    if isinstance(device, Channel) and device.target.type == "virtio":
         changes["target"] = replace(device.target, state="disconnected")
-    return replace(device, **changes)
+    return replace(device, **changes) if changes else device
 
 
 def _graphics(graphics: Graphics, number: int, plan: Plan) -> Graphics:
-    if graphics.type != "vnc" or not graphics.listens:
+    if graphics.type not in ("vnc", "spice") or not graphics.listens:
         return graphics
     listen = graphics.listens[0]
     if listen.type == "socket":
-        path = plan.path(f"vnc:{number}")
+        path = plan.path(f"{graphics.type}:{number}") or spice_socket(plan.directory, number)
         listen = replace(listen, socket=path)
-        return replace(graphics, socket=path, listens=(listen, *graphics.listens[1:]))
+        shown = path if graphics.type == "vnc" else graphics.socket
+        return replace(graphics, socket=shown, listens=(listen, *graphics.listens[1:]))
     if listen.type in ("address", "network"):
         listen = replace(listen, address=listen.address or "127.0.0.1")
         return replace(

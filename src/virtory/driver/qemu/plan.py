@@ -66,6 +66,15 @@ class Listen:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """A symbolic link to what QEMU itself makes in a directory of its own; `release` unlinks it."""
+
+    path: str
+    target: str
+    purpose: str
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
     """A connected pair of UNIX stream sockets: QEMU's end, and the end of helper `helper`."""
 
@@ -133,6 +142,7 @@ class Plan:
     pairs: tuple[Pair, ...] = ()
     helpers: tuple[Helper, ...] = ()
     images: tuple[Image, ...] = ()
+    links: tuple[Link, ...] = ()
     kernel_paths: tuple[tuple[str, str], ...] = ()  # purpose → path that QEMU itself can read
     vnc_ports: tuple[int, ...] = ()  # one for each display, 0 for one without a port
     cids: tuple[int, ...] = ()
@@ -147,7 +157,7 @@ class Plan:
 
     def path(self, purpose: str) -> str | None:
         """The path of a file or socket by its purpose."""
-        for row in (self.files, self.listens):
+        for row in (self.files, self.listens, self.links):
             for each in row:
                 if each.purpose == purpose:
                     return each.path
@@ -175,6 +185,7 @@ _ROWS: dict[str, type] = {
     "pairs": Pair,
     "helpers": Helper,
     "images": Image,
+    "links": Link,
 }
 
 

@@ -10,6 +10,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from virtory.model.domain.devices.channel import Channel
+from virtory.model.domain.devices.redirdev import Redirdev
+from virtory.model.domain.devices.smartcard import Smartcard
 
 if TYPE_CHECKING:
     from virtory.driver.qemu.planning_draft import Draft
@@ -19,7 +21,14 @@ if TYPE_CHECKING:
 def characters(devices: Devices) -> tuple[Any, ...]:
     """All devices of these kinds that have a back end of their own."""
     consoles = [c for c in devices.consoles if c.target and c.target.type == "virtio"]
-    return (*devices.serials, *devices.parallels, *consoles, *devices.channels)
+    return (
+        *devices.serials,
+        *devices.parallels,
+        *consoles,
+        *devices.channels,
+        *devices.redirdevs,
+        *(each for each in devices.smartcards if each.mode == "passthrough"),
+    )
 
 
 def plan_character(device: Any, draft: Draft) -> None:
@@ -31,7 +40,9 @@ def plan_character(device: Any, draft: Draft) -> None:
         draft.listen(f"char:{alias}", given or _socket_name(device, alias))
     elif device.type == "file" and source is not None and source.path:
         draft.open(source.path, "append", f"char:{alias}", create=True)
-    if isinstance(device, Channel) and device.log is None:
+    elif device.type == "dev" and source is not None and source.path:
+        draft.open(source.path, "rw", f"char:{alias}")
+    if isinstance(device, Channel | Redirdev | Smartcard) and getattr(device, "log", None) is None:
         return
     log = device.log
     path = log.file if log is not None else os.path.join(draft.directory, f"{alias}.log")
@@ -39,5 +50,5 @@ def plan_character(device: Any, draft: Draft) -> None:
 
 
 def _socket_name(device: Any, alias: str) -> str:
-    name = getattr(device.target, "name", None)
+    name = getattr(getattr(device, "target", None), "name", None)
     return name.replace("/", "_") if name else f"{alias}.sock"

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from virtory.driver.qemu.plan import Directory, Link
 from virtory.errors import ConfigUnsupported
 
 if TYPE_CHECKING:
     from virtory.driver.qemu.planning_draft import Draft
+    from virtory.model.domain.devices.graphics import Graphics, Listen
 
-FIRST_VNC_PORT, LAST_VNC_PORT = 5900, 65535
+FIRST_PORT, LAST_PORT = 5900, 65535
 
 
 def plan_displays(draft: Draft) -> tuple[int, ...]:
@@ -21,20 +23,37 @@ def plan_displays(draft: Draft) -> tuple[int, ...]:
     for number, graphics in enumerate(draft.domain.devices.graphics):
         listen = graphics.listens[0] if graphics.listens else None
         port = 0
-        if graphics.type == "vnc" and listen is not None:
+        if graphics.type in ("vnc", "spice") and listen is not None:
             if listen.type == "socket":
-                given = draft.own(listen.socket)
-                draft.listen(f"vnc:{number}", given or f"vnc{number}.sock")
+                _plan_socket(number, graphics, listen, draft)
             elif listen.type in ("address", "network"):
-                port = _port(graphics.port, listen.address or "127.0.0.1", ports, draft)
+                port = _port(graphics, listen.address or "127.0.0.1", ports, draft)
         ports.append(port)
     return tuple(ports)
 
 
-def _port(wanted: int | None, address: str, taken: list[int], draft: Draft) -> int:
-    if wanted is not None and wanted > 0:
-        return wanted
-    for port in range(FIRST_VNC_PORT, LAST_VNC_PORT + 1):
+def spice_socket(directory: str, number: int) -> str:
+    """Where QEMU binds a SPICE socket: it takes no descriptor of one, so the place is its own."""
+    return f"{directory}/spice/{number}.sock"
+
+
+def _plan_socket(number: int, graphics: Graphics, listen: Listen, draft: Draft) -> None:
+    given = draft.own(listen.socket)
+    if graphics.type == "vnc":
+        draft.listen(f"vnc:{number}", given or f"vnc{number}.sock")
+        return
+    place = Directory(f"{draft.directory}/spice")
+    if place not in draft.directories:
+        draft.directories.append(place)
+    if given is not None:
+        draft.links.append(Link(given, spice_socket(draft.directory, number), f"spice:{number}"))
+
+
+def _port(graphics: Graphics, address: str, taken: list[int], draft: Draft) -> int:
+    if graphics.port is not None and graphics.port > 0:
+        return graphics.port
+    for port in range(FIRST_PORT, LAST_PORT + 1):
         if port not in taken and draft.host.port_is_free(address, port):
             return port
-    raise ConfigUnsupported(f"no port of {address} is free for VNC", cure="Name a socket.")
+    kind = graphics.type.upper()
+    raise ConfigUnsupported(f"no port of {address} is free for {kind}", cure="Name a socket.")

@@ -18,7 +18,7 @@ from virtory.driver.qemu.plan import Directory, Listen, OpenFile
 from virtory.errors import ConfigUnsupported
 
 if TYPE_CHECKING:
-    from virtory.driver.qemu.plan import Helper, Image, OpenMode, Pair, Plan
+    from virtory.driver.qemu.plan import Helper, Image, Link, OpenMode, Pair, Plan
     from virtory.driver.qemu.planning_host import Host
     from virtory.model.domain import Domain
 
@@ -38,6 +38,7 @@ class Draft:
         self.pairs: list[Pair] = []
         self.helpers: list[Helper] = []
         self.images: list[Image] = []
+        self.links: list[Link] = []
         self.uid, self.gid = self._user()
         uuid = str(domain.uuid or "")
         self.directory = os.path.join(host.run_directory, f"{domain_id}-{uuid[:8]}")
@@ -59,7 +60,7 @@ class Draft:
 
     def rows(self) -> dict[str, tuple[Any, ...]]:
         """What has been collected, by the names of the plan's fields."""
-        names = ("directories", "files", "listens", "pairs", "helpers", "images")
+        names = ("directories", "files", "listens", "pairs", "helpers", "images", "links")
         return {name: tuple(getattr(self, name)) for name in names}
 
     def fragment(self) -> Plan:

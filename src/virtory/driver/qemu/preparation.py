@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from virtory.driver.qemu.capabilities import Capabilities
-    from virtory.driver.qemu.command_line import Step
+    from virtory.driver.qemu.devices import Step
     from virtory.driver.qemu.plan import Plan
     from virtory.driver.qemu.planning_host import Host
     from virtory.driver.qemu.settings import Settings

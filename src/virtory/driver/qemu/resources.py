@@ -29,7 +29,7 @@ from virtory.driver.qemu.process import (
 from virtory.errors import FROM_STORAGE, OperationFailed, SystemCallFailed, VirtoryError
 
 if TYPE_CHECKING:
-    from virtory.driver.qemu.plan import Directory, Helper, Listen, OpenFile, Pair, Plan
+    from virtory.driver.qemu.plan import Directory, Helper, Link, Listen, OpenFile, Pair, Plan
 
 _OPEN = {
     "r": os.O_RDONLY,
@@ -77,6 +77,8 @@ def acquire(plan: Plan) -> Acquired:
             acquired.fds[file.slot] = _open(file)
         for listen in plan.listens:
             acquired.fds[listen.slot] = _bind(listen)
+        for link in plan.links:
+            _link(link)
         for pair in plan.pairs:
             _connect(pair, acquired)
         for helper in plan.helpers:
@@ -97,6 +99,8 @@ def release(plan: Plan, *, search: bool = False) -> None:
         _stop(helper, plan, search)
     for listen in plan.listens:
         _forget_socket(listen.path)
+    for link in plan.links:
+        _unlink_ours(link)
     for file in plan.files:
         if file.remove:
             _unlink(file.path)
@@ -258,6 +262,24 @@ def _forget_socket(path: str) -> None:
             _unlink(path)
         except OSError:
             pass  # somebody serves it, and is busy
+
+
+def _link(link: Link) -> None:
+    _unlink_ours(link)
+    try:
+        os.makedirs(os.path.dirname(link.path), 0o711, exist_ok=True)
+        os.symlink(link.target, link.path)
+    except OSError as error:
+        raise _refused(f"cannot make '{link.path}' for {link.purpose}", error) from None
+
+
+def _unlink_ours(link: Link) -> None:
+    """Remove the link, or what an earlier run of ours left: never anything else."""
+    with contextlib.suppress(OSError):
+        if os.path.islink(link.path) and (
+            os.readlink(link.path) == link.target or not os.path.exists(link.path)
+        ):
+            os.unlink(link.path)
 
 
 def _connect(pair: Pair, acquired: Acquired) -> None:

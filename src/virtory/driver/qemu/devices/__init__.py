@@ -12,6 +12,6 @@ one by one, so that the two can not drift apart.
 
 from __future__ import annotations
 
-from virtory.driver.qemu.devices.wiring import Item, Kind, Wiring
+from virtory.driver.qemu.devices.wiring import Item, Kind, Step, Wiring
 
-__all__ = ["Item", "Kind", "Wiring"]
+__all__ = ["Item", "Kind", "Step", "Wiring"]

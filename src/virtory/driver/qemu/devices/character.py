@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver.qemu.devices.wiring import Item, Wiring, without_none
+from virtory.model.domain.devices.redirdev import Redirdev
 
 if TYPE_CHECKING:
     from virtory.model.domain.devices.channel import Channel
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 _SERIAL_DRIVERS = {"isa-serial": "isa-serial", "pci-serial": "pci-serial",
                    "usb-serial": "usb-serial", "isa-debug": "isa-debugcon"}  # fmt: skip
+
+
+_KINDS = {"unix": "socket", "tcp": "socket", "dev": "serial"}
 
 
 def describe_serial(serial: Serial, wiring: Wiring) -> list[Item]:
@@ -64,7 +68,7 @@ def back_end(device: CharacterDevice, wiring: Wiring) -> Item:
     """The host's end, as `chardev-add` takes it."""
     alias = device.alias or ""
     data: dict[str, Any] = {**_end(device, wiring), **wiring.logged(alias)}
-    kind = {"unix": "socket", "tcp": "socket"}.get(device.type, device.type)
+    kind = _KINDS.get(device.type, device.type)
     return Item("chardev", {"id": f"char{alias}", "backend": {"type": kind, "data": data}})
 
 
@@ -93,9 +97,37 @@ def _end(device: CharacterDevice, wiring: Wiring) -> dict[str, Any]:
         if device.protocol == "telnet":
             value["telnet"] = True
         return value
+    if device.type == "spicevmc":
+        return {"type": "usbredir" if isinstance(device, Redirdev) else "vdagent"}
+    if device.type == "spiceport":
+        return {"fqdn": (source.channel if source is not None else None) or ""}
+    if device.type == "qemu-vdagent":
+        clipboard = source.clipboard if source is not None else None
+        mouse = source.mouse if source is not None else None
+        return without_none({"clipboard": clipboard, "mouse": _agent_mouse(mouse)})
+    if device.type == "udp":
+        return _datagrams(device)
+    if device.type == "dev":
+        slot = wiring.plan.slot(f"char:{device.alias}")
+        return {"device": wiring.image_path(slot) if slot is not None else None}
     if device.type == "file":
         slot = wiring.plan.slot(f"char:{device.alias}")
         path = source.path if source is not None else None
         out = wiring.image_path(slot) if slot is not None else path
         return {"out": out, "append": True}
     return {}
+
+
+def _agent_mouse(mode: str | None) -> bool | None:
+    return None if mode is None else mode == "client"
+
+
+def _datagrams(device: CharacterDevice) -> dict[str, Any]:
+    """UDP: where to (`connect`), and from where (`bind`)."""
+    value: dict[str, Any] = {}
+    for source in device.sources:
+        host = source.host or ("127.0.0.1" if source.mode != "bind" else "")
+        data = {"host": host, "port": source.service or "0"}
+        name = "local" if source.mode == "bind" else "remote"
+        value[name] = {"type": "inet", "data": data}
+    return value

@@ -6,9 +6,10 @@ The rule kept here: VNC starts without an address; where it listens is told over
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from virtory.driver.qemu.devices.wiring import Item, Wiring, virtio_options, without_none
+from virtory.driver.qemu.devices.wiring import Item, Step, Wiring, virtio_options, without_none
 
 if TYPE_CHECKING:
     from virtory.model.domain.devices.graphics import Graphics
@@ -58,6 +59,21 @@ def driver(video: Video) -> str:
     return VIDEO_DRIVERS.get(kind, kind)
 
 
+def password_steps(graphics: Graphics) -> list[Step]:
+    """A screen's password and the time until which it holds, as QMP takes them."""
+    if graphics.type not in ("vnc", "spice") or graphics.passwd is None:
+        return []
+    password: dict[str, Any] = {"protocol": graphics.type, "password": graphics.passwd}
+    if graphics.connected is not None and graphics.type == "spice":
+        password["connected"] = graphics.connected
+    steps = [Step("set_password", password)]
+    if graphics.passwd_valid_to is not None:
+        until = datetime.fromisoformat(graphics.passwd_valid_to).replace(tzinfo=UTC)
+        when = {"protocol": graphics.type, "time": str(int(until.timestamp()))}
+        steps.append(Step("expire_password", when))
+    return steps
+
+
 def vnc_argument(graphics: Graphics, wiring: Wiring) -> str:
     """The value of `-vnc`."""
     parts = ["none"]
@@ -67,6 +83,7 @@ def vnc_argument(graphics: Graphics, wiring: Wiring) -> str:
         parts.append(f"share={graphics.share_policy}")
     if graphics.power_control is not None:
         parts.append(f"power-control={'on' if graphics.power_control else 'off'}")
-    if wiring.domain.devices.audios:
-        parts.append(f"audiodev=audio{wiring.domain.devices.audios[0].id}")
+    audios = wiring.domain.devices.audios
+    if graphics.audio is not None or audios:
+        parts.append(f"audiodev=audio{graphics.audio or audios[0].id}")
     return ",".join(parts)

@@ -1,4 +1,4 @@
-"""Sound cards; the host's side is silence (`<audio type='none'/>`).
+"""Sound cards; the host's side is silence, or the viewer's (`<audio type='spice'/>`).
 
 The rule kept here: an HDA controller without a codec gets a duplex one, as libvirt does.
 """

@@ -32,6 +32,15 @@ class Item(NamedTuple):
     value: dict[str, Any]
 
 
+class Step(NamedTuple):
+    """One QMP command before the machine may run; `slots` are sent before it with `getfd`, named
+    `slotN`."""
+
+    command: str
+    arguments: dict[str, Any]
+    slots: tuple[int, ...] = ()
+
+
 class Wiring(NamedTuple):
     """Everything a device may refer to. `fds`: slot → descriptor's number, or its QMP name."""
 
