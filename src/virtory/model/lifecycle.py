@@ -73,6 +73,21 @@ class Trigger(Enum):
     PROCESS_DIED = "its process ended without a shutdown"
     CRASH_DESTROYED = "the guest panicked and was destroyed"
     UNREACHABLE = "the daemon lost its monitor and destroyed it"
+    SAVE_PAUSED = "it was stopped so that its memory could be saved"
+    SAVE_CANCELED = "saving it failed or was aborted, and it runs again"
+    SAVED = "its memory was saved, and its process ended"
+    DUMP_PAUSED = "it was stopped so that its memory could be dumped"
+    RESTORED = "its saved memory was read back"
+    RESTORED_RUNNING = "it runs on after its memory was read back"
+    RESTORED_PAUSED = "it was saved while paused, and still is"
+    RESTORED_TO_PAUSE = "it was restored, to stay paused"
+    SNAPSHOT_PAUSED = "it was stopped so that a snapshot could be taken"
+    HALTED_BY_SNAPSHOT = "it ended once its snapshot was taken"
+    FROM_SNAPSHOT = "it was started as a snapshot has it"
+    REVERT_PAUSED = "it was stopped so that it could go back to a snapshot"
+    REVERTED_RUNNING = "it runs as a snapshot has it"
+    REVERTED_PAUSED = "it is paused as a snapshot has it"
+    REVERTED_OFF = "it ended because it went back to a snapshot"
 
 
 class Announcement(NamedTuple):
@@ -129,6 +144,51 @@ _ENDINGS = {
     Trigger.PROCESS_DIED: _stopped(DomainShutoffReason.CRASHED, DomainEventStopped.FAILED),
     Trigger.CRASH_DESTROYED: _stopped(DomainShutoffReason.CRASHED, DomainEventStopped.CRASHED),
     Trigger.UNREACHABLE: _stopped(DomainShutoffReason.DAEMON, DomainEventStopped.FAILED),
+    Trigger.SAVED: _stopped(DomainShutoffReason.SAVED, DomainEventStopped.SAVED),
+    Trigger.HALTED_BY_SNAPSHOT: _stopped(
+        DomainShutoffReason.FROM_SNAPSHOT, DomainEventStopped.FROM_SNAPSHOT
+    ),
+    Trigger.REVERTED_OFF: _stopped(
+        DomainShutoffReason.FROM_SNAPSHOT, DomainEventStopped.FROM_SNAPSHOT
+    ),
+}
+
+
+def _paused(reason: int, detail: int) -> To:
+    return To(PAUSED, reason, (_suspended(detail),))
+
+
+def _resumed(reason: int, detail: int = DomainEventResumed.UNPAUSED) -> To:
+    return To(RUNNING, reason, (Announcement(DomainEventLifecycle.RESUMED, detail),))
+
+
+_PUT_ASIDE: dict[tuple[int, Trigger], To] = {
+    (RUNNING, Trigger.SAVE_PAUSED): _paused(DomainPausedReason.SAVE, DomainEventSuspended.PAUSED),
+    (PAUSED, Trigger.SAVE_CANCELED): _resumed(DomainRunningReason.SAVE_CANCELED),
+    (RUNNING, Trigger.DUMP_PAUSED): _paused(DomainPausedReason.DUMP, DomainEventSuspended.PAUSED),
+    (PAUSED, Trigger.RESTORED): To(
+        PAUSED, DomainPausedReason.MIGRATION, (_started(DomainEventStarted.RESTORED),)
+    ),
+    (PAUSED, Trigger.RESTORED_RUNNING): _resumed(DomainRunningReason.RESTORED),
+    (PAUSED, Trigger.RESTORED_PAUSED): _paused(
+        DomainPausedReason.MIGRATION, DomainEventSuspended.RESTORED
+    ),
+    (PAUSED, Trigger.RESTORED_TO_PAUSE): _paused(
+        DomainPausedReason.USER, DomainEventSuspended.PAUSED
+    ),
+    (RUNNING, Trigger.SNAPSHOT_PAUSED): _paused(
+        DomainPausedReason.SNAPSHOT, DomainEventSuspended.PAUSED
+    ),
+    (PAUSED, Trigger.FROM_SNAPSHOT): To(
+        PAUSED, DomainPausedReason.FROM_SNAPSHOT, (_started(DomainEventStarted.FROM_SNAPSHOT),)
+    ),
+    (RUNNING, Trigger.REVERT_PAUSED): To(PAUSED, DomainPausedReason.FROM_SNAPSHOT),
+    (PAUSED, Trigger.REVERTED_RUNNING): _resumed(
+        DomainRunningReason.FROM_SNAPSHOT, DomainEventResumed.FROM_SNAPSHOT
+    ),
+    (PAUSED, Trigger.REVERTED_PAUSED): _paused(
+        DomainPausedReason.FROM_SNAPSHOT, DomainEventSuspended.FROM_SNAPSHOT
+    ),
 }
 _SHUTDOWNS = {
     Trigger.GUEST_SHUTDOWN: _shutting_down(DomainEventShutdown.GUEST),
@@ -175,6 +235,7 @@ TRANSITIONS: dict[tuple[int, Trigger], To] = {
     (PMSUSPENDED, Trigger.WOKEN): To(
         RUNNING, DomainRunningReason.WAKEUP, (_started(DomainEventStarted.WAKEUP),)
     ),
+    **_PUT_ASIDE,
     **{
         (state, trigger): to
         for state in (RUNNING, PAUSED, PMSUSPENDED, CRASHED)

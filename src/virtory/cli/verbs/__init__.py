@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 GROUPS = {
     "machine": "A machine from nothing to a shell",
     "domain": "Domains: life and definition",
+    "save": "Domains: memory put aside",
     "monitor": "Domains: what they are doing",
     "tune": "Domains: changing what they have",
     "guest": "Domains: screen, console, agent",
@@ -35,6 +36,8 @@ _MODULES = {
     "domain_guest": "domhostname domtime guestinfo domfsfreeze domfsthaw domfstrim"
     " set-user-password qemu-agent-command",
     "domain_screen": "console screenshot send-key",
+    "domain_save": "save restore save-image-dumpxml save-image-define save-image-edit managedsave"
+    " managedsave-remove managedsave-dumpxml managedsave-define managedsave-edit dump domjobabort",
     "domain_event": "event qemu-monitor-event",
     "qemu": "qemu-monitor-command",
     "connect": "uri version hostname capabilities domcapabilities sysinfo maxvcpus cpu-models"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from virtory.daemon.dispatch import serves
 from virtory.errors import InvalidArgument
 from virtory.model.flags import DomainMemory, DomainVcpu
-from virtory.wire.remote import domain, domain_processor, domain_save, domain_state, domain_tuning
+from virtory.wire.remote import domain, domain_processor, domain_state, domain_tuning
 
 if TYPE_CHECKING:
     from virtory.daemon.peer import Peer
@@ -139,14 +139,6 @@ def get_messages(peer: Peer, args: domain.DomainGetMessagesArgs) -> domain.Domai
     return domain.DomainGetMessagesRet(peer.driver.domain.messages(args.dom.uuid, args.flags))
 
 
-@serves(domain_save.DOMAIN_HAS_MANAGED_SAVE_IMAGE)
-def has_managed_save_image(
-    peer: Peer, args: domain_save.DomainHasManagedSaveImageArgs
-) -> domain_save.DomainHasManagedSaveImageRet:
-    saved = peer.driver.domain.has_managed_save(args.dom.uuid, args.flags)
-    return domain_save.DomainHasManagedSaveImageRet(int(saved))
-
-
 @serves(domain.DOMAIN_GET_SECURITY_LABEL)
 def get_security_label(
     peer: Peer, args: domain.DomainGetSecurityLabelArgs
@@ -162,22 +154,6 @@ def get_security_label_list(
     label, enforcing = peer.driver.domain.security_label(args.dom.uuid)
     labels = [(label.encode(), int(enforcing))] if label else []
     return domain.DomainGetSecurityLabelListRet(labels, len(labels))
-
-
-@serves(domain_state.DOMAIN_GET_JOB_INFO)
-def get_job_info(
-    peer: Peer, args: domain_state.DomainGetJobInfoArgs
-) -> domain_state.DomainGetJobInfoRet:
-    return domain_state.DomainGetJobInfoRet(*peer.driver.domain.job_info(args.dom.uuid))
-
-
-@serves(domain_state.DOMAIN_GET_JOB_STATS)
-def get_job_stats(
-    peer: Peer, args: domain_state.DomainGetJobStatsArgs
-) -> domain_state.DomainGetJobStatsRet:
-    return domain_state.DomainGetJobStatsRet(
-        *peer.driver.domain.job_stats(args.dom.uuid, args.flags)
-    )
 
 
 # -- memory and virtual CPUs -----------------------------------------------------------------

@@ -1,12 +1,38 @@
 """Domains: save, restore, managed save, core dumps.
 
-The rule kept here: of the package, see its docstring.
+The rule kept here: of the package, see its docstring. Paths are whole paths on the daemon's host.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from virtory.driver.interface.values import DomainUuid, Owner, Param
 
 
 class DomainSaves(Protocol):
     """A machine put aside with its memory, and taken up again."""
+
+    async def save(self, uuid: DomainUuid, path: str, xml: str | None, flags: int) -> None: ...
+    async def restore(self, path: str, xml: str | None, flags: int, owner: Owner) -> None: ...
+    async def save_image_xml(self, path: str, flags: int) -> str: ...
+    async def define_save_image_xml(self, path: str, xml: str, flags: int) -> None: ...
+
+    def has_managed_save(self, uuid: DomainUuid, flags: int) -> bool: ...
+    async def managed_save(self, uuid: DomainUuid, flags: int) -> None: ...
+    async def remove_managed_save(self, uuid: DomainUuid, flags: int) -> None: ...
+    async def managed_save_xml(self, uuid: DomainUuid, flags: int) -> str: ...
+    async def define_managed_save_xml(
+        self, uuid: DomainUuid, xml: str | None, flags: int
+    ) -> None: ...
+
+    async def core_dump(
+        self, uuid: DomainUuid, path: str, dump_format: int, flags: int
+    ) -> None: ...
+
+    async def job_info(self, uuid: DomainUuid) -> list[int]:
+        """The twelve numbers of `virDomainJobInfo`, in its order (type first)."""
+
+    async def job_stats(self, uuid: DomainUuid, flags: int) -> tuple[int, list[Param]]: ...
+    async def abort_job(self, uuid: DomainUuid, flags: int) -> None: ...

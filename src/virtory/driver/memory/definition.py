@@ -66,6 +66,9 @@ class Definitions:
         machine = self._host.machine(uuid)
         if machine.definition is None:
             raise OperationInvalid("cannot undefine transient domain")
+        if machine.saved is not None and not flags & f.DomainUndefine.MANAGED_SAVE:
+            raise OperationInvalid("Refusing to undefine while domain managed save image exists")
+        machine.saved = None
         ref = machine.ref
         machine.definition = None
         machine.autostart = False

@@ -137,7 +137,7 @@ def _matches(machine: Machine, flags: int) -> bool:
             machine.definition is None,
         ),
         (_L.AUTOSTART, machine.autostart, _L.NO_AUTOSTART, not machine.autostart),
-        (_L.MANAGEDSAVE, False, _L.NO_MANAGEDSAVE, True),
+        (_L.MANAGEDSAVE, bool(machine.saved), _L.NO_MANAGEDSAVE, not machine.saved),
         (_L.HAS_SNAPSHOT, False, _L.NO_SNAPSHOT, True),
         (_L.HAS_CHECKPOINT, False, _L.NO_CHECKPOINT, True),
         (

@@ -50,6 +50,11 @@ class Lifecycles:
         machine = self._host.machine(uuid)
         step(machine.state, _start_trigger(flags))
         assert machine.definition is not None
+        saved, machine.saved = machine.saved, None
+        if saved is not None and not flags & f.DomainStart.FORCE_BOOT:
+            paused = f.DomainSaveRestore.PAUSED if flags & f.DomainStart.PAUSED else 0
+            machine.resume_from(saved[0], runs=saved[1], flags=paused)
+            return self._started(machine, flags, owner)
         machine.start(_start_trigger(flags), machine.definition)
         return self._started(machine, flags, owner)
 

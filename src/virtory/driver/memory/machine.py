@@ -12,7 +12,7 @@ from virtory.errors import OperationInvalid
 from virtory.model import lifecycle
 from virtory.model.domain import parse_domain, problems
 from virtory.model.events import Lifecycle
-from virtory.model.flags import DomainAffect, DomainState
+from virtory.model.flags import DomainAffect, DomainSaveRestore, DomainState
 from virtory.model.refs import DomainRef
 from virtory.model.values import Mac, Size, Uuid
 
@@ -42,6 +42,7 @@ class Machine:
         self.updated = False
         self.owner: object | None = None
         self.consoles: dict[str, Console] = {}
+        self.saved: tuple[Domain, bool] | None = None  # its managed save, and whether that ran
         self.frozen = 0
         self.clock_offset_ns = 0
         self._ran_ns = 0
@@ -114,6 +115,20 @@ class Machine:
         self.frozen = 0
         self.host.power_on(self)
         self.step(trigger)
+
+    def resume_from(self, domain: Domain, *, runs: bool, flags: int) -> None:
+        """Power on as it was saved; `flags` with PAUSED keep it stopped."""
+        self.state = lifecycle.step(self.state, lifecycle.Trigger.STARTING).state
+        self.id = self.host.next_id()
+        self.live = dataclasses.replace(domain, id=self.id)
+        self._ran_ns = 0
+        self.host.power_on(self)
+        self.step(lifecycle.Trigger.RESTORED)
+        if flags & DomainSaveRestore.PAUSED:
+            self.step(lifecycle.Trigger.RESTORED_TO_PAUSE)
+        else:
+            steps = lifecycle.Trigger.RESTORED_PAUSED, lifecycle.Trigger.RESTORED_RUNNING
+            self.step(steps[runs])
 
     def step(self, trigger: Trigger) -> None:
         """Let `trigger` happen; power off when the table says so; announce it."""

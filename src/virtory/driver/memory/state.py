@@ -18,7 +18,6 @@ from virtory.model.values import Size
 if TYPE_CHECKING:
     from virtory.driver.memory.host import Host
     from virtory.model.domain import Domain
-    from virtory.model.refs import Param
 
 HOST_CPUS = 8
 
@@ -104,23 +103,6 @@ class States:
         only(flags, 3, "testDomainGetMessages")
         self._host.machine(uuid)
         return []
-
-    def has_managed_save(self, uuid: bytes, flags: int) -> bool:
-        only(flags, 0, "testDomainHasManagedSaveImage")
-        self._host.machine(uuid)
-        return False
-
-    def job_info(self, uuid: bytes) -> list[int]:
-        """The twelve numbers of `virDomainJobInfo`: no job."""
-        self._host.running(uuid)
-        return [0] * 12
-
-    def job_stats(self, uuid: bytes, flags: int) -> tuple[int, list[Param]]:
-        only(flags, 3, "testDomainGetJobStats")
-        if not flags & 1:
-            self._host.running(uuid)
-        self._host.machine(uuid)
-        return 0, []
 
     async def set_memory(self, uuid: bytes, memory_kib: int, flags: int) -> None:
         only(flags, f.DomainMemory.ALL, "testDomainSetMemoryFlags")

@@ -50,6 +50,8 @@ class DomainDefinitions(Part):
         entry = wanted.claim(self._table, running_is_fine=True)
         try:
             row = row_of(wanted.domain, entry.uuid, wanted.text(), autostart=entry.autostart)
+            if entry.row is not None:
+                row = row._replace(managed_save=entry.row.managed_save)
             detail = DomainEventDefined.UPDATED if entry.is_persistent else DomainEventDefined.ADDED
             await self._keep(entry, row, detail)
         finally:
@@ -96,6 +98,8 @@ class DomainDefinitions(Part):
             raise
         finally:
             self._table.let_go(entry)
+        if row.managed_save:
+            await self._preparation.clear_save(uuid)
         event = Lifecycle(entry.ref, DomainEventLifecycle.UNDEFINED, DomainEventUndefined.REMOVED)
         self._runtime.announce(entry, event, save=False)
 

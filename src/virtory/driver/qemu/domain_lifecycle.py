@@ -65,6 +65,12 @@ class DomainLives(Part):
         entry = self._entry(uuid)
         if entry.guest is not None:
             raise OperationInvalid("domain is already running")
+        if entry.row is not None and entry.row.managed_save:
+            from virtory.driver.qemu.domain_saves import DomainSaves
+
+            saves = DomainSaves(self._runtime, self._preparation)
+            if await saves.start_managed(entry, flags, owner):
+                return entry.ref
         wanted = Wanted(entry.configuration(), None)
         await start(self._runtime, self._preparation, entry, wanted, flags, owner)
         return entry.ref

@@ -15,11 +15,8 @@ from virtory.errors import ArgumentUnsupported, InvalidArgument, OperationInvali
 from virtory.model.flags import DomainAffect, DomainControl, DomainVcpu
 
 if TYPE_CHECKING:
-    from virtory.driver.interface import Param
     from virtory.driver.qemu.guest import Guest
     from virtory.driver.qemu.table import Entry
-
-_JOB_FIELDS = 12
 
 
 class DomainStates(Part):
@@ -67,11 +64,6 @@ class DomainStates(Part):
     def max_memory_kib(self, uuid: bytes) -> int:
         return self.info(uuid).max_memory_kib
 
-    def has_managed_save(self, uuid: bytes, flags: int) -> bool:
-        refuse_unknown(flags, 0, "qemuDomainHasManagedSaveImage")
-        row = self._entry(uuid).row
-        return row is not None and row.managed_save
-
     def messages(self, uuid: bytes, flags: int) -> list[str]:
         """What taints it (bit 1) and what is deprecated (bit 0); 0 asks for both."""
         refuse_unknown(flags, 3, "qemuDomainGetMessages")
@@ -83,15 +75,6 @@ class DomainStates(Part):
     def security_label(self, uuid: bytes) -> tuple[str, bool]:
         self._entry(uuid)
         return "", False
-
-    def job_info(self, uuid: bytes) -> list[int]:
-        self._guest(uuid)
-        return [0] * _JOB_FIELDS
-
-    def job_stats(self, uuid: bytes, flags: int) -> tuple[int, list[Param]]:
-        refuse_unknown(flags, 3, "qemuDomainGetJobStats")
-        self._guest(uuid)
-        return 0, []
 
     # -- virtual CPUs --------------------------------------------------------------------------
     def max_vcpus(self, uuid: bytes) -> int:

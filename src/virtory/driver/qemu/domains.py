@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from virtory.driver.qemu.domain_agent import DomainAgents
 from virtory.driver.qemu.domain_definition import DomainDefinitions
 from virtory.driver.qemu.domain_devices import DomainDevices
+from virtory.driver.qemu.domain_jobs import DomainJobs
 from virtory.driver.qemu.domain_lifecycle import DomainLives
+from virtory.driver.qemu.domain_saves import DomainSaves
 from virtory.driver.qemu.domain_state import DomainStates
 from virtory.driver.qemu.domain_statistics import DomainStatistics
 from virtory.driver.qemu.domain_streams import DomainStreams
@@ -31,6 +33,8 @@ class Domains(
     DomainAgents,
     DomainTuning,
     DomainDevices,
+    DomainSaves,
+    DomainJobs,
 ):
     """Every domain of this host."""
 

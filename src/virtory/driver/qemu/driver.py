@@ -98,6 +98,8 @@ class QemuDriver:
             from virtory.driver.qemu.reconnect import reconnect
 
             await reconnect(self._runtime, self._preparation, loaded.running)
+        if loaded.intents:
+            self._learn_mending()
         await recover(Journal(self._store), loaded.intents, self._menders)
         known = [entry.guest.plan.directory for entry in table if entry.guest is not None]
         await asyncio.to_thread(self._runtime.strays.sweep, settings.run_directory, known, table)
@@ -106,11 +108,23 @@ class QemuDriver:
                 if entry.autostart and entry.guest is None:
                     self._runtime.run(self._autostart(entry), f"autostart of '{entry.name}'")
 
+    def _learn_mending(self) -> None:
+        """Who takes up which work of a former daemon."""
+        from functools import partial
+
+        from virtory.driver.qemu import domain_saves
+
+        assert self._runtime is not None
+        self._menders[domain_saves.WORK] = partial(domain_saves.mend, self._runtime)
+
     async def _autostart(self, entry: Entry) -> None:
         from virtory.driver.qemu.start import start
 
         assert self._runtime is not None
         try:
+            if entry.row is not None and entry.row.managed_save:
+                await self.domain.create(entry.uuid, 0, None)
+                return
             wanted = Wanted(entry.configuration(), None)
             await start(self._runtime, self._preparation, entry, wanted, 0, None)
         except VirtoryError as error:

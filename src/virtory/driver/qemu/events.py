@@ -47,6 +47,8 @@ _IO_ERROR = {
 }
 _FAMILY = {"ipv4": 0, "ipv6": 1, "unix": 2}
 _RECIPIENT = {"hypervisor": 0, "guest": 1}
+_QUIET_ENDS = (Trigger.SAVED, Trigger.HALTED_BY_SNAPSHOT, Trigger.REVERTED_OFF)
+_RESUMING = (Trigger.SAVE_CANCELED, Trigger.RESTORED_RUNNING, Trigger.REVERTED_RUNNING)
 _FAILURE = {"ignore": 0, "inject": 1, "fatal": 2, "reset": 3}
 
 
@@ -72,7 +74,7 @@ def _shutdown(guest: Guest, data: dict[str, Any]) -> None:
     if data.get("reason") == "guest-panic" and guest.entry.state == DomainState.CRASHED:
         return  # GUEST_PANICKED came before, and decided what follows
     if guest.ending is not None or data.get("reason") == "host-signal":
-        if guest.entry.state != DomainState.CRASHED:
+        if guest.entry.state != DomainState.CRASHED and guest.ending not in _QUIET_ENDS:
             guest.step(Trigger.HOST_SHUTDOWN)  # QEMU ends by itself
     else:
         by_guest, reset = bool(data.get("guest")), data.get("reason") == "guest-reset"
@@ -110,6 +112,8 @@ def _resume(guest: Guest, _: dict[str, Any]) -> None:
     state = guest.entry.state
     if cause is Trigger.REBOOTED and state in (DomainState.SHUTDOWN, DomainState.CRASHED):
         guest.step(Trigger.REBOOTED)
+    elif cause in _RESUMING and state == DomainState.PAUSED:
+        guest.step(cause)
     elif state in (DomainState.PAUSED, DomainState.CRASHED):
         guest.step(Trigger.RESUMED)
 
@@ -277,6 +281,12 @@ def _memory_failed(guest: Guest, data: dict[str, Any]) -> None:
 # -- displays ----------------------------------------------------------------------------------
 
 
+def _migration(guest: Guest, data: dict[str, Any]) -> None:
+    """Memory is on its way into a file, or out of one."""
+    if guest.transfer is not None:
+        guest.transfer.report(str(data.get("status", "")))
+
+
 def _vnc(phase: int) -> Callable[[Guest, dict[str, Any]], None]:
     def reaction(guest: Guest, data: dict[str, Any]) -> None:
         server, client = data.get("server") or {}, data.get("client") or {}
@@ -319,6 +329,7 @@ _REACTIONS: dict[str, Callable[[Guest, dict[str, Any]], None]] = {
     "RTC_CHANGE": _rtc,
     "VSERPORT_CHANGE": _port,
     "MEMORY_FAILURE": _memory_failed,
+    "MIGRATION": _migration,
     "VNC_CONNECTED": _vnc(DomainEventGraphics.CONNECT),
     "VNC_INITIALIZED": _vnc(DomainEventGraphics.INITIALIZE),
     "VNC_DISCONNECTED": _vnc(DomainEventGraphics.DISCONNECT),

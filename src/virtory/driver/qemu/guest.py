@@ -25,7 +25,7 @@ from virtory.model.lifecycle import Trigger
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from virtory.driver.interface import DomainRef, Owner
+    from virtory.driver.interface import DomainRef, Owner, Param
     from virtory.driver.qemu.agent import Agent
     from virtory.driver.qemu.monitor import Monitor
     from virtory.driver.qemu.plan import Plan
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from virtory.driver.qemu.qmp import Event
     from virtory.driver.qemu.runtime import Runtime
     from virtory.driver.qemu.table import Entry
+    from virtory.driver.qemu.transfer import Transfer
     from virtory.model.domain import Domain
 
 LOCK_TIMEOUT_S = 30.0
@@ -73,6 +74,8 @@ class Guest:
         self.unplugging: dict[str, asyncio.Future[bool]] = {}  # alias → whether the guest agreed
         self.tray_openings: dict[str, asyncio.Future[None]] = {}  # alias → a tray that is awaited
         self.unplugged_rows: dict[str, str] = {}  # alias → the definition that comes with its end
+        self.transfer: Transfer | None = None  # of its memory, into or out of a file
+        self.last_job: tuple[int, list[Param]] = (0, [])
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.lock_timeout_s = LOCK_TIMEOUT_S
         self._lock = asyncio.Lock()

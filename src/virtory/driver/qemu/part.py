@@ -5,7 +5,8 @@ The rule kept here: a part holds no state of its own; the parts together are `do
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from virtory.driver.qemu.table import row_of
 from virtory.errors import OperationInvalid, UnsupportedFlags
@@ -14,12 +15,16 @@ from virtory.model.flags import DomainAffect
 _FROM_XML = ("xml", "title", "os_type", "vcpus", "max_vcpus", "memory_kib", "max_memory_kib")
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from virtory.driver.qemu.guest import Guest
     from virtory.driver.qemu.preparation import Preparation
     from virtory.driver.qemu.runtime import Runtime
     from virtory.driver.qemu.table import DomainTable, Entry
     from virtory.driver.store import DomainRow
     from virtory.model.domain import Domain
+
+T = TypeVar("T")
 
 
 class Part:
@@ -72,3 +77,13 @@ def affected(entry: Entry, flags: int) -> tuple[bool, bool]:
     if config and not entry.is_persistent:
         raise OperationInvalid("transient domains do not have any persistent config")
     return live, config
+
+
+async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
+    """Do it whole, even when the client that asked for it goes away meanwhile."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        raise

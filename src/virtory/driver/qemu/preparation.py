@@ -251,6 +251,15 @@ class Preparation:
             with contextlib.suppress(FileNotFoundError):
                 await asyncio.to_thread(os.unlink, one)
 
+    def save_path(self, uuid: bytes) -> str:
+        """Where a machine's managed save is; by UUID, so that a rename needs nothing."""
+        return os.path.join(self.settings.state_directory, "save", f"{uuid.hex()}.save")
+
+    async def clear_save(self, uuid: bytes) -> None:
+        """Remove a machine's managed save."""
+        with contextlib.suppress(FileNotFoundError):
+            await asyncio.to_thread(os.unlink, self.save_path(uuid))
+
     async def clear_tpm(self, entry: Entry, flags: int) -> None:
         """Before a definition goes: its emulated TPM goes with it, but for KEEP_TPM."""
         from virtory.driver.qemu.planning_tpm import tpm_directory

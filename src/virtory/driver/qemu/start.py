@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from virtory.driver.qemu.monitor import Monitor
     from virtory.driver.qemu.preparation import Preparation, Wanted
     from virtory.driver.qemu.resources import Acquired
+    from virtory.driver.qemu.resumption import Resumption
     from virtory.driver.qemu.runtime import Runtime
     from virtory.driver.qemu.table import Entry
     from virtory.model.domain import Domain
@@ -62,10 +63,12 @@ async def start(
     wanted: Wanted,
     flags: int,
     owner: Owner | None,
+    resumption: Resumption | None = None,
 ) -> None:
     """Start the domain; when it returns it runs (or is paused, by flag), saved and announced.
 
-    Once begun it goes on, even when the caller is cancelled.
+    With a `resumption` it does not boot: its memory is brought back. Once begun it goes on, even
+    when the caller is cancelled.
     """
     if entry.guest is not None or entry in runtime.starting:
         raise OperationInvalid("domain is already running")
@@ -84,13 +87,17 @@ async def start(
         runtime.table.attach(entry, guest)
     except BaseException:
         runtime.table.let_go(entry)
+        if resumption is not None:
+            resumption.close()
         raise
     finally:
         runtime.starting.discard(entry)
     work = asyncio.ensure_future(
-        _start(guest, preparation, paused=bool(flags & DomainStart.PAUSED))
+        _start(guest, preparation, resumption, paused=bool(flags & DomainStart.PAUSED))
     )
     work.add_done_callback(lambda _: runtime.table.let_go(entry))
+    if resumption is not None:
+        work.add_done_callback(lambda _: resumption.close())
     try:
         await asyncio.shield(work)
     except asyncio.CancelledError:
@@ -98,19 +105,21 @@ async def start(
         raise
 
 
-async def _start(guest: Guest, preparation: Preparation, *, paused: bool) -> None:
+async def _start(
+    guest: Guest, preparation: Preparation, resumption: Resumption | None, *, paused: bool
+) -> None:
     async with guest.job("start"):
         runtime = guest.runtime
         guest.step(Trigger.STARTING)
         try:
             await guest.settled()
             runtime.checkpoint("planned")
-            await _launch(guest, preparation)
+            await _launch(guest, preparation, resumption)
             if guest.agent is not None:
                 state = DomainEventAgentState.DISCONNECTED
                 told = AgentLifecycle(guest.ref, state, DomainEventAgentReason.DOMAIN_STARTED)
                 runtime.announce(guest.entry, told, save=False)
-            if not paused:
+            if not paused and resumption is None:
                 await guest.execute("cont")
             _refuse_if_ended(guest)
         except BaseException as error:
@@ -118,7 +127,9 @@ async def _start(guest: Guest, preparation: Preparation, *, paused: bool) -> Non
             raise _explained(error, guest) from None
         guest.starting = False
         runtime.checkpoint("running")
-        if paused:
+        if resumption is not None:
+            await resumption.go_on(guest, paused=paused)
+        elif paused:
             guest.step(Trigger.BOOTED_PAUSED)
         else:
             kind, detail = DomainEventLifecycle.RESUMED, DomainEventResumed.UNPAUSED
@@ -153,10 +164,11 @@ class _Log:
         return "\n".join(lines)[-_QUOTED:].strip()
 
 
-async def _launch(guest: Guest, preparation: Preparation) -> None:
+async def _launch(guest: Guest, preparation: Preparation, resumption: Resumption | None) -> None:
     plan, runtime = guest.plan, guest.runtime
     log = _Log(preparation.log_path(guest.entry.name))
-    identity, acquired = await asyncio.to_thread(_take_and_spawn, guest, preparation, log)
+    more = () if resumption is None else resumption.arguments
+    identity, acquired = await asyncio.to_thread(_take_and_spawn, guest, preparation, log, more)
     try:
         runtime.checkpoint("spawned")
         guest.process = Process(identity, guest.on_exit)
@@ -169,6 +181,8 @@ async def _launch(guest: Guest, preparation: Preparation) -> None:
             guest.monitor = await connect(path, guest.on_event, guest.on_monitor_gone)
             await guest.monitor.open()
             await _introduce(guest, guest.monitor, preparation, acquired)
+        if resumption is not None:
+            await resumption.bring(guest)
     except (MonitorGone, ConnectionError) as gone:
         if guest.ending is not None:
             _refuse_if_ended(guest)
@@ -184,13 +198,15 @@ async def _launch(guest: Guest, preparation: Preparation) -> None:
     runtime.logs.watch([*guest.log_paths(), log.path])
 
 
-def _take_and_spawn(guest: Guest, preparation: Preparation, log: _Log) -> tuple[Identity, Acquired]:
+def _take_and_spawn(
+    guest: Guest, preparation: Preparation, log: _Log, more: tuple[str, ...]
+) -> tuple[Identity, Acquired]:
     """Everything that blocks, in one go; runs in a thread."""
     plan, checkpoint = guest.plan, guest.runtime.checkpoint
     acquired = resources.acquire(plan)
     try:
         checkpoint("acquired")
-        argv = preparation.command_line(guest.domain, plan, acquired.fds)
+        argv = [*preparation.command_line(guest.domain, plan, acquired.fds), *more]
         os.makedirs(os.path.dirname(log.path), 0o700, exist_ok=True)
         order = Spawn(
             argv=argv,

@@ -1,0 +1,125 @@
+"""Core dumps, and what is told of a long job: its progress, its end by request.
+
+The rule kept here: a dump only looks; however it ends, the machine goes on as the flags say.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+from virtory.driver.qemu import transfer
+from virtory.driver.qemu.part import Part, refuse_unknown, to_the_end
+from virtory.errors import (
+    ConfigUnsupported,
+    InvalidArgument,
+    OperationInvalid,
+    SystemCallFailed,
+    VirtoryError,
+)
+from virtory.model.flags import DomainDump
+from virtory.model.lifecycle import Trigger
+
+if TYPE_CHECKING:
+    from virtory.driver.interface import Param
+    from virtory.driver.qemu.guest import Guest
+
+_FORMATS = {1: "kdump-zlib", 2: "kdump-lzo", 3: "kdump-snappy"}
+_ENDINGS = DomainDump.CRASH | DomainDump.RESET
+_JOB_FIELDS = 12
+COMPLETED, KEEP_COMPLETED = 1, 2  # virDomainGetJobStatsFlags
+
+
+class DomainJobs(Part):
+    """Long jobs, and the one that only looks."""
+
+    async def core_dump(self, uuid: bytes, path: str, dump_format: int, flags: int) -> None:
+        refuse_unknown(flags, DomainDump.ALL, "qemuDomainCoreDumpWithFormat")
+        if flags & _ENDINGS == _ENDINGS or flags & (DomainDump.LIVE | DomainDump.CRASH) == 3:
+            raise InvalidArgument("crash, live and reset flags must be specified exclusively")
+        if dump_format and dump_format not in _FORMATS:
+            raise InvalidArgument(f"unknown dump format '{dump_format}'")
+        if dump_format and not flags & DomainDump.MEMORY_ONLY:
+            raise OperationInvalid(
+                "kdump-compressed format is only supported with memory-only dump"
+            )
+        if not path.startswith("/"):
+            raise InvalidArgument(f"'{path}' is not a whole path", cure="name it from the root")
+        await to_the_end(self._dump(self._guest(uuid), path, dump_format, flags))
+
+    async def _dump(self, guest: Guest, path: str, dump_format: int, flags: int) -> None:
+        async with guest.job("dump"):
+            ran = guest.is_running
+            unfinished = f"{path}.part"
+            descriptor = await asyncio.to_thread(_created, unfinished)
+            try:
+                if ran and not flags & DomainDump.LIVE:
+                    guest.pause_cause = Trigger.DUMP_PAUSED
+                    await guest.execute("stop")
+                if flags & DomainDump.MEMORY_ONLY:
+                    await _memory_only(guest, descriptor, _FORMATS.get(dump_format, "elf"))
+                else:
+                    await transfer.write(guest, descriptor, transfer.Operation.DUMP)
+                if flags & DomainDump.BYPASS_CACHE:
+                    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+                await asyncio.to_thread(os.rename, unfinished, path)
+            except BaseException:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(unfinished)
+                raise
+            finally:
+                os.close(descriptor)
+                if ran and not flags & DomainDump.CRASH and not guest.is_running:
+                    with contextlib.suppress(VirtoryError):
+                        await guest.execute("cont")
+            await guest.settled()
+            if flags & DomainDump.RESET:
+                await guest.execute("system_reset")
+        if flags & DomainDump.CRASH:
+            guest.ending = Trigger.CRASH_DESTROYED
+            await guest.end_process(10.0)
+            await guest.finished
+
+    # -- jobs ----------------------------------------------------------------------------------
+    async def job_info(self, uuid: bytes) -> list[int]:
+        guest = self._guest(uuid)
+        return await transfer.numbers(guest) if guest.transfer is not None else [0] * _JOB_FIELDS
+
+    async def job_stats(self, uuid: bytes, flags: int) -> tuple[int, list[Param]]:
+        refuse_unknown(flags, COMPLETED | KEEP_COMPLETED, "qemuDomainGetJobStats")
+        entry = self._entry(uuid)
+        if flags & COMPLETED:
+            return entry.guest.last_job if entry.guest is not None else (0, [])
+        return await transfer.statistics(self._guest(uuid))
+
+    async def abort_job(self, uuid: bytes, flags: int) -> None:
+        refuse_unknown(flags, 0, "qemuDomainAbortJobFlags")
+        await transfer.abort(self._guest(uuid))
+
+
+def _created(path: str) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o600)
+    except OSError as error:
+        raise SystemCallFailed(
+            f"failed to create dump file '{path}': {error.strerror}",
+            errno=error.errno,
+            cure=f"name a directory that uid {os.geteuid()} can write to, with room for the memory",
+        ) from None
+
+
+async def _memory_only(guest: Guest, descriptor: int, wanted: str) -> None:
+    """QEMU writes an ELF or kdump file; it says so itself if it was built without that."""
+    if wanted != "elf":
+        able = await guest.execute("query-dump-guest-memory-capability")
+        if wanted not in able.get("formats", ()):
+            raise ConfigUnsupported(
+                f"unsupported dump format '{wanted}' for this QEMU binary",
+                cure=f"use one of: {', '.join(able.get('formats', ()))}",
+            )
+    await guest.execute("getfd", {"fdname": "dump"}, fds=(descriptor,))
+    arguments = {"paging": False, "protocol": "fd:dump", "format": wanted}
+    await guest.execute("dump-guest-memory", arguments)

@@ -1,0 +1,156 @@
+"""A guest's memory on its way into a file or out of one, by QEMU's migration.
+
+The rule kept here: QEMU gets a descriptor, never a path, and its end is told by its events; nobody
+asks again and again. A transfer that is aborted or fails leaves the guest as it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any
+
+from virtory.errors import OperationAborted, OperationFailed, OperationInvalid, VirtoryError
+from virtory.model.events import JobCompleted
+from virtory.model.refs import BOOLEAN, INT, ULLONG, Param
+
+if TYPE_CHECKING:
+    from virtory.driver.qemu.guest import Guest
+
+UNLIMITED = (1 << 63) - (1 << 20)  # bytes a second
+UNBOUNDED, COMPLETED = 2, 3  # virDomainJobType: nobody knows how long it takes; it is done
+_ENDS = ("completed", "failed", "cancelled")
+_SIZES = ("total", "processed", "remaining")
+
+
+class Operation:
+    """`virDomainJobOperation`, and the word for it in errors."""
+
+    SAVE = (2, "domain save job")
+    RESTORE = (3, "restore job")
+    SNAPSHOT = (6, "snapshot job")
+    SNAPSHOT_REVERT = (7, "snapshot revert job")
+    DUMP = (8, "domain core dump job")
+
+
+class Transfer:
+    """One transfer under way; `progress` is QEMU's last word on it."""
+
+    def __init__(self, operation: tuple[int, str]) -> None:
+        self.number, self.words = operation
+        self.began = time.monotonic()
+        self.aborted = False
+        self.cancel = "migrate_cancel"
+        self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def report(self, status: str) -> None:
+        """A MIGRATION event."""
+        if status in _ENDS and not self.ended.done():
+            self.ended.set_result(status)
+
+    @property
+    def elapsed_ms(self) -> int:
+        return int((time.monotonic() - self.began) * 1000)
+
+
+async def prepare(guest: Guest) -> None:
+    """QEMU is to tell of its migration, and not to hold back."""
+    events = {"capability": "events", "state": True}
+    await guest.execute("migrate-set-capabilities", {"capabilities": [events]})
+
+
+async def write(guest: Guest, descriptor: int, operation: tuple[int, str]) -> None:
+    """Send the memory and devices of a stopped guest into a file, from where it stands.
+
+    Raises OperationAborted when somebody aborted it, OperationFailed when QEMU could not.
+    """
+    transfer = guest.transfer = Transfer(operation)
+    try:
+        await prepare(guest)
+        await guest.execute("migrate-set-parameters", {"max-bandwidth": UNLIMITED})
+        await guest.execute("getfd", {"fdname": "migrate"}, fds=(descriptor,))
+        await guest.execute("migrate", {"uri": "fd:migrate"})
+        await _await_end(guest, transfer)
+    finally:
+        guest.transfer = None
+
+
+async def read(guest: Guest, descriptor: int) -> None:
+    """Take memory and devices from a file, from where it stands, into a QEMU that waits for it."""
+    transfer = guest.transfer = Transfer(Operation.RESTORE)
+    try:
+        await prepare(guest)
+        await guest.execute("getfd", {"fdname": "migrate"}, fds=(descriptor,))
+        await guest.execute("migrate-incoming", {"uri": "fd:migrate"})
+        await _await_end(guest, transfer)
+    finally:
+        guest.transfer = None
+
+
+async def _await_end(guest: Guest, transfer: Transfer) -> None:
+    assert guest.process is not None
+    await asyncio.wait((transfer.ended, guest.process.ended), return_when=asyncio.FIRST_COMPLETED)
+    if not transfer.ended.done():
+        raise OperationFailed("domain is no longer running")
+    status = transfer.ended.result()
+    if status == "completed":
+        await _tell(guest, transfer)
+    elif transfer.aborted:
+        raise OperationAborted(f"{transfer.words}: canceled by client")
+    else:
+        why = (await _progress(guest)).get("error-desc") or "QEMU gives no reason"
+        raise OperationFailed(f"{transfer.words}: {why}")
+
+
+async def abort(guest: Guest) -> None:
+    """End the transfer under way, if there is one that can be ended."""
+    transfer = guest.transfer
+    if transfer is None:
+        raise OperationInvalid("no job is active on the domain")
+    transfer.aborted = True
+    await guest.execute(transfer.cancel)
+
+
+async def _progress(guest: Guest) -> dict[str, Any]:
+    with contextlib.suppress(VirtoryError):
+        return dict(await guest.execute("query-migrate", timeout_s=5))
+    return {}
+
+
+async def numbers(guest: Guest) -> list[int]:
+    """The twelve numbers of `virDomainJobInfo`; zeros when nothing is under way."""
+    transfer = guest.transfer
+    if transfer is None:
+        return [0] * 12
+    ram = (await _progress(guest)).get("ram", {})
+    total, left = int(ram.get("total", 0)), int(ram.get("remaining", 0))
+    done = int(ram.get("transferred", 0))
+    sizes = [total, done, left]
+    return [UNBOUNDED, transfer.elapsed_ms, 0, *sizes, *sizes, 0, 0, 0]
+
+
+async def statistics(guest: Guest) -> tuple[int, list[Param]]:
+    """The job's type and its typed parameters."""
+    transfer = guest.transfer
+    if transfer is None:
+        return 0, []
+    return UNBOUNDED, _params(transfer, await numbers(guest))
+
+
+def _params(transfer: Transfer, told: list[int]) -> list[Param]:
+    params = [
+        Param("operation", INT, transfer.number),
+        Param("time_elapsed", ULLONG, transfer.elapsed_ms),
+    ]
+    for kind, begin in (("data", 3), ("memory", 6)):
+        for name, value in zip(_SIZES, told[begin : begin + 3], strict=True):
+            params.append(Param(f"{kind}_{name}", ULLONG, value))
+    return params
+
+
+async def _tell(guest: Guest, transfer: Transfer) -> None:
+    """Tell listeners that the job is done; nobody waits for it."""
+    params = [*_params(transfer, await numbers(guest)), Param("success", BOOLEAN, 1)]
+    guest.last_job = (COMPLETED, params)
+    guest.runtime.announce(guest.entry, JobCompleted(guest.ref, tuple(params)), save=False)

@@ -1,0 +1,146 @@
+"""Saving, restoring, managed saves and dumps of real machines: the guest goes on where it was."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from virtory.errors import ConfigUnsupported, OperationFailed, OperationInvalid
+from virtory.model.flags import DomainEventLifecycle as Kind
+from virtory.model.flags import (
+    DomainPausedReason,
+    DomainRunningReason,
+    DomainSaveRestore,
+    DomainShutoffReason,
+    DomainStart,
+    DomainState,
+)
+
+SUSPENDED, RESUMED = (Kind.SUSPENDED, 0), (Kind.RESUMED, 0)
+SAVED, RESTORED = (Kind.STOPPED, 4), (Kind.STARTED, 2)
+
+
+def saves(state):
+    directory = Path(state) / "save"
+    return sorted(os.listdir(directory)) if directory.exists() else []
+
+
+async def test_a_saved_machine_goes_on_where_it_was(driver, seen, linux, boot, state, tmp_path):
+    uuid, console = await boot(linux.xml("m"))
+    await console.type("x=before\n")
+    await console.type("echo set-$x\n")
+    await console.until(b"set-before")
+    seen.clear()
+    path = str(tmp_path / "image")
+    await driver.domain.save(uuid, path, None, 0)
+    assert seen.lifecycles() == [SUSPENDED, SAVED]
+    assert driver.domain.list_all(0) == []
+    assert Path(path).read_bytes()[:16] == b"LibvirtQemudSave"
+    assert "<name>m</name>" in await driver.domain.save_image_xml(path, 0)
+
+    seen.clear()
+    await driver.domain.restore(path, None, 0, None)
+    assert seen.lifecycles() == [RESTORED, RESUMED]
+    (ref,) = driver.domain.list_all(1)
+    assert driver.domain.state(uuid, 0) == (DomainState.RUNNING, DomainRunningReason.RESTORED)
+    console = await type(console)(driver, ref.uuid).open()
+    await console.type("echo still-$x\n")
+    await console.until(b"still-before")
+    console.close()
+    with pytest.raises(OperationInvalid, match="already active"):
+        await driver.domain.restore(path, None, 0, None)
+
+
+async def test_a_managed_save_is_used_once(driver, seen, bare, state):
+    ref = await driver.domain.define(bare("m"), 0)
+    await driver.domain.create(ref.uuid, 0, None)
+    await driver.domain.managed_save(ref.uuid, 0)
+    assert driver.domain.has_managed_save(ref.uuid, 0)
+    saved = (DomainState.SHUTOFF, DomainShutoffReason.SAVED)
+    assert driver.domain.state(ref.uuid, 0) == saved
+    assert saves(state) == [f"{ref.uuid.hex()}.save"]
+    with pytest.raises(OperationInvalid, match="Refusing to undefine"):
+        await driver.domain.undefine(ref.uuid, 0)
+    await driver.stop()
+    await driver.start()
+    assert driver.domain.has_managed_save(ref.uuid, 0)
+    seen.__init__(driver)
+    await driver.domain.create(ref.uuid, 0, None)
+    assert seen.lifecycles() == [RESTORED, RESUMED]
+    assert not driver.domain.has_managed_save(ref.uuid, 0)
+    assert saves(state) == []
+
+
+async def test_a_managed_save_can_be_dropped_or_passed_over(driver, seen, bare, state):
+    ref = await driver.domain.define(bare("m"), 0)
+    await driver.domain.create(ref.uuid, 1, None)
+    await driver.domain.managed_save(ref.uuid, 0)
+    seen.clear()
+    await driver.domain.create(ref.uuid, 0, None)
+    paused = (DomainState.PAUSED, DomainPausedReason.MIGRATION)
+    assert driver.domain.state(ref.uuid, 0) == paused
+    assert seen.lifecycles() == [RESTORED, (Kind.SUSPENDED, 4)]
+
+    await driver.domain.managed_save(ref.uuid, DomainSaveRestore.RUNNING)
+    await driver.domain.define_managed_save_xml(
+        ref.uuid, await driver.domain.managed_save_xml(ref.uuid, 0), DomainSaveRestore.PAUSED
+    )
+    await driver.domain.remove_managed_save(ref.uuid, 0)
+    assert saves(state) == []
+    with pytest.raises(OperationInvalid, match="does not have managed save image"):
+        await driver.domain.managed_save_xml(ref.uuid, 0)
+
+    await driver.domain.create(ref.uuid, 0, None)
+    await driver.domain.managed_save(ref.uuid, 0)
+    seen.clear()
+    await driver.domain.create(ref.uuid, DomainStart.FORCE_BOOT, None)
+    assert seen.lifecycles()[-1] == (Kind.STARTED, 0)
+    assert saves(state) == []
+
+
+async def test_a_broken_image_is_refused_and_kept(driver, bare, state, tmp_path):
+    ref = await driver.domain.define(bare("m"), 0)
+    await driver.domain.create(ref.uuid, 0, None)
+    await driver.domain.managed_save(ref.uuid, 0)
+    (name,) = saves(state)
+    path = Path(state) / "save" / name
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(Exception, match="is kept: mend the cause") as caught:
+        await driver.domain.create(ref.uuid, 0, None)
+    assert "force-boot" in str(caught.value)
+    assert driver.domain.has_managed_save(ref.uuid, 0)
+    assert path.exists()
+    path.write_bytes(whole)
+    await driver.domain.create(ref.uuid, 0, None)
+
+    for content, error in (
+        (b"", OperationFailed),
+        (b"LibvirtQemudPart" + whole[16:], OperationInvalid),
+        (whole[:16] + b"\x09" + whole[17:], ConfigUnsupported),
+        (whole[:20] + b"\xff\xff\xff\x7f" + whole[24:], OperationFailed),
+        (b"a text file\n" * 100, OperationFailed),
+    ):
+        other = tmp_path / "other"
+        other.write_bytes(content)
+        with pytest.raises(error):
+            await driver.domain.restore(str(other), None, 0, None)
+
+
+async def test_dumps_are_written_and_the_machine_goes_on(driver, seen, bare, tmp_path):
+    ref = await driver.domain.create_xml(bare("m"), 0, None)
+    seen.clear()
+    await driver.domain.core_dump(ref.uuid, str(tmp_path / "elf"), 0, 0x10)
+    assert (tmp_path / "elf").read_bytes()[:4] == b"\x7fELF"
+    assert seen.lifecycles() == [SUSPENDED, RESUMED]
+    await driver.domain.core_dump(ref.uuid, str(tmp_path / "zlib"), 1, 0x10)
+    assert (tmp_path / "zlib").read_bytes()[:8] == b"makedump"
+    await driver.domain.core_dump(ref.uuid, str(tmp_path / "plain"), 0, 0)
+    assert (tmp_path / "plain").read_bytes()[:4] == b"QEVM"
+    assert driver.domain.state(ref.uuid, 0)[0] == DomainState.RUNNING
+    assert await driver.domain.job_info(ref.uuid) == [0] * 12
+    assert (await driver.domain.job_stats(ref.uuid, 1))[0] == 3
+    with pytest.raises(OperationInvalid, match="no job is active"):
+        await driver.domain.abort_job(ref.uuid, 0)
