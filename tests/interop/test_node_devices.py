@@ -85,7 +85,7 @@ assert c.numOfDevices(None, 0) == len(names) == len(c.listAllDevices(0))
 for name in sorted(names):
     device = c.nodeDeviceLookupByName(name)
     print(name, device.numOfCaps(), device.listCaps(), device.parent())
-print(c.numOfInterfaces(), c.listInterfaces(), c.numOfDefinedInterfaces())
+print(c.numOfInterfaces(), c.listInterfaces())
 print(c.interfaceLookupByName("lo").MACString(), c.interfaceLookupByName("lo").isActive())
 """
     told, said = (system_python(script, uri) for uri in both)
