@@ -21,7 +21,7 @@ from virtory.errors import (
     VirtoryError,
 )
 from virtory.wire.procedure import REMOTE, VIRTORY, Procedure
-from virtory.wire.remote import auth, connect, domain, domain_state, domain_tuning, node
+from virtory.wire.remote import auth, connect, domain, domain_migration, domain_state, node
 from virtory.wire.remote.types import NonnullDomain
 from virtory.wire.virtory import DAEMON_INFO
 
@@ -105,8 +105,8 @@ async def test_a_known_procedure_that_nobody_serves_is_called_unknown(daemon: An
     dom = await lookup(client)
     with pytest.raises(RpcError) as caught:
         await client.call(
-            domain_tuning.DOMAIN_GET_BLKIO_PARAMETERS,
-            domain_tuning.DomainGetBlkioParametersArgs(dom, 0, 0),
+            domain_migration.DOMAIN_MIGRATE_GET_COMPRESSION_CACHE,
+            domain_migration.DomainMigrateGetCompressionCacheArgs(dom, 0),
         )
     assert str(caught.value).startswith("unknown procedure")
     assert (caught.value.code, caught.value.domain) == (39, 7)

@@ -85,6 +85,7 @@ _DOMAIN: Final = (
     "domain_devices",
     "domain_blocks",
     "domain_saves",
+    "domain_resources",
 )
 # The first match wins: a part of the name → the files that may serve it.
 _PLACES: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (

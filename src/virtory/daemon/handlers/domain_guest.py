@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from virtory.daemon.dispatch import serves
-from virtory.errors import InvalidArgument
+from virtory.errors import InvalidArgument, NotSupported
 from virtory.wire.remote import domain, domain_agent, domain_device
 
 if TYPE_CHECKING:
@@ -77,3 +77,44 @@ async def set_user_password(peer: Peer, args: domain_agent.DomainSetUserPassword
     if args.user is None or args.password is None:
         raise InvalidArgument("virDomainSetUserPassword needs a user and a password")
     await peer.driver.domain.set_user_password(args.dom.uuid, args.user, args.password, args.flags)
+
+
+@serves(domain_agent.DOMAIN_GET_FSINFO)
+async def get_fsinfo(
+    peer: Peer, args: domain_agent.DomainGetFsinfoArgs
+) -> domain_agent.DomainGetFsinfoRet:
+    found = await peer.driver.domain.filesystems(args.dom.uuid, args.flags)
+    info = [domain_agent.DomainFsinfo(*one) for one in found]
+    return domain_agent.DomainGetFsinfoRet(info, len(info))
+
+
+@serves(domain_agent.DOMAIN_AUTHORIZED_SSH_KEYS_GET)
+async def authorized_ssh_keys_get(
+    peer: Peer, args: domain_agent.DomainAuthorizedSshKeysGetArgs
+) -> domain_agent.DomainAuthorizedSshKeysGetRet:
+    return domain_agent.DomainAuthorizedSshKeysGetRet(
+        await peer.driver.domain.ssh_keys(args.dom.uuid, args.user, args.flags)
+    )
+
+
+@serves(domain_agent.DOMAIN_AUTHORIZED_SSH_KEYS_SET)
+async def authorized_ssh_keys_set(
+    peer: Peer, args: domain_agent.DomainAuthorizedSshKeysSetArgs
+) -> None:
+    await peer.driver.domain.set_ssh_keys(args.dom.uuid, args.user, args.keys, args.flags)
+
+
+@serves(domain_agent.DOMAIN_AGENT_SET_RESPONSE_TIMEOUT)
+def agent_set_response_timeout(
+    peer: Peer, args: domain_agent.DomainAgentSetResponseTimeoutArgs
+) -> domain_agent.DomainAgentSetResponseTimeoutRet:
+    peer.driver.domain.set_agent_timeout(args.dom.uuid, args.timeout, args.flags)
+    return domain_agent.DomainAgentSetResponseTimeoutRet(0)
+
+
+@serves(domain_device.DOMAIN_SEND_PROCESS_SIGNAL)
+def send_process_signal(_peer: Peer, _args: domain_device.DomainSendProcessSignalArgs) -> NoReturn:
+    raise NotSupported(
+        "virDomainSendProcessSignal",
+        cure="run kill inside the guest, by its agent (guest-exec) or over ssh",
+    )

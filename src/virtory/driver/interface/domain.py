@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from virtory.driver.interface.domain_blocks import DomainBlocks
 from virtory.driver.interface.domain_devices import DomainDevices
+from virtory.driver.interface.domain_inside import DomainInside
+from virtory.driver.interface.domain_resources import DomainResources
 from virtory.driver.interface.domain_saves import DomainSaves
 
 if TYPE_CHECKING:
@@ -31,7 +33,9 @@ if TYPE_CHECKING:
     )
 
 
-class DomainDriver(DomainDevices, DomainBlocks, DomainSaves, Protocol):
+class DomainDriver(
+    DomainDevices, DomainBlocks, DomainSaves, DomainInside, DomainResources, Protocol
+):
     """Domains, running or defined. `owner` is the connection that asks."""
 
     # -- lists and lookups -------------------------------------------------------------

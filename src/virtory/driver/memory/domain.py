@@ -9,10 +9,20 @@ from virtory.driver.memory.definition import Definitions
 from virtory.driver.memory.devices import Devices
 from virtory.driver.memory.guest import Guests
 from virtory.driver.memory.lifecycle import Lifecycles
+from virtory.driver.memory.resources import Resources
 from virtory.driver.memory.saves import Saves
 from virtory.driver.memory.state import States
 from virtory.driver.memory.stats import Statistics
 
 
-class MemoryDomains(Definitions, Lifecycles, States, Statistics, Guests, Devices, Saves):
+class MemoryDomains(
+    Definitions,
+    Lifecycles,
+    States,
+    Statistics,
+    Guests,
+    Devices,
+    Saves,
+    Resources,
+):
     """The DomainDriver of `test:///default`."""

@@ -44,6 +44,7 @@ class Machine:
         self.consoles: dict[str, Console] = {}
         self.saved: tuple[Domain, bool] | None = None  # its managed save, and whether that ran
         self.frozen = 0
+        self.ssh_keys: dict[str, list[str]] = {}
         self.clock_offset_ns = 0
         self._ran_ns = 0
         self._since: float | None = None

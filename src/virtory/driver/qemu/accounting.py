@@ -31,6 +31,24 @@ class ThreadTime(NamedTuple):
     delay_ns: int
 
 
+def host_cpus() -> int:
+    """How many processors the host has."""
+    return os.cpu_count() or 1
+
+
+def wait_ns(pid: int, thread: int) -> int:
+    """How long a thread waited to be run; 0 where the kernel does not count it (SCHED_DEBUG)."""
+    try:
+        with open(f"/proc/{pid}/task/{thread}/sched") as file:
+            for line in file:
+                name, _, value = line.partition(":")
+                if name.rstrip().rpartition(".")[2] == "wait_sum":
+                    return int(float(value) * 1_000_000)
+    except (OSError, ValueError):
+        pass
+    return 0
+
+
 def cpu_time_ns(pid: int) -> int:
     """CPU time of all the process's threads: one system call (see `clock_getcpuclockid`)."""
     try:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 ANSWER_LIMIT = 10 << 20
 SYNC_TIMEOUT_S = 5.0
 COMMAND_TIMEOUT_S = 60.0
+LEAST_WAIT_S = 0.1
 _SENTINEL = b"\xff"
 _READ = 65536
 
@@ -42,7 +43,17 @@ class Agent:
         self._name = name
         self._socket: socket.socket | None = None
         self._lock = asyncio.Lock()
+        self._limit_s: float | None = COMMAND_TIMEOUT_S
         self.connected = False
+
+    def limit_answers(self, timeout_s: int) -> None:
+        """How long commands wait from now on: seconds, or one of libvirt's special values."""
+        if timeout_s == BLOCK:
+            self._limit_s = None
+        elif timeout_s == DEFAULT:
+            self._limit_s = COMMAND_TIMEOUT_S
+        else:
+            self._limit_s = max(float(timeout_s), LEAST_WAIT_S)
 
     def set_connected(self, connected: bool) -> None:
         self.connected = connected
@@ -61,14 +72,12 @@ class Agent:
         self,
         command: str,
         arguments: dict[str, Any] | None = None,
-        *,
-        timeout_s: float | None = COMMAND_TIMEOUT_S,
     ) -> Any:
-        """The command's `return`; None as time limit waits as long as the guest lives."""
+        """The command's `return`."""
         message: dict[str, Any] = {"execute": command}
         if arguments:
             message["arguments"] = arguments
-        reply = await self.converse(json.dumps(message), timeout_s=timeout_s)
+        reply = await self.converse(json.dumps(message), timeout_s=self._limit_s)
         if "error" in reply:
             raise _refused(command, reply["error"])
         return reply.get("return")

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from virtory.driver.qemu.guest import Guest
     from virtory.driver.qemu.table import Entry
 
+SCHEDULER_PARAMETERS = 9  # see domain_resources
+
 
 class DomainStates(Part):
     """The questions with an answer at hand."""
@@ -127,7 +129,7 @@ class DomainStates(Part):
 
     def scheduler_type(self, uuid: bytes) -> tuple[str, int]:
         self._entry(uuid)
-        return "posix", 0
+        return "posix", SCHEDULER_PARAMETERS
 
 
 def _host_cpus() -> int:

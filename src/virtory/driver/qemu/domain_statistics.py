@@ -23,7 +23,7 @@ from virtory.driver.interface import (
     InterfaceStats,
     Param,
 )
-from virtory.driver.qemu import accounting, block
+from virtory.driver.qemu import accounting, block, dirty_rate, iothreads, kvm_statistics
 from virtory.driver.qemu.part import Part, refuse_unknown
 from virtory.errors import (
     FROM_DOMAIN,
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from virtory.driver.qemu.guest import Guest
     from virtory.driver.qemu.table import Entry
 
-_SERVED = Group.STATE | Group.CPU_TOTAL | Group.BALLOON | Group.VCPU | Group.INTERFACE | Group.BLOCK
 _LISTS = 0xFF
 _ANSWER_S = 5.0
 _UNKNOWN = (1 << 64) - 1
@@ -69,17 +68,17 @@ class DomainStatistics(Part):
 
     # -- all at once ---------------------------------------------------------------------------
     async def stats(self, uuids: Sequence[DomainUuid], stats: int, flags: int) -> list[DomainStats]:
-        """`stats` 0 means every group; groups we have nothing for are refused only on request."""
+        """`stats` 0 means every group; unknown ones are refused only on request."""
         refuse_unknown(
             flags,
             _LISTS | Select.NOWAIT | Select.BACKING | Select.ENFORCE_STATS,
             "qemuConnectGetAllDomainStats",
         )
-        if flags & Select.ENFORCE_STATS and stats & ~_SERVED:
+        if flags & Select.ENFORCE_STATS and stats & ~Group.ALL:
             raise ArgumentUnsupported(
-                f"Stats types bits 0x{stats & ~_SERVED:x} are not supported by this daemon"
+                f"Stats types bits 0x{stats & ~Group.ALL:x} are not supported by this daemon"
             )
-        wanted = stats & _SERVED if stats else _SERVED
+        wanted = stats & Group.ALL if stats else Group.ALL
         if uuids:
             entries = [
                 entry for uuid in uuids if (entry := self._table.find(uuid)) and entry.is_known
@@ -236,6 +235,12 @@ def _questions(guest: Guest | None, wanted: int) -> _Answers:
         asked["block"] = guest.monitor.execute("query-blockstats")
         if not guest.capacities:
             asked["nodes"] = guest.monitor.execute("query-block")
+    if wanted & Group.IOTHREAD and iothreads.any_in(guest.domain):
+        asked["iothreads"] = guest.monitor.execute("query-iothreads")
+    if wanted & Group.DIRTYRATE:
+        asked["dirty rate"] = guest.monitor.execute("query-dirty-rate")
+    if wanted & (Group.VCPU | Group.VM) and kvm_statistics.counted(guest):
+        asked |= kvm_statistics.questions(guest.monitor, bool(wanted & Group.VM))
     return asked
 
 
@@ -258,11 +263,13 @@ def _all_params(entry: Entry, answers: _Answers, wanted: int) -> list[Param]:
             Param("cpu.time", ULLONG, used.total),
             Param("cpu.user", ULLONG, used.user),
             Param("cpu.system", ULLONG, used.system),
+            Param("cpu.cache.monitor.count", UINT, 0),  # no cache is set apart for guests
         )
+        params += kvm_statistics.halt_polling(guest.pid)
     if wanted & Group.BALLOON:
         params += _balloon_params(entry, _answer(answers, "balloon"))
     if wanted & Group.VCPU:
-        params += _vcpu_params(entry)
+        params += _vcpu_params(entry, answers)
     if wanted & Group.INTERFACE and guest is not None:
         params += _interface_params(guest)
     if wanted & Group.BLOCK:
@@ -270,6 +277,12 @@ def _all_params(entry: Entry, answers: _Answers, wanted: int) -> list[Param]:
         if guest is not None and nodes is not None:
             guest.capacities = block.capacities_in(nodes)
         params += block.params(entry, _answer(answers, "block"))
+    if threads := _answer(answers, "iothreads"):
+        params += iothreads.params(threads)
+    if dirtied := _answer(answers, "dirty rate"):
+        params += dirty_rate.params(dirtied)
+    if wanted & Group.VM:
+        params += kvm_statistics.params(_answer(answers, "schemas"), _answer(answers, "vm"), None)
     return params
 
 
@@ -312,7 +325,7 @@ def _balloon_values(answer: Any) -> list[tuple[int, str, int]]:
     return told
 
 
-def _vcpu_params(entry: Entry) -> list[Param]:
+def _vcpu_params(entry: Entry, answers: _Answers) -> list[Param]:
     guest = entry.guest
     if guest is None:
         if entry.row is None:
@@ -331,8 +344,11 @@ def _vcpu_params(entry: Entry) -> list[Param]:
         params += (
             Param(f"vcpu.{number}.state", INT, 1),
             Param(f"vcpu.{number}.time", ULLONG, used.run_ns),
-            Param(f"vcpu.{number}.wait", ULLONG, 0),
+            Param(f"vcpu.{number}.wait", ULLONG, accounting.wait_ns(guest.pid, thread)),
             Param(f"vcpu.{number}.delay", ULLONG, used.delay_ns),
+        )
+        params += kvm_statistics.params(
+            _answer(answers, "schemas"), _answer(answers, "vcpus"), number
         )
     return params
 

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from virtory.driver.qemu.domain_agent import DomainAgents
 from virtory.driver.qemu.domain_definition import DomainDefinitions
 from virtory.driver.qemu.domain_devices import DomainDevices
+from virtory.driver.qemu.domain_inside import DomainInsides
 from virtory.driver.qemu.domain_jobs import DomainJobs
 from virtory.driver.qemu.domain_lifecycle import DomainLives
+from virtory.driver.qemu.domain_resources import DomainResourceLimits
 from virtory.driver.qemu.domain_saves import DomainSaves
 from virtory.driver.qemu.domain_state import DomainStates
 from virtory.driver.qemu.domain_statistics import DomainStatistics
@@ -32,6 +34,8 @@ class Domains(
     DomainStreams,
     DomainAgents,
     DomainTuning,
+    DomainInsides,
+    DomainResourceLimits,
     DomainDevices,
     DomainSaves,
     DomainJobs,

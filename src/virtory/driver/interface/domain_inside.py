@@ -1,0 +1,35 @@
+"""Domains: what their agent shows and changes inside, beyond the everyday.
+
+The rule kept here: of the package, see its docstring.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from virtory.driver.interface.values import DomainUuid
+
+
+class GuestFilesystem(NamedTuple):
+    """One mounted in the guest; `targets` are the disks (`vda`) that it is on."""
+
+    mountpoint: str
+    name: str
+    fstype: str
+    targets: list[str]
+
+
+class DomainInside(Protocol):
+    """File systems and keys of the guest, and how long its agent is waited for."""
+
+    async def filesystems(self, uuid: DomainUuid, flags: int) -> list[GuestFilesystem]: ...
+    async def ssh_keys(self, uuid: DomainUuid, user: str, flags: int) -> list[str]: ...
+    async def set_ssh_keys(
+        self, uuid: DomainUuid, user: str, keys: Sequence[str], flags: int
+    ) -> None:
+        """Flag 1 appends, 2 removes; without one the keys are replaced."""
+
+    def set_agent_timeout(self, uuid: DomainUuid, timeout_s: int, flags: int) -> None: ...

@@ -1,0 +1,71 @@
+"""The guest's file systems and SSH keys by its agent, and how long the agent is waited for.
+
+The rule kept here: what the agent says is the guest's word: checked for its form, believed no
+further.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from virtory.driver.interface.domain_inside import GuestFilesystem
+from virtory.driver.qemu import agent as agents
+from virtory.driver.qemu.domain_lifecycle import usable_agent
+from virtory.driver.qemu.guest_disks import target_of
+from virtory.driver.qemu.part import Part, refuse_unknown
+from virtory.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_APPEND, _REMOVE = 1, 2
+
+
+class DomainInsides(Part):
+    """What is inside."""
+
+    async def filesystems(self, uuid: bytes, flags: int) -> list[GuestFilesystem]:
+        refuse_unknown(flags, 0, "qemuDomainGetFSInfo")
+        guest = self._guest(uuid)
+        told = await usable_agent(guest).call("guest-get-fsinfo")
+        with agents.understood("guest-get-fsinfo"):
+            return [
+                GuestFilesystem(
+                    str(one["mountpoint"]),
+                    str(one["name"]),
+                    str(one["type"]),
+                    [t for disk in one.get("disk", ()) if (t := target_of(disk, guest.domain))],
+                )
+                for one in told
+            ]
+
+    async def ssh_keys(self, uuid: bytes, user: str, flags: int) -> list[str]:
+        refuse_unknown(flags, 0, "qemuDomainAuthorizedSSHKeysGet")
+        command = "guest-ssh-get-authorized-keys"
+        agent = usable_agent(self._guest(uuid))
+        told = await agent.call(command, {"username": user})
+        with agents.understood(command):
+            return [str(key) for key in told["keys"]]
+
+    async def set_ssh_keys(self, uuid: bytes, user: str, keys: Sequence[str], flags: int) -> None:
+        refuse_unknown(flags, _APPEND | _REMOVE, "qemuDomainAuthorizedSSHKeysSet")
+        if flags == _APPEND | _REMOVE:
+            raise InvalidArgument("keys are either appended or removed")
+        arguments: dict[str, Any] = {"username": user, "keys": list(keys)}
+        command = "guest-ssh-add-authorized-keys"
+        if flags & _REMOVE:
+            command = "guest-ssh-remove-authorized-keys"
+        else:
+            arguments["reset"] = not flags & _APPEND
+        await usable_agent(self._guest(uuid)).call(command, arguments)
+
+    def set_agent_timeout(self, uuid: bytes, timeout_s: int, flags: int) -> None:
+        """-2 for ever, -1 the daemon's own, 0 as little as can be."""
+        refuse_unknown(flags, 0, "qemuDomainAgentSetResponseTimeout")
+        if timeout_s < agents.BLOCK:
+            raise InvalidArgument(
+                f"guest agent timeout '{timeout_s}' is less than the minimum '{agents.BLOCK}'"
+            )
+        guest = self._guest(uuid)
+        if guest.agent is not None:
+            guest.agent.limit_answers(timeout_s)
