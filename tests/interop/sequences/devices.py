@@ -4,14 +4,17 @@ import os
 import re
 
 import libvirt
-from transcript import DISK
+from transcript import DISK, DOMAIN, UUID
 
 
 def hotplug(t):
     """Devices that come and go, of the running domain and of the definition."""
     t.listen()
     live, config = 1, 2
-    d = t.define("plug", devices="<controller type='scsi' index='0' model='virtio-scsi'/>")
+    scsi = "<controller type='scsi' index='0' model='virtio-scsi'/>"
+    xml = DOMAIN.format(name="plug", uuid=UUID % 1, devices=scsi)
+    acpi = "</os><features><acpi/></features>"
+    d = t("define", t.c.defineXML, xml.replace("</os>", acpi))
 
     def disk(target, bus="virtio"):
         return DISK.format(format="qcow2", path=t.image(f"{target}.qcow2"), target=target, bus=bus)

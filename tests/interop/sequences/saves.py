@@ -94,8 +94,9 @@ def tree(t, d, label):
 
 
 def described(snapshot):
-    """A snapshot's description without the domain's in it."""
-    text = re.sub("(?s)<(domain|inactiveDomain) .*</\\1>", "<domain/>", snapshot.getXMLDesc())
+    """A snapshot's description without the domain's in it and what libvirt keeps for itself."""
+    text = re.sub("(?s)  <cookie>.*</cookie>\n", "", snapshot.getXMLDesc())
+    text = re.sub("(?s)<(domain|inactiveDomain) .*</\\1>", "<domain/>", text)
     return re.sub("(?s)<(domain|inactiveDomain)>.*</\\1>", "<domain/>", text)
 
 

@@ -109,7 +109,7 @@ class Transcript:
             ),
             None,
         )
-        for number, kind in ((21, "added"), (15, "removed")):
+        for number, kind in ((19, "added"), (15, "removed")):
             c.domainEventRegisterAny(
                 None,
                 number,
@@ -118,6 +118,14 @@ class Transcript:
                 ),
                 None,
             )
+        c.domainEventRegisterAny(
+            None,
+            libvirt.VIR_DOMAIN_EVENT_ID_JOB_COMPLETED,
+            lambda conn, domain, found, o: self.events.append(
+                ["job", domain.name(), found["operation"]]
+            ),
+            None,
+        )
         c.domainEventRegisterAny(
             None,
             libvirt.VIR_DOMAIN_EVENT_ID_TRAY_CHANGE,
