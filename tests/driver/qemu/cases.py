@@ -52,6 +52,7 @@ def host(**settings: object) -> Host:
         "passt": "/usr/bin/passt",
         "swtpm": "/usr/bin/swtpm",
         "verdict": NO_KVM,
+        "now": lambda: 1_700_000_000.0,
         **settings,
     }
     return Host("/run/virtory/qemu", "/var/lib/virtory", **fields)  # type: ignore[arg-type]
@@ -70,7 +71,7 @@ def defined(xml: str, capabilities: Capabilities) -> Domain:
 def make_images(directory: Path) -> Path:
     """The files that the cases name; qcow2 images are headers without a body."""
     directory.mkdir(exist_ok=True)
-    for name in ("b.raw", "b2.raw", "c.iso", "vmlinuz", "initrd"):
+    for name in ("b.raw", "b2.raw", "c.iso", "vmlinuz", "initrd", "slic.aml"):
         (directory / name).write_bytes(bytes(4096))
     (directory / "a.qcow2").write_bytes(qcow2())
     (directory / "base.qcow2").write_bytes(qcow2())

@@ -13,9 +13,9 @@ from cases import CASES, KVM, defined, host, make_images, qcow2, qemu_7_2, text
 from virtory.driver.qemu.host_memory import free_huge_pages
 from virtory.driver.qemu.plan import Plan
 from virtory.driver.qemu.planning import prepare
-from virtory.driver.qemu.planning_draft import UID_COUNT
 from virtory.driver.qemu.planning_firmware import variables_path
 from virtory.driver.qemu.planning_host import FIRST_UID, can_bind
+from virtory.driver.qemu.planning_user import UID_COUNT
 from virtory.errors import ConfigUnsupported, SystemCallFailed
 from virtory.model.domain import format_domain
 from virtory.model.values import Size

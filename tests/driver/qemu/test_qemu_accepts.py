@@ -51,9 +51,10 @@ def images() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         directory.chmod(0o755)
-        for image in ("b.raw", "b2.raw", "c.iso", "vmlinuz", "initrd"):
+        for image in ("b.raw", "b2.raw", "c.iso", "vmlinuz", "initrd", "slic.aml"):
             (directory / image).write_bytes(bytes(1 << 20))
         (directory / "vmlinuz").write_bytes(kernel())
+        (directory / "slic.aml").write_bytes(b"SLIC" + (374).to_bytes(4, "little") + bytes(366))
         for image, options in (
             ("a", []),
             ("base", []),

@@ -42,7 +42,7 @@ def test_all_problems_come_at_once() -> None:
         rest="<cputune><shares>1024</shares></cputune>",
     )
     assert set(problems) == {
-        "/domain/cputune",
+        "/domain/cputune/shares",
         "/domain/devices/disk[1]/@type",
         "/domain/devices/interface[1]/@type",
         "/domain/devices/graphics[1]/@type",
@@ -100,12 +100,19 @@ def test_what_a_machine_has_no_bus_or_driver_for_is_refused(
         ("<cpu mode='host-passthrough'/>", "/domain/cpu/@mode"),
         ("<cpu><model>Pentium9</model></cpu>", "/domain/cpu/model"),
         ("<vcpu>400</vcpu>", "/domain/vcpu"),
-        ("<vcpu cpuset='0-1'>2</vcpu>", "/domain/vcpu/@cpuset"),
+        ("<vcpu>2</vcpu><cputune><quota>-1</quota></cputune>", "/domain/cputune/quota"),
+        ("<vcpu>2</vcpu><vcpus><vcpu id='0' enabled='no'/><vcpu id='1' enabled='yes'/></vcpus>",
+         "/domain/vcpus/vcpu[@id='0']/@enabled"),
+        ("<numatune><memory mode='restrictive' nodeset='0'/></numatune>",
+         "/domain/numatune/memory/@mode"),
+        ("<blkiotune><weight>500</weight></blkiotune>", "/domain/blkiotune"),
+        ("<seclabel type='static' model='dac'><label>+0:+0</label></seclabel>",
+         "/domain/seclabel[1]/label"),
         ("<maxMemory slots='2'>131072</maxMemory>", "/domain/maxMemory"),
         ("<on_crash>coredump-restart</on_crash>", "/domain/on_crash"),
-        ("<clock offset='variable' adjustment='60'/>", "/domain/clock/@adjustment"),
-        ("<memoryBacking><source type='file'/></memoryBacking>",
+        ("<memoryBacking><hugepages/><source type='file'/></memoryBacking>",
          "/domain/memoryBacking/source/@type"),
+        ("<memoryBacking><discard/></memoryBacking>", "/domain/memoryBacking/discard"),
     ],
 )  # fmt: skip
 def test_wishes_about_the_machine_that_are_not_served_are_refused(rest: str, xpath: str) -> None:

@@ -13,6 +13,7 @@ from virtory.driver.qemu.device_defaults import disk_number
 from virtory.driver.qemu.machine_kind import family
 from virtory.driver.qemu.pci_addresses import needs, with_pci_addresses
 from virtory.model.domain.devices.address import (
+    DimmAddress,
     DriveAddress,
     MmioAddress,
     UsbAddress,
@@ -44,6 +45,8 @@ def with_addresses(domain: Domain, *, grow: bool = True) -> Domain:
         changes["disks"] = _drives(devices)
     if devices.channels:
         changes["channels"] = _channels(devices)
+    if devices.memories:
+        changes["memories"] = _modules(devices)
     devices = replace(devices, **changes) if changes else devices
     devices = _with_usb(devices)
     if family(domain.os.type.machine or "") == "microvm":
@@ -89,6 +92,22 @@ def _drive(bus: str, number: int) -> DriveAddress:
         return DriveAddress(controller=number // 4, bus=number // 2 % 2, unit=number % 2)
     width = {"sata": 6, "scsi": 7}.get(bus, 2)
     return DriveAddress(controller=number // width, unit=number % width)
+
+
+# -- memory ----------------------------------------------------------------------------------------
+
+
+def _modules(devices: Devices) -> tuple[Any, ...]:
+    """Modules in the first free slots."""
+    taken = {m.address.slot for m in devices.memories if isinstance(m.address, DimmAddress)}
+    modules = []
+    for module in devices.memories:
+        if module.model in ("dimm", "nvdimm") and module.address is None:
+            slot = next(n for n in range(len(taken) + 1) if n not in taken)
+            taken.add(slot)
+            module = replace(module, address=DimmAddress(slot=slot))
+        modules.append(module)
+    return tuple(modules)
 
 
 # -- virtio-serial -------------------------------------------------------------------------------

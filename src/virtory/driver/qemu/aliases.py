@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver.qemu.device_defaults import disk_number
-from virtory.model.domain.devices.address import DriveAddress
+from virtory.model.domain.devices.address import DimmAddress, DriveAddress
 
 if TYPE_CHECKING:
     from virtory.model.domain import Devices, Domain
@@ -35,6 +35,7 @@ _NUMBERED = {
     "watchdogs": "watchdog",
     "rngs": "rng",
     "panics": "panic",
+    "shmems": "shmem",
 }
 
 
@@ -48,6 +49,8 @@ def with_aliases(domain: Domain) -> Domain:
             changes[field] = tuple(
                 _named(each, f"{prefix}{number}") for number, each in enumerate(row)
             )
+    changes["memories"] = tuple(_named(m, f"{m.model}{_slot(m, n)}")
+                                for n, m in enumerate(devices.memories))  # fmt: skip
     changes["disks"] = tuple(_named(each, disk_alias(each)) for each in devices.disks)
     changes["controllers"] = tuple(
         _named(each, controller_alias(each, devices)) for each in devices.controllers
@@ -66,7 +69,7 @@ def without_aliases(domain: Domain) -> Domain:
     """The same without the names that were made; those that the user gave stay."""
     changes: dict[str, Any] = {}
     devices = domain.devices
-    for field in (*_NUMBERED, "disks", "controllers", "consoles"):
+    for field in (*_NUMBERED, "disks", "controllers", "consoles", "memories"):
         row = getattr(devices, field)
         if row:
             changes[field] = tuple(_unnamed(each) for each in row)
@@ -98,6 +101,11 @@ def controller_alias(controller: Controller, devices: Devices) -> str:
     if index == 0 and kind == "sata" and _is_q35(devices):
         return "ide"  # QEMU's own name of the chipset's
     return f"{kind}{index}"
+
+
+def _slot(module: Any, number: int) -> int:
+    slot = module.address.slot if isinstance(module.address, DimmAddress) else None
+    return number if slot is None else slot
 
 
 def _is_q35(devices: Devices) -> bool:

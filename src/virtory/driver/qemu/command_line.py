@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from virtory.driver.qemu import machine
+from virtory.driver.qemu import machine, machine_memory
 from virtory.driver.qemu.devices import (
     Item,
     Step,
@@ -21,6 +21,7 @@ from virtory.driver.qemu.devices import (
     display,
     input,
     interface,
+    memory,
     redirdev,
     rng,
     sound,
@@ -29,7 +30,7 @@ from virtory.driver.qemu.devices import (
     vsock,
     watchdog,
 )
-from virtory.driver.qemu.machine import escaped, packed
+from virtory.driver.qemu.machine_text import escaped, packed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -59,7 +60,7 @@ def command_line(
     arguments += _descriptors(wiring)
     arguments += machine.firmware(wiring)
     arguments += machine.machine(wiring)
-    arguments += machine.memory(wiring)
+    arguments += machine_memory.memory(wiring)
     arguments += machine.iothreads(domain)
     arguments += ["-uuid", str(domain.uuid)]
     arguments += machine.smbios(domain)
@@ -67,7 +68,7 @@ def command_line(
     if not any(each.type in ("vnc", "spice") for each in domain.devices.graphics):
         arguments += ["-display", "none"]
     arguments += _monitor(wiring)
-    arguments += machine.clock(domain)
+    arguments += machine.clock(wiring)
     arguments += ["-action", _actions(domain)]
     arguments += machine.boot(wiring)
     for item in items(wiring):
@@ -177,6 +178,7 @@ def items(wiring: Wiring) -> list[Item]:
         made += redirdev.describe(port, wiring, order.get(("redirdevs", number)))
     made += [item for each in devices.rngs for item in rng.describe(each, wiring)]
     made += vsock.describe(devices.vsock, wiring) if devices.vsock is not None else []
+    made += [i for each in devices.memories for i in memory.describe(each, wiring)]
     made += _machine_devices(wiring.domain)
     made += [item for each in devices.panics for item in watchdog.describe_panic(each, wiring)]
     return made
@@ -219,7 +221,7 @@ def _boot_indexes(domain: Domain) -> dict[tuple[str, int], int]:
 def _descriptors(wiring: Wiring) -> list[str]:
     arguments = []
     for file in wiring.plan.files:
-        if file.mode != "memory" and file.purpose != "vsock":
+        if file.mode not in ("memory", "directory") and file.purpose != "vsock":
             number = wiring.fd(file.slot)
             opaque = escaped(file.purpose)
             arguments += ["-add-fd", f"fd={number},set={file.fdset},opaque={opaque}"]

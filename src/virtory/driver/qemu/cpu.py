@@ -109,6 +109,8 @@ def argument(domain: Domain, capabilities: Capabilities, accelerator: str) -> st
             parts.append(f"vendor={cpu.model.vendor_id}")
     if domain.features is not None:
         parts += _feature_flags(domain.features)
+    if any(panic.model == "hyperv" for panic in domain.devices.panics):
+        parts.append("hv-crash=on")
     return ",".join(parts)
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from virtory.driver.qemu.device_defaults import with_device_defaults
+from virtory.driver.qemu.machine_defaults import machine_defaults
 from virtory.model.domain.cpu import Cpu, CpuModel, NumaCell
 from virtory.model.domain.os import BootDevice
 from virtory.model.values import Mac, Uuid
@@ -51,10 +52,8 @@ def with_defaults(domain: Domain, capabilities: Capabilities) -> Domain:
     os = replace(domain.os, type=replace(domain.os.type, arch=arch, machine=machine.name))
     os = _with_boot(os, domain)
     changes: dict[str, object] = {"os": os}
-    current = domain.current_memory
-    if current is None or current > domain.memory:
-        changes["current_memory"] = domain.memory
-    changes["cpu"] = _cpu(domain, machine.default_cpu or DEFAULT_CPU)
+    cpu = changes["cpu"] = _cpu(domain, machine.default_cpu or DEFAULT_CPU)
+    changes |= machine_defaults(domain, cpu)
     if domain.features is not None and domain.features.hyperv is not None:
         hyperv = domain.features.hyperv
         if hyperv.mode is None:
@@ -74,6 +73,8 @@ def _with_boot(os: Os, domain: Domain) -> Os:
     if os.firmware is not None and len(os.firmware.features) > 1:
         ordered_features = tuple(sorted(os.firmware.features, key=lambda feature: feature.name))
         changes["firmware"] = replace(os.firmware, features=ordered_features)
+    if os.bootmenu is not None and os.bootmenu.enable is None:
+        changes["bootmenu"] = None  # a time-out of nothing
     loader = os.loader
     if loader is not None and loader.path is not None and loader.type is None:
         is_pflash = loader.readonly or os.nvram is not None
@@ -104,8 +105,10 @@ def _cpu(domain: Domain, default: str) -> Cpu:
         changes["check"] = cpu.check or ("partial" if mode == "host-model" else "none")
         if mode == "host-passthrough" and cpu.migratable is None:
             changes["migratable"] = True
-        if mode == "host-model" and cpu.model is not None and cpu.model.fallback is None:
-            changes["model"] = replace(cpu.model, fallback="allow")
+        if mode == "host-model" and cpu.model is not None:
+            plain = cpu.model.name is None and cpu.model.fallback in (None, "allow")
+            fallback = cpu.model.fallback or "allow"
+            changes["model"] = None if plain else replace(cpu.model, fallback=fallback)
     if cpu.topology is not None and cpu.topology.dies is None:
         changes["topology"] = replace(cpu.topology, dies=1)
     if cpu.features:

@@ -267,7 +267,7 @@ def _without_usb(devices: Devices) -> Problems:
 
 def _others(devices: Devices, kind: str, capabilities: Capabilities) -> Problems:
     for number, sound in enumerate(devices.sounds, 1):
-        if sound.model not in SOUNDS:
+        if sound.model not in (*SOUNDS, "pcspk"):
             yield f"{_ALL}/sound[{number}]/@model", f"'{sound.model}' is not served; ich9 is"
         elif kind == "microvm":
             yield f"{_ALL}/sound[{number}]", "a microvm has no PCI bus for a sound card"
@@ -287,7 +287,7 @@ def _others(devices: Devices, kind: str, capabilities: Capabilities) -> Problems
         if dog.action == "dump":
             yield f"{path}/@action", "'dump' is not served; pause is"
     for number, panic in enumerate(devices.panics, 1):
-        if (panic.model or "isa") not in PANICS:
+        if (panic.model or "isa") not in (*PANICS, "hyperv"):
             yield f"{_ALL}/panic[{number}]/@model", f"'{panic.model}' is not served; isa is"
         elif kind == "microvm":
             yield f"{_ALL}/panic[{number}]", "a microvm has no bus for it"
@@ -316,3 +316,8 @@ def _absent(devices: Devices) -> Problems:
             yield f"{_ALL}/{name}[{number}]", "is not served"
     if devices.iommu is not None:
         yield f"{_ALL}/iommu", "is not served"
+    for number, module in enumerate(devices.memories, 1):
+        if module.model != "dimm":
+            yield f"{_ALL}/memory[{number}]/@model", f"'{module.model}' is not served; dimm is"
+    for number in range(1, len(devices.shmems) + 1):
+        yield f"{_ALL}/shmem[{number}]", "is not served: guests share no memory with each other"

@@ -1,34 +1,23 @@
-"""The machine itself: `-machine`, processors, memory, firmware, clock, SMBIOS, boot.
+"""The machine itself: `-machine`, processors, firmware, clock, SMBIOS, boot.
 
 The rule kept here: each function returns arguments in the order in which QEMU must read them.
 """
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver.qemu import cpu
 from virtory.driver.qemu.machine_kind import family
-from virtory.model.values import Size
+from virtory.driver.qemu.machine_memory import cells
+from virtory.driver.qemu.machine_text import escaped, on, packed
 
 if TYPE_CHECKING:
     from virtory.driver.qemu.devices import Wiring
     from virtory.model.domain import Domain
-    from virtory.model.domain.memory import MemoryBacking
     from virtory.model.domain.sysinfo import Entry, EntryBlock
 
 _SMBIOS_TABLES = (("bios", 0), ("system", 1), ("chassis", 3))
-
-
-def escaped(text: str) -> str:
-    """Text as part of a comma-separated option."""
-    return text.replace(",", ",,")
-
-
-def packed(value: dict[str, Any]) -> str:
-    """A JSON argument, without blanks."""
-    return json.dumps(value, separators=(",", ":"))
 
 
 def firmware(wiring: Wiring) -> list[str]:
@@ -63,14 +52,19 @@ def machine(wiring: Wiring) -> list[str]:
     kind = wiring.capabilities.canonical_machine(domain.os.type.machine)
     parts = [kind.name, "usb=off", "dump-guest-core=off"]
     if features is not None and features.vmport is not None:
-        parts.append(f"vmport={_on(features.vmport)}")
+        parts.append(f"vmport={on(features.vmport)}")
     if features is not None and features.smm is not None and features.smm.state is not None:
-        parts.append(f"smm={_on(features.smm.state)}")
+        parts.append(f"smm={on(features.smm.state)}")
     if features is not None and features.ioapic == "qemu":
         parts.append("kernel_irqchip=split")
+    if domain.os.bios is not None and domain.os.bios.useserial:
+        parts.append("graphics=off")
+    beeper = next((s for s in domain.devices.sounds if s.model == "pcspk"), None)
+    if beeper is not None:
+        parts.append(f"pcspk-audiodev=audio{beeper.audio or 1}")
     hpet = _timer_present(domain, "hpet")
     if hpet is not None:
-        parts.append(f"hpet={_on(hpet)}")
+        parts.append(f"hpet={on(hpet)}")
     if features is None or not features.acpi:
         parts.append("acpi=off")
     if domain.memory_backing is not None and domain.memory_backing.nosharepages:
@@ -78,7 +72,7 @@ def machine(wiring: Wiring) -> list[str]:
     for number, purpose in enumerate(("firmware", "nvram")):
         if plan.slot(purpose) is not None:
             parts.append(f"pflash{number}=virtory-pflash{number}-format")
-    if not _cells(domain) and kind.ram_id is not None:
+    if not cells(domain) and kind.ram_id is not None:
         parts.append(f"memory-backend={kind.ram_id}")
     arguments = ["-machine", ",".join(parts), "-accel", _accelerator(wiring)]
     arguments += ["-cpu", cpu.argument(domain, wiring.capabilities, plan.accelerator)
@@ -104,85 +98,12 @@ def _clock_flags(domain: Domain) -> str:
     flags = ""
     for timer in domain.clock.timers:
         if timer.name == "kvmclock" and timer.present is not None:
-            flags += f",kvmclock={_on(timer.present)}"
+            flags += f",kvmclock={on(timer.present)}"
         elif timer.name == "hypervclock" and timer.present:
             flags += ",hv-time=on"
         elif timer.name == "tsc" and timer.frequency is not None:
             flags += f",tsc-frequency={timer.frequency}"
     return flags
-
-
-def memory(wiring: Wiring) -> list[str]:
-    """RAM, whole or by NUMA cell, with the processors that belong to each."""
-    domain = wiring.domain
-    arguments = ["-m", f"size={domain.memory.kib}k"]
-    ram = wiring.capabilities.canonical_machine(domain.os.type.machine).ram_id
-    backing = domain.memory_backing
-    cells = _cells(domain)
-    if not cells and ram is not None:
-        arguments += ["-object", packed(_ram(ram, domain.memory, backing, None))]
-    lock = backing is not None and backing.locked
-    arguments += ["-overcommit", f"mem-lock={_on(bool(lock))}", *_smp(domain)]
-    for cell in cells:
-        size = Size.of_kib(cell.memory)
-        access = cell.memory_access
-        name = f"ram-node{cell.id}"
-        arguments += ["-object", packed(_ram(name, size, backing, access))]
-        spans = "".join(f",cpus={span}" for span in (cell.cpus or "").split(",") if span)
-        arguments += ["-numa", f"node,nodeid={cell.id}{spans},memdev={name}"]
-    for cell in cells:
-        for each in cell.distances.siblings if cell.distances is not None else ():
-            arguments += ["-numa", f"dist,src={cell.id},dst={each.id},val={each.value}"]
-    return arguments
-
-
-def _cells(domain: Domain) -> tuple[Any, ...]:
-    return domain.cpu.numa.cells if domain.cpu is not None and domain.cpu.numa is not None else ()
-
-
-def _ram(
-    name: str, size: Size, backing: MemoryBacking | None, access: str | None
-) -> dict[str, Any]:
-    value: dict[str, Any] = {"qom-type": "memory-backend-ram", "id": name, "size": int(size)}
-    if backing is None:
-        if access is not None:
-            value["share"] = access == "shared"
-        return value
-    shared = (access or backing.access) == "shared"
-    if backing.hugepages is not None or backing.source == "memfd" or shared:
-        value["qom-type"] = "memory-backend-memfd"
-        value["share"] = shared
-        value["x-use-canonical-path-for-ramblock-id"] = False
-    if backing.hugepages is not None:
-        value["hugetlb"] = True
-        pages = backing.hugepages.pages
-        if pages:
-            value["hugetlbsize"] = int(Size.parse(f"{pages[0].size}{pages[0].unit}"))
-    if backing.hugepages is not None or (
-        backing.allocation is not None and backing.allocation.mode == "immediate"
-    ):
-        value["prealloc"] = True
-        threads = backing.allocation.threads if backing.allocation is not None else None
-        if threads is not None:
-            value["prealloc-threads"] = threads
-    if backing.nosharepages:
-        value["merge"] = False
-    return value
-
-
-def _smp(domain: Domain) -> list[str]:
-    vcpu = domain.vcpu
-    current = vcpu.current or vcpu.count
-    parts = [str(current)]
-    if current != vcpu.count:
-        parts.append(f"maxcpus={vcpu.count}")
-    topology = domain.cpu.topology if domain.cpu is not None else None
-    if topology is None:
-        parts.append(f"sockets={vcpu.count},cores=1,threads=1")
-    else:
-        parts.append(f"sockets={topology.sockets},dies={topology.dies or 1}")
-        parts.append(f"cores={topology.cores},threads={topology.threads}")
-    return ["-smp", ",".join(parts)]
 
 
 def iothreads(domain: Domain) -> list[str]:
@@ -200,17 +121,13 @@ def iothreads(domain: Domain) -> list[str]:
     return arguments
 
 
-def clock(domain: Domain) -> list[str]:
+def clock(wiring: Wiring) -> list[str]:
     """The real-time clock, and the sleep states of the chipset."""
+    domain = wiring.domain
     offset = domain.clock.offset
     base = "localtime" if offset in ("localtime", "timezone") else "utc"
-    if offset == "variable" and domain.clock.basis == "localtime":
-        base = "localtime"
-    if offset == "absolute" and domain.clock.start is not None:
-        from datetime import UTC, datetime
-
-        start = datetime.fromtimestamp(domain.clock.start, UTC)
-        base = start.strftime("%Y-%m-%dT%H:%M:%S")
+    if wiring.plan.clock_base is not None:
+        base = wiring.plan.clock_base
     parts = [f"base={base}"]
     arguments: list[str] = []
     for timer in domain.clock.timers:
@@ -243,7 +160,7 @@ def boot(wiring: Wiring) -> list[str]:
     os_ = wiring.domain.os
     parts = []
     if os_.bootmenu is not None and os_.bootmenu.enable is not None:
-        parts.append(f"menu={_on(os_.bootmenu.enable)}")
+        parts.append(f"menu={on(os_.bootmenu.enable)}")
     if os_.bios is not None and os_.bios.reboot_timeout is not None:
         parts.append(f"reboot-timeout={os_.bios.reboot_timeout}")
     if os_.bootmenu is not None and os_.bootmenu.timeout is not None:
@@ -255,6 +172,9 @@ def boot(wiring: Wiring) -> list[str]:
             arguments += [f"-{purpose}", path]
     if os_.cmdline is not None:
         arguments += ["-append", os_.cmdline]
+    for number, table in enumerate(os_.acpi.tables if os_.acpi is not None else ()):
+        path = _readable(f"acpi:{number}", wiring)
+        arguments += ["-acpitable", f"sig={table.type.upper()},file={path}"]
     return arguments
 
 
@@ -300,7 +220,3 @@ def _fw_cfg(entry: Entry) -> str:
     if entry.file is not None:
         return f"name={escaped(entry.name or '')},file={escaped(entry.file)}"
     return f"name={escaped(entry.name or '')},string={escaped(entry.value or '')}"
-
-
-def _on(value: bool) -> str:
-    return "on" if value else "off"

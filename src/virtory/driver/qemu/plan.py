@@ -17,7 +17,7 @@ import functools
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-OpenMode = Literal["r", "rw", "append", "memory"]
+OpenMode = Literal["r", "rw", "append", "memory", "directory"]
 _FORMAT = 1
 
 
@@ -36,6 +36,7 @@ class OpenFile:
     """A file that the daemon opens; QEMU gets the descriptor in `fdset`, never the path.
 
     `create` makes it (mode 0600) when it is missing; `template` is then copied into it. Mode
+    `directory` opens one, which QEMU reaches by the path `/proc/self/fd/N`. Mode
     `memory`: QEMU gets a sealed copy in memory (`memfd_create`), since it opens that one by the
     path `/proc/self/fd/N`, for which the file itself might lack permissions. `remove` says that
     `release` unlinks it.
@@ -146,6 +147,7 @@ class Plan:
     kernel_paths: tuple[tuple[str, str], ...] = ()  # purpose → path that QEMU itself can read
     vnc_ports: tuple[int, ...] = ()  # one for each display, 0 for one without a port
     cids: tuple[int, ...] = ()
+    clock_base: str | None = None  # what a clock of variable offset starts with
 
     def slot(self, purpose: str) -> int | None:
         """The descriptor for a purpose, if the plan has one."""

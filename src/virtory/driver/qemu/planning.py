@@ -11,17 +11,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from virtory.driver.qemu.accelerator import choose
+from virtory.driver.qemu.affinity import refuse_without_processors
 from virtory.driver.qemu.aliases import with_aliases
 from virtory.driver.qemu.firmware import with_firmware
 from virtory.driver.qemu.host_memory import refuse_without_huge_pages
 from virtory.driver.qemu.live import with_plan
 from virtory.driver.qemu.plan import Plan
 from virtory.driver.qemu.planning_characters import characters, plan_character
+from virtory.driver.qemu.planning_clock import clock_base
 from virtory.driver.qemu.planning_disks import plan_disk
 from virtory.driver.qemu.planning_displays import plan_displays
 from virtory.driver.qemu.planning_draft import Draft
 from virtory.driver.qemu.planning_firmware import plan_firmware, plan_kernel, variables_path
 from virtory.driver.qemu.planning_interfaces import plan_interface
+from virtory.driver.qemu.planning_memory import plan_memory
 from virtory.driver.qemu.planning_tpm import plan_tpm
 from virtory.driver.qemu.planning_vsock import plan_vsock
 from virtory.driver.qemu.ports import refuse_without_ports
@@ -58,6 +61,8 @@ def plan(domain: Domain, host: Host, domain_id: int) -> Plan:
     draft.listen("monitor", "monitor.sock")
     plan_firmware(draft)
     kernel_paths = plan_kernel(draft)
+    plan_memory(draft)
+    refuse_without_processors(domain, host.processors)
     for disk in devices.disks:
         plan_disk(disk, draft)
     for device in characters(devices):
@@ -79,5 +84,6 @@ def plan(domain: Domain, host: Host, domain_id: int) -> Plan:
         kernel_paths=kernel_paths,
         vnc_ports=ports,
         cids=cids,
+        clock_base=clock_base(domain, host),
         **draft.rows(),
     )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from virtory.driver.qemu import growth
 from virtory.driver.qemu.plan import Directory, Listen, OpenFile
+from virtory.driver.qemu.planning_user import guest_user
 from virtory.errors import ConfigUnsupported
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from virtory.driver.qemu.planning_host import Host
     from virtory.model.domain import Domain
 
-UID_COUNT = 1_000_000
 LONGEST_SOCKET_PATH = 107
 
 
@@ -39,7 +39,7 @@ class Draft:
         self.helpers: list[Helper] = []
         self.images: list[Image] = []
         self.links: list[Link] = []
-        self.uid, self.gid = self._user()
+        self.uid, self.gid = guest_user(domain, host, domain_id)
         uuid = str(domain.uuid or "")
         self.directory = os.path.join(host.run_directory, f"{domain_id}-{uuid[:8]}")
         self.directories = [Directory(self.directory, mode=0o711, for_guest=False)]
@@ -99,11 +99,3 @@ class Draft:
         """A path of the user's; one of an earlier run of ours, in a pasted live XML, is none."""
         ours = path is not None and path.startswith(self.host.run_directory + "/")
         return None if ours else path
-
-    def _user(self) -> tuple[int | None, int | None]:
-        if not self.host.privileged:
-            return None, None
-        if self.host.user is not None:
-            return self.host.user
-        number = self.host.first_uid + self.id % UID_COUNT
-        return number, number

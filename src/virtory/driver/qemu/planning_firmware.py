@@ -35,6 +35,8 @@ def plan_kernel(draft: Draft) -> tuple[tuple[str, str], ...]:
     wanted = [("kernel", os_.kernel), ("initrd", os_.initrd), ("dtb", os_.dtb)]
     if os_.loader is not None and os_.loader.type == "rom":
         wanted.append(("bios", os_.loader.path))
+    if os_.acpi is not None:
+        wanted += [(f"acpi:{n}", table.path) for n, table in enumerate(os_.acpi.tables)]
     for purpose, path in wanted:
         if path is None:
             continue

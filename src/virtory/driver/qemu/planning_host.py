@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -49,6 +50,9 @@ class Host:
     prefers_passt: bool = False
     swtpm: str | None = None
     has_vsock: bool = False
+    nodes: frozenset[int] = frozenset()  # of NUMA, and processors online; empty: not looked at
+    processors: frozenset[int] = frozenset()
+    now: Callable[[], float] = time.time
     free_huge_pages: FreeHugePages = plenty
     port_is_free: Callable[[str, int], bool] = lambda address, port: True
     bind_error: BindError = nothing_in_the_way
@@ -57,6 +61,7 @@ class Host:
 def here(run_directory: str, state_directory: str, verdict: Verdict, **settings: Any) -> Host:
     """This host, looked at now; `settings` are fields of Host that win over what is found."""
     from virtory.driver.qemu import firmware
+    from virtory.driver.qemu.host import cpus_online, numa_nodes
 
     passt = shutil.which("passt")
     found: dict[str, Any] = {
@@ -67,6 +72,8 @@ def here(run_directory: str, state_directory: str, verdict: Verdict, **settings:
         "prefers_passt": _may_unshare() and _has_default_route() and forwards_reliably(passt),
         "swtpm": shutil.which("swtpm"),
         "has_vsock": os.path.exists(VHOST_VSOCK),
+        "nodes": frozenset(numa_nodes()),
+        "processors": frozenset(cpus_online()),
         "free_huge_pages": free_huge_pages,
         "port_is_free": can_bind,
         "bind_error": bind_error,

@@ -35,6 +35,7 @@ _OPEN = {
     "r": os.O_RDONLY,
     "rw": os.O_RDWR,
     "append": os.O_WRONLY | os.O_APPEND,
+    "directory": os.O_RDONLY | os.O_DIRECTORY,
 }
 _HELPER_READY_S = 5.0
 _HELPER_END_MS = 2000

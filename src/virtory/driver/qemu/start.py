@@ -14,7 +14,7 @@ import resource
 import time
 from typing import TYPE_CHECKING, Any
 
-from virtory.driver.qemu import host_memory, resources
+from virtory.driver.qemu import affinity, host_memory, resources
 from virtory.driver.qemu.agent import Agent
 from virtory.driver.qemu.events import AGENT_CHANNEL
 from virtory.driver.qemu.guest import Guest, translated
@@ -245,7 +245,11 @@ async def _introduce(
             name = {"fdname": f"slot{slot}"}
             told.append(monitor.execute("getfd", name, (acquired.fds[slot],)))
         told.append(monitor.execute(step.command, step.arguments))
+    iothreads = monitor.execute("query-iothreads") if affinity.is_wanted(domain) else None
     guest.vcpu_threads = threads_in(await threads)
+    if iothreads is not None and guest.process is not None:
+        by_number = affinity.iothreads_in(await iothreads)
+        affinity.apply(domain, guest.process.identity.pid, guest.vcpu_threads, by_number)
     if terminals is not None:
         guest.terminals = terminals_in(await terminals)
         guest.domain = with_terminals(domain, guest.terminals)

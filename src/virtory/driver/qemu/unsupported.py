@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from virtory.driver.qemu.accelerator import refusal
 from virtory.driver.qemu.device_unsupported import device_problems
 from virtory.driver.qemu.machine_kind import family
+from virtory.driver.qemu.planning_user import user_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
     Problems = Iterator[tuple[str, str]]
 
+_NO_GROUPS = "control groups are not served"
+_SHARES = ("shares", "period", "quota", "global_period", "global_quota", "emulator_period",
+           "emulator_quota", "iothread_period", "iothread_quota")  # fmt: skip
 SERVED_MACHINES = "the pc (i440fx), q35 and microvm families"
 
 
@@ -77,35 +81,64 @@ def _processors(domain: Domain, capabilities: Capabilities) -> Problems:
             )
         if cpu.topology is not None and (cpu.topology.clusters or 1) != 1:
             yield "/domain/cpu/topology/@clusters", "clusters are of ARM machines only"
-    if domain.vcpus is not None and any(v.order is not None for v in domain.vcpus.vcpus):
-        yield "/domain/vcpus", "single vCPUs with an order are not served; <vcpu current='N'> is"
+    yield from _each_vcpu(domain)
     if domain.vcpu.placement == "auto":
         yield "/domain/vcpu/@placement", "automatic placement (numad) is not served"
-    if domain.vcpu.cpuset is not None:
-        yield "/domain/vcpu/@cpuset", "pinning is not served"
-    if domain.cputune is not None:
-        yield "/domain/cputune", "shares, quotas and pinning are not served"
-    if domain.numatune is not None:
-        yield "/domain/numatune", "binding memory to the host's NUMA nodes is not served"
+    yield from _tuning(domain)
+
+
+def _each_vcpu(domain: Domain) -> Problems:
+    """Those that start are the first ones."""
+    vcpus = domain.vcpus.vcpus if domain.vcpus is not None else ()
+    enabled = sorted(each.id for each in vcpus if each.enabled)
+    if enabled and enabled != list(range(len(enabled))):
+        missing = next(n for n in range(len(vcpus)) if n not in enabled)
+        where = f"/domain/vcpus/vcpu[@id='{missing}']/@enabled"
+        yield where, f"vCPU {missing} can not be off while later ones are on; enable it"
+
+
+def _tuning(domain: Domain) -> Problems:
+    """Pins and schedulers are served; shares and quotas would need control groups."""
+    tune = domain.cputune
+    for name in _SHARES if tune is not None else ():
+        if getattr(tune, name) is not None:
+            yield f"/domain/cputune/{name}", _NO_GROUPS
+    if domain.blkiotune is not None:
+        yield "/domain/blkiotune", f"{_NO_GROUPS}; <iotune> of a disk is served"
+    if domain.memtune is not None:
+        yield "/domain/memtune", _NO_GROUPS
+    numa = domain.numatune
+    if numa is None:
+        return
+    if numa.memory is not None and numa.memory.placement == "auto":
+        yield "/domain/numatune/memory/@placement", "automatic placement (numad) is not served"
+    if numa.memory is not None and numa.memory.mode == "restrictive":
+        yield "/domain/numatune/memory/@mode", f"'restrictive': {_NO_GROUPS}; strict is served"
+    for each in numa.memnodes:
+        if each.mode == "restrictive":
+            where = f"/domain/numatune/memnode[@cellid='{each.cellid}']/@mode"
+            yield where, f"'restrictive': {_NO_GROUPS}; strict is served"
 
 
 def _memory(domain: Domain) -> Problems:
-    if domain.max_memory is not None:
-        yield "/domain/maxMemory", "memory hotplug is not served; leave it away"
-    if domain.memtune is not None:
-        yield "/domain/memtune", "limits of memory are not served"
+    cells = domain.cpu.numa.cells if domain.cpu is not None and domain.cpu.numa else ()
+    if domain.max_memory is not None and not cells:
+        yield (
+            "/domain/maxMemory",
+            "memory hotplug needs at least one NUMA node: add <numa><cell/></numa> to <cpu>",
+        )
+    if domain.devices.memories and domain.max_memory is None:
+        yield "/domain/devices/memory[1]", "modules of memory need a <maxMemory slots='…'>"
     backing = domain.memory_backing
-    if backing is not None:
-        if backing.source == "file":
-            yield "/domain/memoryBacking/source/@type", "'file' is not served; memfd is"
-        if backing.discard:
-            yield "/domain/memoryBacking/discard", "is not served"
-        pages = backing.hugepages.pages if backing.hugepages is not None else ()
-        if len(pages) > 1 or any(page.nodeset is not None for page in pages):
-            yield "/domain/memoryBacking/hugepages", "one page size for the whole guest is served"
-    for each in domain.cpu.numa.cells if domain.cpu is not None and domain.cpu.numa else ():
-        if each.discard:
-            yield f"/domain/cpu/numa/cell[@id='{each.id}']/@discard", "is not served"
+    in_files = backing is not None and backing.source == "file"
+    if backing is not None and backing.discard and not in_files:
+        yield "/domain/memoryBacking/discard", "needs <source type='file'/>"
+    if backing is not None and in_files and backing.hugepages is not None:
+        yield "/domain/memoryBacking/source/@type", "'file' excludes huge pages; memfd takes them"
+    for each in cells:
+        if each.discard and not in_files:
+            where = f"/domain/cpu/numa/cell[@id='{each.id}']/@discard"
+            yield where, "needs <memoryBacking><source type='file'/>"
 
 
 def _start(domain: Domain) -> Problems:
@@ -127,20 +160,14 @@ def _start(domain: Domain) -> Problems:
                 yield f"/domain/os/nvram/@{name}", f"'{value}' is not served; raw is"
     if os_.loader is not None and os_.loader.format not in (None, "raw"):
         yield "/domain/os/loader/@format", f"'{os_.loader.format}' is not served; raw is"
-    if os_.acpi is not None:
-        yield "/domain/os/acpi", "own ACPI tables are not served"
     if os_.dtb is not None:
         yield "/domain/os/dtb", "device trees are of ARM and RISC-V machines only"
     if os_.smbios == "host":
         yield "/domain/os/smbios/@mode", "'host' is not served; sysinfo is"
-    if os_.bios is not None and os_.bios.useserial:
-        yield "/domain/os/bios/@useserial", "is not served: the serial console is the kernel's"
 
 
 def _rest(domain: Domain) -> Problems:
     clock = domain.clock
-    if clock.adjustment not in (None, "0", "reset"):
-        yield "/domain/clock/@adjustment", "an offset other than 0 is not served"
     for timer in clock.timers:
         if timer.name in ("platform", "armvtimer"):
             yield f"/domain/clock/timer[@name='{timer.name}']", "x86 machines have no such timer"
@@ -161,7 +188,8 @@ def _rest(domain: Domain) -> Problems:
     for number, label in enumerate(domain.seclabels, 1):
         if label.model not in (None, "none", "dac") and label.type != "none":
             yield f"/domain/seclabel[{number}]", f"security model '{label.model}' is not served"
-        elif label.type == "static" and label.label is not None:
-            yield f"/domain/seclabel[{number}]/label", "each guest has a user of its own: leave it"
+        elif label.type == "static" and label.label is not None and user_of(label.label) is None:
+            where = f"/domain/seclabel[{number}]/label"
+            yield where, f"'{label.label}' is no user and group other than root, as +107:+107"
     if domain.resource is not None and domain.resource.fibrechannel is not None:
         yield "/domain/resource/fibrechannel", "is not served"

@@ -13,7 +13,7 @@ from virtory.model.domain.clock import Clock
 from virtory.model.domain.cpu import Cpu, CpuTune, IoThreadIds, NumaTune, Vcpu, Vcpus
 from virtory.model.domain.devices import Devices
 from virtory.model.domain.features import Features
-from virtory.model.domain.memory import MaxMemory, MemoryBacking, MemoryTune
+from virtory.model.domain.memory import BlockIoTune, MaxMemory, MemoryBacking, MemoryTune
 from virtory.model.domain.os import Os
 from virtory.model.domain.power import (
     Action,
@@ -59,6 +59,7 @@ class Domain(Element, tag="domain", prefixes={"qemu": NAMESPACE}):
     max_memory: Annotated[MaxMemory | None, At("maxMemory")] = None
     memory: Kib
     current_memory: Annotated[Kib | None, At("currentMemory")] = None
+    blkiotune: BlockIoTune | None = None
     memtune: MemoryTune | None = None
     memory_backing: Annotated[MemoryBacking | None, At("memoryBacking")] = None
     vcpu: Vcpu = Vcpu()

@@ -51,6 +51,24 @@ class MemoryBacking(Element):
     discard: bool = False
 
 
+class BlockIoDevice(Element, tag="device"):
+    """`<device>` of `<blkiotune>`: the share or the limits of one block device of the host."""
+
+    path: str
+    weight: int | None = None
+    read_iops_sec: int | None = None
+    write_iops_sec: int | None = None
+    read_bytes_sec: int | None = None
+    write_bytes_sec: int | None = None
+
+
+class BlockIoTune(Element):
+    """`<blkiotune>`: shares of the host's disks, by the machine's control group."""
+
+    weight: int | None = None
+    devices: tuple[BlockIoDevice, ...] = ()
+
+
 class MemoryTune(Element):
     """`<memtune>`: limits of the machine's control group."""
 

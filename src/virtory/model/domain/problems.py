@@ -121,6 +121,9 @@ def _start(domain: Domain) -> Problems:
             yield "/domain/os/loader/@secure", "secure boot needs <smm state='on'/> in <features>"
         if loader.type not in (None, "pflash"):
             yield "/domain/os/loader/@secure", "secure boot needs a loader of type 'pflash'"
+    ports = (*domain.devices.serials, *domain.devices.consoles)
+    if os.bios is not None and os.bios.useserial and not ports:
+        yield "/domain/os/bios/@useserial", "there is no serial port for it: add a <serial>"
     if os.nvram is not None and os.nvram.path is not None and os.nvram.source is not None:
         yield "/domain/os/nvram", "the file is given twice, as text and as <source>"
     if os.boots and any(place for place, _ in _boot_orders(domain)):

@@ -25,6 +25,8 @@ _CODECS = {"duplex": "hda-duplex", "micro": "hda-micro", "output": "hda-output"}
 
 def describe(sound: Sound, wiring: Wiring) -> list[Item]:
     """The card, and the codecs of an HDA controller."""
+    if sound.model == "pcspk":
+        return []  # part of the machine
     audio = f"audio{sound.audio or 1}"
     value = {"driver": DRIVERS[sound.model], "id": sound.alias, **wiring.place(sound)}
     if sound.model not in ("ich6", "ich9"):

@@ -19,10 +19,12 @@ from virtory.model.domain.devices.hostdev import Hostdev
 from virtory.model.domain.devices.input import Input
 from virtory.model.domain.devices.interface import Interface
 from virtory.model.domain.devices.iommu import Iommu
+from virtory.model.domain.devices.memory import MemoryModule
 from virtory.model.domain.devices.panic import Panic
 from virtory.model.domain.devices.redirdev import Hub, Redirdev, Redirfilter
 from virtory.model.domain.devices.rng import Rng
 from virtory.model.domain.devices.serial import Parallel, Serial
+from virtory.model.domain.devices.shmem import Shmem
 from virtory.model.domain.devices.smartcard import Smartcard
 from virtory.model.domain.devices.sound import Audio, Sound
 from virtory.model.domain.devices.tpm import Tpm
@@ -58,5 +60,7 @@ class Devices(Element, opened=True):
     balloon: Annotated[Balloon | None, At("memballoon")] = None
     rngs: tuple[Rng, ...] = ()
     panics: tuple[Panic, ...] = ()
+    shmems: tuple[Shmem, ...] = ()
+    memories: tuple[MemoryModule, ...] = ()
     iommu: Iommu | None = None
     vsock: Vsock | None = None

@@ -21,3 +21,8 @@ class Smartcard(Device, tag="smartcard"):
     database: str | None = None
     sources: tuple[CharacterSource, ...] = ()
     protocol: Annotated[Protocol | None, At("protocol/@type")] = None
+
+    @property
+    def source(self) -> CharacterSource | None:
+        """The only or first source."""
+        return self.sources[0] if self.sources else None

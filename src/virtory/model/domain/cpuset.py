@@ -1,0 +1,58 @@
+"""Sets of processors and of NUMA nodes as libvirt writes them: `0-3,^2,8`.
+
+The rule kept here: text is read as generously as libvirt reads it and written in one way only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MOST = 1 << 14
+
+
+def members(text: str) -> frozenset[int]:
+    """The numbers that a text names.
+
+    Raises:
+        ValueError: it is no such text, or names nothing.
+    """
+    found: set[int] = set()
+    for part in text.replace(" ", "").split(","):
+        excluded = part.startswith("^")
+        first, dash, last = part.lstrip("^").partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise ValueError(f"{text!r} is no set of numbers such as 0-3,^2")
+        low, high = int(first), int(last) if dash else int(first)
+        if high < low or high >= MOST:
+            raise ValueError(f"{part!r} in {text!r} is no range from 0 to {MOST - 1}")
+        if excluded:
+            found -= set(range(low, high + 1))
+        else:
+            found |= set(range(low, high + 1))
+    if not found:
+        raise ValueError(f"{text!r} names nothing")
+    return frozenset(found)
+
+
+def spelled(numbers: Iterable[int]) -> str:
+    """The text for some numbers, ranges joined: `0-3,8`."""
+    spans: list[list[int]] = []
+    for number in sorted(numbers):
+        if spans and spans[-1][1] == number - 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in spans)
+
+
+def canonical(text: str | None) -> str | None:
+    """The same set in its one spelling; a text that is none stays, for `problems` to name it."""
+    if text is None:
+        return None
+    try:
+        return spelled(members(text))
+    except ValueError:
+        return text

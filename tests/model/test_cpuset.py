@@ -1,0 +1,30 @@
+"""Sets of processors: read generously, written in one way."""
+
+from __future__ import annotations
+
+import pytest
+
+from virtory.model.domain.cpuset import canonical, members, spelled
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers", "written"),
+    [
+        ("0", {0}, "0"),
+        ("0-3", {0, 1, 2, 3}, "0-3"),
+        ("3, 1,2", {1, 2, 3}, "1-3"),
+        ("0-7,^2-5", {0, 1, 6, 7}, "0-1,6-7"),
+        ("8,0-1", {0, 1, 8}, "0-1,8"),
+    ],
+)
+def test_a_set_has_one_spelling(text: str, numbers: set[int], written: str) -> None:
+    assert members(text) == numbers
+    assert spelled(numbers) == written
+    assert canonical(text) == written
+
+
+@pytest.mark.parametrize("text", ["", "a", "1-", "-1", "3-1", "0,^0", "99999999", "1--2", "^"])
+def test_what_is_no_set_is_refused_and_kept_for_the_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r"no set|no range|names nothing"):
+        members(text)
+    assert canonical(text) == text
