@@ -40,7 +40,8 @@ The rule kept here: a libvirt error code belongs to exactly one class, checked a
         ├── MetadataNotFound          80
         ├── DeviceNotFound            99
         ├── CheckpointNotFound       103
-        └── BackupNotFound           104
+        ├── BackupNotFound           104
+        └── NetworkPortNotFound      105
     LocalMisuse                        not of the tree: a caller broke a protocol object's rules
 
 Codes, domains and message templates are those of libvirt's public `virterror.h` and of the messages
@@ -405,3 +406,9 @@ class CheckpointNotFound(NotFound):
 class BackupNotFound(NotFound):
     default_code = 104
     template = "Domain backup job id not found: %s"
+
+
+class NetworkPortNotFound(NotFound):
+    default_code = 105
+    template = "network port not found: %s"
+    from_domain = FROM_NETWORK

@@ -208,7 +208,7 @@ def test_a_network_can_not_be_defined_and_the_cure_is_named(
     (tmp_path / "net.xml").write_text("<network><name>n</name></network>")
     status, printed = virsh(memory_daemon.uri, "net-define", str(tmp_path / "net.xml"))
     assert status == 1
-    assert "unsupported configuration: virtual networks are not served" in printed
+    assert "unsupported configuration: virtual networks need the daemon of root" in printed
     assert "type 'user'" in printed
 
 

@@ -92,7 +92,7 @@ _PLACES: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("DOMAIN_EVENT", ("domain_events",)),
     ("SNAPSHOT", ("snapshot",)),
     ("CHECKPOINT", ("snapshot",)),
-    ("NETWORK", ("network",)),
+    ("NETWORK", ("network", "network_port")),
     ("STORAGE", ("storage",)),
     ("NODE_DEVICE", ("node_device",)),
     ("NODE_LIST_DEVICES", ("node_device",)),

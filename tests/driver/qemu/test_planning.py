@@ -47,7 +47,7 @@ def test_a_plan_survives_json(case: str, tmp_path: Path) -> None:
 def test_a_plan_of_a_newer_version_is_read_without_what_is_unknown(tmp_path: Path) -> None:
     plan = planned("q35-cloud", tmp_path)
     data = plan.to_json()
-    data["taps"] = ["vnet0"]
+    data["wires"] = ["red"]
     data["files"][0]["cache"] = "none"
     assert Plan.from_json(data) == plan
 

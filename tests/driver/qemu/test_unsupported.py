@@ -37,7 +37,7 @@ def test_all_problems_come_at_once() -> None:
     problems = found(
         "<disk type='network'><source protocol='nbd' name='x'><host name='h'/></source>"
         "<target dev='vda'/></disk>"
-        "<interface type='bridge'><source bridge='br0'/></interface>"
+        "<interface type='vdpa'><source dev='/dev/vhost-vdpa-0'/></interface>"
         "<graphics type='sdl'/><sound model='sb16'/>",
         rest="<cputune><shares>1024</shares></cputune>",
     )

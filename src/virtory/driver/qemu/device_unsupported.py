@@ -32,6 +32,8 @@ _ALL = "/domain/devices"
 _CHARACTERS = ("pty", "unix", "tcp", "udp", "file", "dev", "null")
 _CARRIED = ("spicevmc", "spiceport", "qemu-vdagent")  # by a channel, or a USB redirection
 
+_PLUGS = ("user", "network", "bridge", "ethernet", "direct")
+
 
 def device_problems(domain: Domain, capabilities: Capabilities) -> list[tuple[str, str]]:
     """Every (XPath, message) about devices."""
@@ -90,8 +92,8 @@ def _disk(path: str, disk: Disk, kind: str) -> Problems:
 
 
 def _interface(path: str, card: Interface, kind: str, capabilities: Capabilities) -> Problems:
-    if card.type != "user":
-        yield f"{path}/@type", f"'{card.type}' is not served; user is"
+    if card.type not in _PLUGS:
+        yield f"{path}/@type", f"'{card.type}' is not served; {', '.join(_PLUGS)} are"
     model = card.model or "rtl8139"
     if model not in MODELS:
         yield f"{path}/model/@type", f"'{model}' is not served; virtio is"
@@ -99,10 +101,15 @@ def _interface(path: str, card: Interface, kind: str, capabilities: Capabilities
         yield f"{path}/model/@type", f"a microvm has no PCI bus for '{model}'; virtio is served"
     elif not model.startswith("virtio") and not capabilities.has_device(model):
         yield f"{path}/model/@type", f"{capabilities.path} has no '{model}'; virtio is served"
+    on_user = card.type == "user"
+    where = "user-mode networking" if on_user else "a tap"
     for name in ("virtualport", "vlan", "bandwidth", "teaming", "script", "downscript", "filterref",
-                 "tune", "coalesce", "isolated"):  # fmt: skip
+                 "coalesce", *(("tune", "isolated") if on_user else ())):  # fmt: skip
         if getattr(card, name) is not None:
-            yield f"{path}/{name}", "is not served on user-mode networking"
+            yield f"{path}/{name}", f"is not served on {where}"
+    if not on_user:
+        yield from _tap(path, card)
+        return
     if card.routes:
         yield f"{path}/route", "is not served on user-mode networking"
     if card.driver is not None and (card.driver.queues or 1) > 1:
@@ -115,6 +122,20 @@ def _interface(path: str, card: Interface, kind: str, capabilities: Capabilities
         if any(each.exclude for each in forward.ranges):
             where = f"{path}/portForward[{number}]/range/@exclude"
             yield where, "needs <backend type='passt'/>"
+
+
+def _tap(path: str, card: Interface) -> Problems:
+    if card.port_forwards:
+        yield f"{path}/portForward", "is of user-mode networking; on a network use its addresses"
+    if card.ips or card.routes:
+        yield f"{path}/ip", "is not served on a tap: nobody would tell the guest"
+    if card.backend is not None and card.backend.type == "passt":
+        yield f"{path}/backend/@type", "'passt' is of user-mode networking"
+    queues = card.driver.queues if card.driver is not None else None
+    if queues and queues > 1 and not (card.model or "").startswith("virtio"):
+        yield f"{path}/driver/@queues", f"'{card.model}' has one queue; virtio has more"
+    if card.type == "direct" and card.source is not None and card.source.mode == "passthrough":
+        yield f"{path}/source/@mode", "'passthrough' is not served; bridge, vepa, private are"
 
 
 def _controllers(devices: Devices, kind: str, capabilities: Capabilities) -> Problems:

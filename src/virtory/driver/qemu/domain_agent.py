@@ -6,6 +6,7 @@ passed on, and believed no further.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from virtory.driver.interface import InterfaceAddress, IpAddress
 from virtory.driver.qemu import agent as agents
 from virtory.driver.qemu.agent_reports import guest_report
 from virtory.driver.qemu.domain_lifecycle import usable_agent
+from virtory.driver.qemu.guest_addresses import leased, leased_hostname, seen
 from virtory.driver.qemu.monitor import MonitorGone
 from virtory.driver.qemu.part import Part, refuse_unknown
 from virtory.driver.qemu.qmp import QmpError
@@ -87,6 +89,8 @@ class DomainAgents(Part):
         refuse_unknown(flags, _HOSTNAME_AGENT | _HOSTNAME_LEASE, "qemuDomainGetHostname")
         guest = self._guest(uuid)
         if flags & _HOSTNAME_LEASE:
+            if name := leased_hostname(guest, self._preparation.networks):
+                return name
             raise VirtoryError(
                 f"no hostname found: no hostname found for domain {guest.entry.name}",
                 code=_NO_HOSTNAME,
@@ -144,8 +148,10 @@ class DomainAgents(Part):
             told = await usable_agent(guest).call("guest-network-get-interfaces")
             with agents.understood("guest-network-get-interfaces"):
                 return addresses_in(told)
-        if source in (DomainInterfaceAddressesSource.LEASE, DomainInterfaceAddressesSource.ARP):
-            return []  # user-mode networks give out addresses inside QEMU, none is seen here
+        if source == DomainInterfaceAddressesSource.LEASE:
+            return leased(guest, self._preparation.networks)
+        if source == DomainInterfaceAddressesSource.ARP:
+            return await asyncio.to_thread(seen, guest)
         raise ArgumentUnsupported(f"Unknown IP address data source {source}")
 
     # -- file systems --------------------------------------------------------------------------

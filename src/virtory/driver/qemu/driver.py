@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from virtory.driver.interface.snapshot import SnapshotDriver
     from virtory.driver.interface.storage import StorageDriver
     from virtory.driver.journal import Mender
+    from virtory.driver.network.networks import Networks
+    from virtory.driver.store import ObjectRow
 
 _log = logging.getLogger(__name__)
 _AUTOSTARTED = "autostarted"
@@ -76,6 +78,7 @@ class QemuDriver:
         self._store: Store | None = None
         self._menders: dict[str, Mender] = {}
         self._runtime: Runtime | None = None
+        self._networks: Networks | None = None
         self.connect = Connect(self._preparation, privileged=privileged)
         self.node_device = NodeDevices()
         self.interface = Interfaces()
@@ -103,7 +106,10 @@ class QemuDriver:
         await recover(Journal(self._store), loaded.intents, self._menders)
         known = [entry.guest.plan.directory for entry in table if entry.guest is not None]
         await asyncio.to_thread(self._runtime.strays.sweep, settings.run_directory, known, table)
-        if _first_since_boot(os.path.join(settings.run_directory, _AUTOSTARTED)):
+        first = _first_since_boot(os.path.join(settings.run_directory, _AUTOSTARTED))
+        if settings.privileged:
+            await self._open_networks(loaded.objects, first)
+        if first:
             for entry in table:
                 if entry.autostart and entry.guest is None:
                     self._runtime.run(self._autostart(entry), f"autostart of '{entry.name}'")
@@ -116,6 +122,23 @@ class QemuDriver:
 
         assert self._runtime is not None
         self._menders[domain_saves.WORK] = partial(domain_saves.mend, self._runtime)
+
+    async def _open_networks(self, rows: list[ObjectRow], first: bool) -> None:
+        from virtory.driver.network.networks import Networks
+        from virtory.driver.network.resources import networks_directory
+        from virtory.driver.qemu.network_ports import guest_ports
+
+        assert self._runtime is not None and self._store is not None
+        runtime = self._runtime
+        networks = Networks(
+            self._store,
+            self.bus,
+            networks_directory(self._settings.run_directory),
+            lambda: guest_ports(runtime.table),
+            runtime.checkpoint,
+        )
+        self._networks = self.network = self._preparation.networks = networks
+        await networks.open(rows, first=first)
 
     async def _autostart(self, entry: Entry) -> None:
         from virtory.driver.qemu.start import start
@@ -140,6 +163,8 @@ class QemuDriver:
                         entry.guest.process.release()
             self._runtime.logs.close()
             self._runtime = None
+        if self._networks is not None:
+            self._networks.close()
         if self._store is not None:
             store, self._store = self._store, None
             await asyncio.to_thread(store.close)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from virtory.driver.qemu.plan import OpenFile, Plan
 
 _WRITABLE = "writable"
-_ROWS = ("directories", "files", "listens", "pairs", "helpers", "images", "links", "cids")
+_ROWS = ("directories", "files", "listens", "pairs", "helpers", "images", "links", "cids", "taps")
 _TAKEN_OVER = ("vsock",)
 """Purposes of files whose descriptor itself a device wants, not a way to open it."""
 
@@ -58,6 +58,7 @@ def _with(plan: Plan, rows: dict[str, Any]) -> Plan:
 def next_slot(plan: Plan) -> int:
     """The first slot above all that the plan uses."""
     used = [row.slot for rows in (plan.files, plan.listens, plan.pairs) for row in rows]
+    used += [slot for tap in plan.taps for slot in (*tap.slots, *tap.vhost_slots)]
     return max(used, default=0) + 1
 
 
@@ -125,7 +126,8 @@ async def take_writable(guest: Guest, file: OpenFile) -> None:
 def _sockets(plan: Plan) -> list[int]:
     """The slots of descriptors that QEMU gets by name, and keeps."""
     files = [file.slot for file in plan.files if file.purpose in _TAKEN_OVER]
-    return [*files, *(row.slot for row in plan.listens), *(row.slot for row in plan.pairs)]
+    taps = [slot for tap in plan.taps for slot in (*tap.slots, *tap.vhost_slots)]
+    return [*files, *(row.slot for rows in (plan.listens, plan.pairs) for row in rows), *taps]
 
 
 async def _pass_on(guest: Guest, more: Plan, fds: dict[int, int]) -> dict[int, str]:

@@ -92,6 +92,8 @@ async def plug(
     When it raises, machine, host and definition are as they were.
     """
     device = replace(device, alias=_alias(guest.domain, device))
+    if device_edit.field_of(device, guest.domain.devices) == "interfaces":
+        await preparation.networks_ready((device,))
     more = await asyncio.to_thread(
         fragment, guest.plan, guest.domain, await preparation.host(), device
     )

@@ -114,5 +114,6 @@ def owned(plan: Plan, device: Any) -> Plan:
         pairs=tuple(row for row in plan.pairs if mine(row)),
         helpers=tuple(row for row in plan.helpers if row.name.endswith(f"-{alias}")),
         images=images,
+        taps=tuple(row for row in plan.taps if mine(row)),
         cids=plan.cids if is_vsock else (),
     )

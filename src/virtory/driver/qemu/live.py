@@ -14,7 +14,9 @@ from virtory.driver.qemu.planning_displays import spice_socket
 from virtory.model.domain.devices.channel import Channel
 from virtory.model.domain.devices.character import CharacterSource
 from virtory.model.domain.devices.disk import BackingStore, Disk, Source
+from virtory.model.domain.devices.interface import InterfaceTarget
 from virtory.model.domain.seclabel import Seclabel
+from virtory.model.values import Uuid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from virtory.driver.qemu.plan import Image, Plan
     from virtory.model.domain import Domain
     from virtory.model.domain.devices.graphics import Graphics
+    from virtory.model.domain.devices.interface import Interface
 
 _CHARACTERS = ("serials", "parallels", "consoles", "channels", "redirdevs")
 
@@ -32,6 +35,7 @@ def with_plan(live: Domain, plan: Plan) -> Domain:
     devices = live.devices
     changes: dict[str, Any] = {
         "disks": tuple(disk_of_plan(each, plan) for each in devices.disks),
+        "interfaces": tuple(_interface(each, plan) for each in devices.interfaces),
         "graphics": tuple(_graphics(g, n, plan) for n, g in enumerate(devices.graphics)),
     }
     for field in _CHARACTERS:
@@ -68,6 +72,22 @@ def with_terminals(live: Domain, terminals: Mapping[str, str]) -> Domain:
             row.append(device)
         changes[field] = tuple(row)
     return replace(live, devices=replace(live.devices, **changes))
+
+
+def _interface(interface: Interface, plan: Plan) -> Interface:
+    tap = plan.tap(interface.alias)
+    if tap is None:
+        return interface
+    target = replace(interface.target or InterfaceTarget(), dev=tap.name)
+    source = interface.source
+    if source is not None and tap.network is not None and tap.port is not None:
+        port = Uuid.parse(tap.port)
+        if tap.mode is None:
+            source = replace(source, portid=port, bridge=tap.device)
+        else:
+            mode: Any = tap.mode
+            source = replace(source, portid=port, dev=tap.device, mode=mode)
+    return replace(interface, target=target, source=source)
 
 
 def disk_of_plan(disk: Disk, plan: Plan) -> Disk:

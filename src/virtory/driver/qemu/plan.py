@@ -85,6 +85,37 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
+class Tap:
+    """A tap device, one descriptor for each queue: the host's side of a network card.
+
+    `device` is the bridge that it is put on, or with a `mode` the host's device that a macvtap
+    shares; None: nothing is done with it. A tap goes by itself when its last descriptor is closed;
+    a macvtap is removed by `release`. `made` False: a tap that somebody else made. `network` and
+    `port` are the UUIDs, in hexadecimal, of a virtual network and of the port there.
+    """
+
+    name: str
+    purpose: str
+    slots: tuple[int, ...]
+    mac: str
+    device: str | None = None
+    mode: str | None = None
+    mtu: int | None = None
+    isolated: bool = False
+    up: bool = True
+    made: bool = True
+    vhost_slots: tuple[int, ...] = ()
+    guest_mac: str = ""
+    network: str | None = None
+    port: str | None = None
+
+    @property
+    def slot(self) -> int:
+        """The first queue's."""
+        return self.slots[0]
+
+
+@dataclass(frozen=True, slots=True)
 class Helper:
     """A program that serves this guest (passt, swtpm); ended by `release`.
 
@@ -144,6 +175,7 @@ class Plan:
     helpers: tuple[Helper, ...] = ()
     images: tuple[Image, ...] = ()
     links: tuple[Link, ...] = ()
+    taps: tuple[Tap, ...] = ()
     kernel_paths: tuple[tuple[str, str], ...] = ()  # purpose → path that QEMU itself can read
     vnc_ports: tuple[int, ...] = ()  # one for each display, 0 for one without a port
     cids: tuple[int, ...] = ()
@@ -164,6 +196,10 @@ class Plan:
                 if each.purpose == purpose:
                     return each.path
         return None
+
+    def tap(self, alias: str | None) -> Tap | None:
+        """The tap of an interface, if it has one."""
+        return next((tap for tap in self.taps if tap.purpose == f"net:{alias}"), None)
 
     def chain(self, target: str) -> list[Image]:
         """A disk's images, top first; empty for a drive without a medium."""
@@ -188,6 +224,7 @@ _ROWS: dict[str, type] = {
     "helpers": Helper,
     "images": Image,
     "links": Link,
+    "taps": Tap,
 }
 
 

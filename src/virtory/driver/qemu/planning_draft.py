@@ -19,7 +19,7 @@ from virtory.driver.qemu.planning_user import guest_user
 from virtory.errors import ConfigUnsupported
 
 if TYPE_CHECKING:
-    from virtory.driver.qemu.plan import Helper, Image, Link, OpenMode, Pair, Plan
+    from virtory.driver.qemu.plan import Helper, Image, Link, OpenMode, Pair, Plan, Tap
     from virtory.driver.qemu.planning_host import Host
     from virtory.model.domain import Domain
 
@@ -39,6 +39,7 @@ class Draft:
         self.helpers: list[Helper] = []
         self.images: list[Image] = []
         self.links: list[Link] = []
+        self.taps: list[Tap] = []
         self.uid, self.gid = guest_user(domain, host, domain_id)
         uuid = str(domain.uuid or "")
         self.directory = os.path.join(host.run_directory, f"{domain_id}-{uuid[:8]}")
@@ -60,7 +61,7 @@ class Draft:
 
     def rows(self) -> dict[str, tuple[Any, ...]]:
         """What has been collected, by the names of the plan's fields."""
-        names = ("directories", "files", "listens", "pairs", "helpers", "images", "links")
+        names = ("directories", "files", "listens", "pairs", "helpers", "images", "links", "taps")
         return {name: tuple(getattr(self, name)) for name in names}
 
     def fragment(self) -> Plan:

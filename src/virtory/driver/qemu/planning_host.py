@@ -11,12 +11,15 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from virtory.driver.network.attachment import no_networks
+from virtory.driver.network.netlink import exists
 from virtory.driver.qemu.host_memory import free_huge_pages, plenty
 from virtory.driver.qemu.ports import bind_error, nothing_in_the_way
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from virtory.driver.network.attachment import Attachment
     from virtory.driver.qemu.accelerator import Verdict
     from virtory.driver.qemu.firmware import Firmware
     from virtory.driver.qemu.host_memory import FreeHugePages
@@ -28,6 +31,7 @@ FIRST_UID: Final = 1_900_000_000
 # can not tell its age, serves only interfaces that ask for it by name.
 RELIABLE_PASST: Final = 20240101
 VHOST_VSOCK: Final = "/dev/vhost-vsock"
+VHOST_NET: Final = "/dev/vhost-net"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,8 @@ class Host:
     """What plans depend on. `user` is (uid, gid) for all guests; None: one uid for each.
 
     `privileged` says that the daemon is root, hence guests must be someone else. `port_is_free`
-    asks whether a TCP port of an address can be had.
+    asks whether a TCP port of an address can be had. `attachment` says where an interface on a
+    virtual network is plugged in, `free_device` finds a name for a tap.
     """
 
     run_directory: str
@@ -56,6 +61,9 @@ class Host:
     free_huge_pages: FreeHugePages = plenty
     port_is_free: Callable[[str, int], bool] = lambda address, port: True
     bind_error: BindError = nothing_in_the_way
+    attachment: Callable[[str, str | None], Attachment] = no_networks
+    free_device: Callable[[str], str] = lambda prefix: f"{prefix}0"
+    has_vhost_net: bool = False
 
 
 def here(run_directory: str, state_directory: str, verdict: Verdict, **settings: Any) -> Host:
@@ -77,8 +85,26 @@ def here(run_directory: str, state_directory: str, verdict: Verdict, **settings:
         "free_huge_pages": free_huge_pages,
         "port_is_free": can_bind,
         "bind_error": bind_error,
+        "free_device": DeviceNames().free,
+        "has_vhost_net": os.access(VHOST_NET, os.R_OK | os.W_OK),
     }
     return Host(run_directory, state_directory, verdict, **{**found, **settings})
+
+
+class DeviceNames:
+    """Gives out names of taps, ever increasing, past what the host has."""
+
+    def __init__(self) -> None:
+        self._next: dict[str, int] = {}
+
+    def free(self, prefix: str) -> str:
+        """The next name with this prefix that no device has."""
+        while True:
+            number = self._next.get(prefix, 0)
+            self._next[prefix] = number + 1
+            name = f"{prefix}{number}"
+            if not exists(name):
+                return name
 
 
 def can_bind(address: str, port: int) -> bool:

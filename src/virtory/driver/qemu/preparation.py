@@ -24,14 +24,17 @@ from virtory.model.flags import DomainUndefine
 from virtory.model.values import Uuid
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from virtory.driver.network.attachment import Attachment
+    from virtory.driver.network.networks import Networks
     from virtory.driver.qemu.capabilities import Capabilities
     from virtory.driver.qemu.devices import Step
     from virtory.driver.qemu.plan import Plan
     from virtory.driver.qemu.planning_host import Host
     from virtory.driver.qemu.settings import Settings
     from virtory.model.domain import Domain
+    from virtory.model.domain.devices.interface import Interface
 
 PROBE_UID = 65534
 DEFAULT_ARCH = "x86_64"
@@ -86,6 +89,7 @@ class Preparation:
         self.settings = settings
         self._host: Host | None = None
         self._capabilities: dict[str, Capabilities] = {}
+        self.networks: Networks | None = None
         self._looking = asyncio.Lock()
         self._asking = asyncio.Lock()  # one QEMU is asked at a time, however many want to know
 
@@ -112,8 +116,22 @@ class Preparation:
             settings.run_directory,
             settings.state_directory,
             accelerator.verdict(os.path.join(settings.cache_directory, "kvm.json")),
+            attachment=self._attachment,
             **settings.of_host,
         )
+
+    def _attachment(self, name: str, portgroup: str | None) -> Attachment:
+        """Where an interface on a virtual network is plugged in."""
+        from virtory.driver.network.attachment import no_networks
+
+        networks = self.networks
+        return (no_networks if networks is None else networks.attachment)(name, portgroup)
+
+    async def networks_ready(self, interfaces: Iterable[Interface]) -> None:
+        """Before interfaces are planned: networks that start when they are needed do so."""
+        names = {each.source.network or "" for each in interfaces if each.source is not None}
+        if self.networks is not None and (names := names - {""}):
+            await self.networks.make_ready(names)
 
     async def capabilities(self, emulator: str | None, arch: str | None = None) -> Capabilities:
         """What a QEMU binary can do; the one in PATH for the architecture when none is named."""
@@ -202,6 +220,7 @@ class Preparation:
         from virtory.driver.qemu.live import with_cpu
 
         host = await self.host()
+        await self.networks_ready(definition.devices.interfaces)
         capabilities = await self.capabilities(definition.devices.emulator)
         if definition.devices.disks:  # their headers are read
             live, plan = await asyncio.to_thread(planning.prepare, definition, host, number)

@@ -18,6 +18,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from virtory.driver.qemu import taps
 from virtory.driver.qemu.process import (
     Credentials,
     Identity,
@@ -82,6 +83,8 @@ def acquire(plan: Plan) -> Acquired:
             _link(link)
         for pair in plan.pairs:
             _connect(pair, acquired)
+        for tap in plan.taps:
+            acquired.fds.update(taps.acquire(tap))
         for helper in plan.helpers:
             _start(helper, plan, acquired)
     except BaseException:
@@ -98,6 +101,8 @@ def release(plan: Plan, *, search: bool = False) -> None:
     """
     for helper in reversed(plan.helpers):
         _stop(helper, plan, search)
+    for tap in plan.taps:
+        taps.release(tap)
     for listen in plan.listens:
         _forget_socket(listen.path)
     for link in plan.links:

@@ -1,4 +1,4 @@
-"""Network cards on user-mode networking: QEMU's own (slirp), or passt through a socket.
+"""Network cards: on a tap, or on user-mode networking (QEMU's own, or passt through a socket).
 
 The rule kept here: the card is the same whatever it is plugged into.
 """
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from virtory.driver.qemu.devices.wiring import Item, Wiring, virtio_options, without_none
 
 if TYPE_CHECKING:
+    from virtory.driver.qemu.plan import Tap
     from virtory.model.domain.devices.interface import Interface, PortForward
 
 MODELS = (
@@ -43,7 +44,7 @@ def describe(interface: Interface, wiring: Wiring, boot_index: int | None = None
         "id": alias,
         "mac": str(interface.mac.address) if interface.mac is not None else None,
         "bootindex": boot_index,
-        "host_mtu": interface.mtu if virtio else None,
+        "host_mtu": _mtu(interface, wiring) if virtio else None,
         **_queues(interface),
         **virtio_options(interface.driver),
         **wiring.place(interface),
@@ -65,6 +66,8 @@ def _queues(interface: Interface) -> dict[str, Any]:
         "tx": {"timer": "timer", "iothread": "bh"}.get(driver.txmode or ""),
         "ioeventfd": driver.ioeventfd,
         "event_idx": driver.event_idx,
+        "mq": True if (driver.queues or 1) > 1 else None,
+        "vectors": 2 * driver.queues + 2 if driver.queues and driver.queues > 1 else None,
         "rx_queue_size": driver.rx_queue_size,
         "tx_queue_size": driver.tx_queue_size,
     }
@@ -80,6 +83,9 @@ def _queues(interface: Interface) -> dict[str, Any]:
 
 
 def _back_end(interface: Interface, wiring: Wiring, name: str) -> dict[str, Any]:
+    tap = wiring.plan.tap(interface.alias)
+    if tap is not None:
+        return _tap(tap, interface, wiring, name)
     slot = wiring.plan.slot(f"net:{interface.alias}")
     if slot is not None:
         address = {"type": "fd", "str": wiring.fd(slot)}
@@ -95,6 +101,24 @@ def _back_end(interface: Interface, wiring: Wiring, name: str) -> dict[str, Any]
     forwards = [rule for each in interface.port_forwards for rule in _rules(each)]
     if forwards:
         value["hostfwd"] = [{"str": rule} for rule in forwards]
+    return value
+
+
+def _mtu(interface: Interface, wiring: Wiring) -> int | None:
+    tap = wiring.plan.tap(interface.alias)
+    return interface.mtu if tap is None else tap.mtu
+
+
+def _tap(tap: Tap, interface: Interface, wiring: Wiring, name: str) -> dict[str, Any]:
+    """The daemon made it: QEMU gets its queues' descriptors."""
+    value: dict[str, Any] = {"type": "tap", "id": name}
+    value["fd" if len(tap.slots) == 1 else "fds"] = ":".join(wiring.fd(s) for s in tap.slots)
+    if tap.vhost_slots:
+        value["vhost"] = True
+        descriptors = ":".join(wiring.fd(slot) for slot in tap.vhost_slots)
+        value["vhostfd" if len(tap.slots) == 1 else "vhostfds"] = descriptors
+    if interface.tune is not None and interface.tune.sndbuf is not None:
+        value["sndbuf"] = interface.tune.sndbuf
     return value
 
 

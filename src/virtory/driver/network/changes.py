@@ -1,0 +1,117 @@
+"""Changing a network while it runs, its metadata, and who has which address.
+
+The rule kept here: a change that can not be put in force changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from virtory.driver.interface.network import DhcpLease
+from virtory.driver.network import resources
+from virtory.errors import FROM_NETWORK, OperationInvalid, UnsupportedFlags
+
+if TYPE_CHECKING:
+    from virtory.driver.network.leases import Lease
+    from virtory.driver.network.table import Entry, NetworkTable
+    from virtory.driver.store import Store
+    from virtory.model.network import Network
+
+LIVE, CONFIG = 1, 2
+
+
+class Changes:
+    """The part of the driver that changes networks."""
+
+    table: NetworkTable
+    store: Store
+
+    async def update(
+        self, uuid: bytes, command: int, section: int, parent_index: int, xml: str, flags: int
+    ) -> None:
+        """`command` and `section` are those of virNetworkUpdateCommand and -Section."""
+        from virtory.model.network.update import updated
+
+        if flags & ~(LIVE | CONFIG):
+            raise UnsupportedFlags(flags & ~(LIVE | CONFIG), "networkUpdate")
+        entry = self.table.get(uuid)
+        async with entry.lock:
+            live, config = _affected(entry, flags)
+            network = changed = definition = None
+            if config:
+                definition = updated(
+                    entry.network(inactive=True), command, section, parent_index, xml
+                )
+            if live:
+                network = entry.network()
+                changed = updated(network, command, section, parent_index, xml)
+            if network is not None and changed is not None:
+                await self._put_in_force(entry, changed)
+            await self._save(entry, changed, definition)
+
+    async def _put_in_force(self, entry: Entry, network: Network) -> None:
+        plan = entry.plan
+        if plan is None or plan.dnsmasq is None:
+            return
+
+        def change() -> None:
+            resources.write_hosts(network, plan)
+            if resources.write_configuration(network, plan):
+                resources.restart(network, plan)
+            else:
+                resources.reload(plan)
+
+        await asyncio.to_thread(change)
+
+    async def _save(self, entry: Entry, live: Network | None, config: Network | None) -> None:
+        from virtory.model.network import format_network
+
+        if live is not None:
+            entry.live = format_network(live)
+        if config is not None:
+            entry.definition, entry.is_own_default = format_network(config), False
+        await self.store.save(entry.row())
+
+    def dhcp_leases(self, uuid: bytes, mac: str | None, flags: int) -> list[DhcpLease]:
+        if flags:
+            raise UnsupportedFlags(flags, "networkGetDHCPLeases")
+        return [
+            DhcpLease(
+                bridge,
+                lease.expires,
+                int(lease.family == 6),
+                lease.mac,
+                lease.iaid,
+                lease.address,
+                prefix,
+                lease.hostname,
+                lease.client_id,
+            )
+            for lease, bridge, prefix in leases_of(self.table.get(uuid), mac)
+        ]
+
+
+def leases_of(entry: Entry, mac: str | None) -> list[tuple[Lease, str, int]]:
+    """The valid leases of a running network, of one MAC or of all."""
+    if entry.leases is None or entry.plan is None:
+        return []
+    prefixes = {6 if ":" in address else 4: prefix for address, prefix in entry.plan.addresses}
+    return [
+        (lease, entry.plan.bridge, prefixes.get(lease.family, 0))
+        for lease in entry.leases.valid(None if mac is None else mac.lower())
+    ]
+
+
+def _affected(entry: Entry, flags: int) -> tuple[bool, bool]:
+    """Whether the running network and the definition are meant; no flag: what there is now."""
+    live, config = bool(flags & LIVE), bool(flags & CONFIG)
+    if not flags:
+        live, config = entry.active, not entry.active
+    if live and not entry.active:
+        raise OperationInvalid("network is not running", domain=FROM_NETWORK)
+    if config and entry.definition is None:
+        raise OperationInvalid(
+            "can't change the persistent config of a transient network", domain=FROM_NETWORK
+        )
+    return live, config

@@ -1,0 +1,238 @@
+"""Starting and stopping networks, and finding running ones again.
+
+The rule kept here: the plan is on disk before anything in it is taken, and the new state is on disk
+before it is told; whatever goes wrong in between, `release` leaves nothing behind. `checkpoint`
+names each step, so that a test can end the daemon there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from typing import TYPE_CHECKING
+
+from virtory.driver.network import choice, firewall, resources
+from virtory.driver.network.leases import Leases
+from virtory.driver.network.plan import NetworkPlan
+from virtory.driver.network.rules import TABLE
+from virtory.driver.store import ForgetObject
+from virtory.errors import FROM_NETWORK, ConfigUnsupported, InternalError, OperationInvalid
+from virtory.model.events import NetworkLifecycle
+from virtory.model.values import Mac, Uuid
+
+if TYPE_CHECKING:
+    from virtory.driver.network.choice import Surroundings
+    from virtory.driver.network.leases import Lease
+    from virtory.driver.network.networks import Networks
+    from virtory.driver.network.table import Entry
+    from virtory.driver.store import Change
+    from virtory.model.network import Network
+
+_log = logging.getLogger(__name__)
+DEFINED, UNDEFINED, STARTED, STOPPED = range(4)
+
+
+def boot_id() -> str:
+    """Which boot of the host this is."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def plan_of(network: Network, entry: Entry, networks: Networks, here: Surroundings) -> NetworkPlan:
+    """What starting the network takes; looks at the host, takes nothing."""
+    from virtory.driver.network import dnsmasq
+    from virtory.model.network.addresses import host_address, route_subnet
+
+    name = network.bridge.name if network.bridge is not None else None
+    directory = os.path.join(networks.directory, str(Uuid.of_bytes(entry.uuid)))
+    if not network.is_ours:
+        return NetworkPlan(name or "", "", directory, boot_id(), made=False)
+    assert name is not None and network.bridge is not None
+    _refuse_clashes(network, name, networks, here)
+    addresses = [host_address(ip) for ip in network.ips]
+    routes = [(route_subnet(route), route) for route in network.routes]
+    ruled = network.mode != "open"
+    purpose = f"network '{network.name}'"
+    if ruled:
+        firewall.find_program("nft", "nftables", purpose)
+    return NetworkPlan(
+        bridge=name,
+        mac=str(network.mac.address if network.mac is not None else Mac.random()),
+        directory=directory,
+        boot=boot_id(),
+        stp=network.bridge.stp is not False,
+        delay_s=network.bridge.delay or 0,
+        mtu=None if network.mtu is None else network.mtu.size,
+        addresses=tuple((str(each.ip), each.network.prefixlen) for each in addresses),
+        routes=tuple(
+            (str(where.network_address), where.prefixlen, route.gateway, route.metric)
+            for where, route in routes
+        ),
+        ipv6=bool(network.ipv6) or any(each.version == 6 for each in addresses),
+        forwards=_forwards(network, here),
+        table=f"{TABLE}{_word(name)}" if ruled else None,
+        foreign=firewall.others() if ruled else (),
+        dnsmasq=firewall.find_program("dnsmasq", "dnsmasq-base", purpose)
+        if dnsmasq.wanted(network)
+        else None,
+    )
+
+
+def _refuse_clashes(network: Network, name: str, networks: Networks, here: Surroundings) -> None:
+    if any(link.name == name for link in here.links):
+        raise InternalError(
+            f"bridge name '{name}' already in use: the host has a device '{name}'",
+            cure="give the network another bridge name",
+            domain=FROM_NETWORK,
+        )
+    choice.refuse_overlap(network, name, here, networks.owner_of)
+
+
+def _forwards(network: Network, here: Surroundings) -> tuple[str, ...]:
+    """The families whose forwarding the network needs; refused where the host would lose routes."""
+    from virtory.model.network.addresses import subnets
+
+    if network.forward is None:
+        return ()
+    families = sorted({f"ipv{subnet.version}" for subnet in subnets(network)})
+    if "ipv6" in families and (lost := choice.routes_lost_with_ipv6(here)):
+        raise ConfigUnsupported(
+            f"network '{network.name}' needs IPv6 forwarding, and with it the host would lose the"
+            f" routes that it learns on {', '.join(lost)}",
+            cure=f"sudo sysctl net.ipv6.conf.{lost[0]}.accept_ra=2",
+            domain=FROM_NETWORK,
+        )
+    return tuple(families)
+
+
+def _word(name: str) -> str:
+    """A device's name as nft takes it for a table's."""
+    return "".join(each if each.isascii() and each.isalnum() else "_" for each in name)
+
+
+async def start(networks: Networks, entry: Entry) -> None:
+    """Start the network; when it returns it runs, saved and announced."""
+    async with entry.lock:
+        if entry.active:
+            raise OperationInvalid("network is already active", domain=FROM_NETWORK)
+        network = entry.network(inactive=True)
+        await asyncio.shield(asyncio.ensure_future(_start(networks, entry, network)))
+
+
+async def start_transient(networks: Networks, entry: Entry, network: Network) -> None:
+    """Start a network from a description that is not kept, or not the one that is."""
+    async with entry.lock:
+        await asyncio.shield(asyncio.ensure_future(_start(networks, entry, network)))
+
+
+async def _start(networks: Networks, entry: Entry, network: Network) -> None:
+    from virtory.model.network import format_network
+
+    here = await asyncio.to_thread(choice.surroundings)
+    plan = await asyncio.to_thread(plan_of, network, entry, networks, here)
+    entry.plan, entry.live = plan, format_network(network)
+    try:
+        await networks.store.save(entry.row())
+        networks.checkpoint("net-planned")
+        await asyncio.to_thread(resources.acquire, network, plan, networks.checkpoint)
+        await asyncio.to_thread(networks.plug_in_again, entry, plan)
+        entry.active = True
+        await networks.store.save(entry.row())
+    except BaseException:
+        entry.active = False
+        await asyncio.to_thread(resources.release, plan)
+        entry.plan = entry.live = None
+        with contextlib.suppress(Exception):
+            await networks.store.save(_row_after(entry))
+        raise
+    networks.checkpoint("net-saved")
+    listen(networks, entry)
+    networks.bus.publish(NetworkLifecycle(entry.ref, STARTED, 0))
+
+
+async def stop(networks: Networks, entry: Entry) -> None:
+    """Stop the network: nothing of it is left, and it is announced."""
+    async with entry.lock:
+        if not entry.active or entry.plan is None:
+            raise OperationInvalid(f"network '{entry.name}' is not active", domain=FROM_NETWORK)
+        await asyncio.shield(asyncio.ensure_future(_stop(networks, entry, entry.plan)))
+
+
+async def _stop(networks: Networks, entry: Entry, plan: NetworkPlan) -> None:
+    entry.active = False
+    await networks.store.save(entry.row())  # from here on the next daemon goes on releasing
+    networks.checkpoint("net-stopping")
+    deafen(entry)
+    await asyncio.to_thread(resources.release, plan)
+    networks.checkpoint("net-released")
+    entry.plan = entry.live = None
+    entry.ports.clear()
+    await networks.store.save(_row_after(entry))
+    if entry.definition is None:
+        networks.table.remove(entry)
+    networks.bus.publish(NetworkLifecycle(entry.ref, STOPPED, 0))
+
+
+def _row_after(entry: Entry) -> Change:
+    from virtory.driver.network.table import KIND
+
+    return entry.row() if entry.definition is not None else ForgetObject(KIND, entry.uuid)
+
+
+# -- leases --------------------------------------------------------------------------------------
+
+
+def listen(networks: Networks, entry: Entry) -> None:
+    """Hear of the network's leases from now on."""
+    if entry.plan is not None and entry.plan.dnsmasq is not None:
+
+        def changed(lease: Lease, valid: bool) -> None:
+            networks.lease_changed(entry, lease, valid)
+
+        entry.leases = Leases(entry.plan, changed)
+        entry.leases.listen()
+
+
+def deafen(entry: Entry) -> None:
+    """Hear no more of them."""
+    if entry.leases is not None:
+        entry.leases.close()
+        entry.leases = None
+
+
+# -- after a restart -----------------------------------------------------------------------------
+
+
+async def find_again(networks: Networks, entry: Entry) -> None:
+    """Take up a network that an earlier daemon started, or clear up behind it.
+
+    One that runs goes on running; parts that are missing (its dnsmasq was killed, its rules were
+    flushed) are made again. One whose bridge is gone, by a reboot or another's hand, is off.
+    """
+    plan = entry.plan
+    if plan is None:
+        return
+    same_boot = plan.boot == boot_id()
+    if (
+        entry.active
+        and same_boot
+        and (not plan.made or await asyncio.to_thread(resources.has_bridge, plan))
+    ):
+        network = entry.network()
+        try:
+            await asyncio.to_thread(resources.acquire, network, plan, lambda _: None)
+        except Exception as error:
+            _log.error("network '%s' can not be made whole again: %s", entry.name, error)
+        listen(networks, entry)
+        return
+    await asyncio.to_thread(resources.release, plan)
+    entry.active, entry.plan, entry.live = False, None, None
+    entry.ports.clear()
+    await networks.store.save(_row_after(entry))
+    if entry.definition is None:
+        networks.table.remove(entry)

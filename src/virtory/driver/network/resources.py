@@ -1,0 +1,309 @@
+"""Taking what a network's plan names, and giving all of it back.
+
+The rule kept here: `release(plan)` needs nothing but the plan, may be repeated, and touches nothing
+that is not marked as ours; it serves stop, a failed start and the restart after a crash alike.
+`acquire` may be repeated too, on a network of which parts are missing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import pwd
+import select
+import shutil
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+from virtory.driver.network import dnsmasq, firewall
+from virtory.driver.network.netlink import Netlink, exists
+from virtory.driver.qemu.process import Identity, start_time_of
+from virtory.errors import FROM_NETWORK, InternalError, SystemCallFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from virtory.driver.network.plan import NetworkPlan
+    from virtory.model.network import Network
+
+_END_MS = 2000
+_START_S = 20
+
+
+def networks_directory(run_directory: str) -> str:
+    """Where running networks keep their files: dnsmasq's user must be able to get there."""
+    path = os.path.realpath(run_directory)
+    while path != "/":
+        if not os.stat(path).st_mode & 0o001:
+            name = hashlib.sha256(os.fsencode(run_directory)).hexdigest()[:12]
+            return f"/run/virtory-{name}/networks"
+        path = os.path.dirname(path)
+    return os.path.join(run_directory, "networks")
+
+
+def acquire(network: Network, plan: NetworkPlan, checkpoint: Callable[[str], None]) -> None:
+    """Take everything; blocking: call it in a thread. On an error the caller releases the plan."""
+    if not plan.made:
+        return
+    _write_files(network, plan)
+    checkpoint("net-files")
+    _make_bridge(network, plan)
+    checkpoint("net-bridge")
+    if plan.table is not None:
+        firewall.apply(network, plan)
+    checkpoint("net-rules")
+    if plan.dnsmasq is not None and serving(plan) is None:
+        _run_dnsmasq(network, plan)
+    checkpoint("net-dnsmasq")
+
+
+def release(plan: NetworkPlan) -> None:
+    """Give everything back; blocking: call it in a thread."""
+    if not plan.made:
+        return
+    if (identity := serving(plan)) is not None:
+        _end(identity)
+    if plan.table is not None:
+        firewall.remove(plan)
+    if has_bridge(plan):
+        with Netlink() as netlink, contextlib.suppress(OSError):
+            netlink.delete_link(plan.bridge)
+    shutil.rmtree(plan.directory, ignore_errors=True)
+    with contextlib.suppress(OSError):  # others have theirs there
+        os.rmdir(os.path.dirname(plan.directory))
+
+
+def has_bridge(plan: NetworkPlan) -> bool:
+    """Whether there is a bridge of that name, and it is this plan's."""
+    if not plan.made:
+        return exists(plan.bridge)
+    with Netlink() as netlink:
+        link = netlink.link(plan.bridge)
+    return link is not None and (link.kind, link.mac) == ("bridge", plan.mac)
+
+
+# -- the bridge ----------------------------------------------------------------------------------
+
+
+def _make_bridge(network: Network, plan: NetworkPlan) -> None:
+    bridge = plan.bridge
+    try:
+        with Netlink() as netlink:
+            if not has_bridge(plan):
+                netlink.add_bridge(bridge, plan.mac, stp=plan.stp, delay_s=plan.delay_s)
+            _tune(plan)
+            netlink.set_link(bridge, up=True, mtu=plan.mtu)
+            for address, prefix in plan.addresses:
+                netlink.add_address(bridge, address, prefix)
+            for destination, prefix, gateway, metric in plan.routes:
+                netlink.add_route(bridge, destination, prefix, gateway, metric)
+    except OSError as error:
+        raise SystemCallFailed(
+            f"cannot make bridge '{bridge}' of network '{network.name}': {error.strerror}",
+            errno=error.errno,
+            cure=_cure(error),
+            domain=FROM_NETWORK,
+        ) from None
+
+
+def _cure(error: OSError) -> str | None:
+    if error.errno == 17:
+        return "another device has the name: give the network another bridge name"
+    if error.errno in (1, 13):
+        return "run virtoryd as root, with CAP_NET_ADMIN"
+    if error.errno == 95:
+        return "load the kernel's bridge module: sudo modprobe bridge"
+    return None
+
+
+def _tune(plan: NetworkPlan) -> None:
+    """The bridge hears no router advertisements; without IPv6 it has no address at all of it."""
+    directory = f"/proc/sys/net/ipv6/conf/{plan.bridge}"
+    if os.path.isdir(directory):
+        _set(f"{directory}/disable_ipv6", "0" if plan.ipv6 else "1")
+        _set(f"{directory}/accept_ra", "0")
+        _set(f"{directory}/autoconf", "0")
+    for family in plan.forwards:
+        path = FORWARDING[family]
+        with open(path) as file:
+            on = file.read().strip() != "0"
+        if not on:
+            _set(path, "1")
+
+
+FORWARDING = {
+    "ipv4": "/proc/sys/net/ipv4/ip_forward",
+    "ipv6": "/proc/sys/net/ipv6/conf/all/forwarding",
+}
+
+
+def _set(path: str, value: str) -> None:
+    with open(path, "w") as file:
+        file.write(value)
+
+
+# -- files ---------------------------------------------------------------------------------------
+
+
+def _write_files(network: Network, plan: NetworkPlan) -> None:
+    try:
+        os.makedirs(os.path.dirname(plan.directory), 0o711, exist_ok=True)
+        os.makedirs(plan.directory, 0o755, exist_ok=True)
+        os.chmod(plan.directory, 0o755)
+        if plan.dnsmasq is None:
+            return
+        user = _user()
+        _write(plan.configuration, dnsmasq.configuration(network, plan, user.pw_name))
+        write_hosts(network, plan)
+        _write(plan.script, dnsmasq.SCRIPT.format(events=plan.events), 0o755)
+        if not os.path.exists(plan.events):
+            os.mkfifo(plan.events, 0o600)
+            os.chown(plan.events, user.pw_uid, user.pw_gid)
+    except OSError as error:
+        raise SystemCallFailed(
+            f"cannot write the files of network '{network.name}' in '{plan.directory}': "
+            f"{error.strerror}",
+            errno=error.errno,
+            domain=FROM_NETWORK,
+        ) from None
+
+
+def write_hosts(network: Network, plan: NetworkPlan) -> None:
+    """The files that dnsmasq reads again on SIGHUP."""
+    _write(plan.dhcp_hosts, dnsmasq.dhcp_hosts(network))
+    _write(plan.names, dnsmasq.names(network))
+
+
+def write_configuration(network: Network, plan: NetworkPlan) -> bool:
+    """The file that dnsmasq is started with; whether it has changed."""
+    text = dnsmasq.configuration(network, plan, _user().pw_name)
+    try:
+        with open(plan.configuration) as file:
+            if file.read() == text:
+                return False
+    except OSError:
+        pass
+    _write(plan.configuration, text)
+    return True
+
+
+def _write(path: str, text: str, mode: int = 0o644) -> None:
+    descriptor = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
+    with open(descriptor, "w") as file:
+        file.write(text)
+        os.fchmod(descriptor, mode)
+    os.rename(f"{path}.new", path)
+
+
+def _user() -> pwd.struct_passwd:
+    """As whom dnsmasq runs: never as root."""
+    for name in ("dnsmasq", "nobody"):
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(name)
+    return pwd.getpwuid(65534)
+
+
+# -- dnsmasq -------------------------------------------------------------------------------------
+
+
+def _run_dnsmasq(network: Network, plan: NetworkPlan) -> None:
+    """It goes into the background when it serves, or ends with a message when it can not."""
+    assert plan.dnsmasq is not None
+    try:
+        done = subprocess.run(
+            [plan.dnsmasq, f"--conf-file={plan.configuration}"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            cwd="/",
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"},
+            timeout=_START_S,
+            check=False,
+        )
+    except OSError as error:
+        raise SystemCallFailed(
+            f"cannot run '{plan.dnsmasq}': {error.strerror}",
+            errno=error.errno,
+            cure="install it: apt install dnsmasq-base",
+            domain=FROM_NETWORK,
+        ) from None
+    except subprocess.TimeoutExpired:
+        raise InternalError(
+            f"dnsmasq of network '{network.name}' did not start in {_START_S} s",
+            domain=FROM_NETWORK,
+        ) from None
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().removeprefix("dnsmasq: ").strip()
+        raise InternalError(
+            f"dnsmasq of network '{network.name}' did not start: {said or done.returncode}",
+            cure=_dnsmasq_cure(said),
+            domain=FROM_NETWORK,
+        )
+
+
+def _dnsmasq_cure(said: str) -> str | None:
+    if "in use" in said:
+        return (
+            "another DNS or DHCP server listens on every address of this host: let it bind to its"
+            " own interfaces only (for dnsmasq: bind-interfaces)"
+        )
+    if "bad option" in said or "bad " in said:
+        return "correct the network's <dnsmasq:options>"
+    return None
+
+
+def serving(plan: NetworkPlan) -> Identity | None:
+    """The dnsmasq that serves this plan, known by its configuration's path."""
+    try:
+        with open(plan.pid_file) as file:
+            pid = int(file.read())
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            words = file.read().split(b"\0")
+    except (OSError, ValueError):
+        return _search(plan) if os.path.exists(plan.configuration) else None
+    started = start_time_of(pid)
+    if f"--conf-file={plan.configuration}".encode() not in words or started is None:
+        return None
+    return Identity(pid, started)
+
+
+def _search(plan: NetworkPlan) -> Identity | None:
+    """One that has not written its pid yet, which only a crash of the daemon leaves behind."""
+    from virtory.driver.qemu.process import find_by_argument
+
+    return find_by_argument(f"--conf-file={plan.configuration}") if plan.dnsmasq else None
+
+
+def reload(plan: NetworkPlan) -> None:
+    """Let dnsmasq read its files of hosts and names again."""
+    if (identity := serving(plan)) is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(identity.pid, signal.SIGHUP)
+
+
+def restart(network: Network, plan: NetworkPlan) -> None:
+    """Another dnsmasq in place of the one that serves; leases stay."""
+    if (identity := serving(plan)) is not None:
+        _end(identity)
+    _run_dnsmasq(network, plan)
+
+
+def _end(identity: Identity) -> None:
+    try:
+        pidfd = os.pidfd_open(identity.pid)
+    except OSError:
+        return
+    try:
+        if start_time_of(identity.pid) == identity.start_time:
+            poll = select.poll()
+            poll.register(pidfd, select.POLLIN)
+            signal.pidfd_send_signal(pidfd, signal.SIGTERM)
+            if not poll.poll(_END_MS):
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+                poll.poll(_END_MS)
+    except ProcessLookupError:
+        pass
+    finally:
+        os.close(pidfd)

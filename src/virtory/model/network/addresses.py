@@ -1,0 +1,65 @@
+"""Addresses and subnets as a network's description gives them.
+
+The rule kept here: what libvirt leaves implicit (a class's netmask, an IPv6 prefix of 64) is made
+explicit here and nowhere else. ValueError says what is wrong with a text.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from virtory.model.network.network import Network, NetworkIp, NetworkRoute
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Subnet = ipaddress.IPv4Network | ipaddress.IPv6Network
+HostAddress = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+
+
+def host_address(ip: NetworkIp) -> HostAddress:
+    """The host's own address with its prefix.
+
+    Raises:
+        ValueError: an address, netmask or prefix that is none.
+    """
+    if not ip.address:
+        raise ValueError("it has no address")
+    address = ipaddress.ip_address(ip.address)
+    return ipaddress.ip_interface(f"{address}/{_prefix(ip, address)}")
+
+
+def subnet(ip: NetworkIp) -> Subnet:
+    """The addresses that are on the network."""
+    return host_address(ip).network
+
+
+def subnets(network: Network) -> Iterator[Subnet]:
+    """Every subnet of a network whose description has no problems."""
+    for ip in network.ips:
+        yield subnet(ip)
+
+
+def route_subnet(route: NetworkRoute) -> Subnet:
+    """Where a route leads."""
+    address = ipaddress.ip_address(route.address)
+    return ipaddress.ip_network(f"{address}/{_prefix(route, address)}", strict=True)
+
+
+def _prefix(where: NetworkIp | NetworkRoute, address: Address) -> int:
+    if where.netmask is not None:
+        if address.version == 6:
+            raise ValueError("an IPv6 address has a prefix, not a netmask")
+        return ipaddress.ip_network(f"0.0.0.0/{where.netmask}").prefixlen
+    if where.prefix is not None:
+        if where.prefix > address.max_prefixlen:
+            raise ValueError(f"prefix {where.prefix} is longer than {address.max_prefixlen} bits")
+        return where.prefix
+    if address.version == 6:
+        return 64
+    if int(address) == 0:
+        return 0
+    first = int(address) >> 24  # the classes that came before netmasks
+    return 8 if first < 128 else 16 if first < 192 else 24
