@@ -13,6 +13,7 @@ from virtory.driver.memory.resources import Resources
 from virtory.driver.memory.saves import Saves
 from virtory.driver.memory.state import States
 from virtory.driver.memory.stats import Statistics
+from virtory.driver.memory.tuning import Tuning
 
 
 class MemoryDomains(
@@ -24,5 +25,6 @@ class MemoryDomains(
     Devices,
     Saves,
     Resources,
+    Tuning,
 ):
     """The DomainDriver of `test:///default`."""
