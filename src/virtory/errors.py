@@ -21,6 +21,7 @@ The rule kept here: a libvirt error code belongs to exactly one class, checked a
     ├── OperationTimeout              68
     ├── ArgumentUnsupported           74
     ├── OperationAborted              78
+    ├── BlockCopyActive               83
     ├── OperationUnsupported          84
     ├── AgentUnresponsive             86
     ├── ResourceBusy                  87
@@ -302,6 +303,13 @@ class OperationAborted(VirtoryError):
 class MigrationUnsafe(VirtoryError):
     default_code = 81
     template = "Unsafe migration: %s"
+
+
+class BlockCopyActive(VirtoryError):
+    """A disk's job is in the way, or not yet far enough."""
+
+    default_code = 83
+    template = "block copy still active: %s"
 
 
 class OperationUnsupported(VirtoryError):

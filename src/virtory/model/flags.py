@@ -331,6 +331,39 @@ class DomainBlockJob:
     TYPE_BACKUP: Final = 5
 
 
+class DomainBlockPull:
+    BANDWIDTH_BYTES: Final = 0x40
+    ALL: Final = 0x40
+
+
+class DomainBlockRebase:
+    SHALLOW: Final = 1
+    REUSE_EXT: Final = 2
+    COPY_RAW: Final = 4
+    COPY: Final = 8
+    RELATIVE: Final = 0x10
+    COPY_DEV: Final = 0x20
+    BANDWIDTH_BYTES: Final = 0x40
+    ALL: Final = 0x7F
+
+
+class DomainBlockCopy:
+    SHALLOW: Final = 1
+    REUSE_EXT: Final = 2
+    TRANSIENT_JOB: Final = 4
+    SYNCHRONOUS_WRITES: Final = 8
+    ALL: Final = 0xF
+
+
+class DomainBlockCommit:
+    SHALLOW: Final = 1
+    DELETE: Final = 2
+    ACTIVE: Final = 4
+    RELATIVE: Final = 8
+    BANDWIDTH_BYTES: Final = 0x10
+    ALL: Final = 0x1F
+
+
 class DomainBlockResize:
     BYTES: Final = 1
     ALL: Final = 0x1

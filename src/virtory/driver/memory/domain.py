@@ -5,6 +5,7 @@ The rule kept here: nothing of its own; each part is in the file named after it.
 
 from __future__ import annotations
 
+from virtory.driver.memory.blocks import Blocks
 from virtory.driver.memory.definition import Definitions
 from virtory.driver.memory.devices import Devices
 from virtory.driver.memory.guest import Guests
@@ -13,7 +14,6 @@ from virtory.driver.memory.resources import Resources
 from virtory.driver.memory.saves import Saves
 from virtory.driver.memory.state import States
 from virtory.driver.memory.stats import Statistics
-from virtory.driver.memory.tuning import Tuning
 
 
 class MemoryDomains(
@@ -25,6 +25,6 @@ class MemoryDomains(
     Devices,
     Saves,
     Resources,
-    Tuning,
+    Blocks,
 ):
     """The DomainDriver of `test:///default`."""

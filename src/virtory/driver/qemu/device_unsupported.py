@@ -76,7 +76,7 @@ def _disk(path: str, disk: Disk, kind: str) -> Problems:
         yield f"{path}/driver/@name", f"'{disk.driver.name}' is not served; qemu is"
     if disk.driver is not None and disk.driver.copy_on_read:
         yield f"{path}/driver/@copy_on_read", "is not served"
-    for name in ("encryption", "auth", "geometry", "mirror"):
+    for name in ("encryption", "auth", "iotune", "geometry", "mirror"):
         if getattr(disk, name) is not None:
             yield f"{path}/{name}", "is not served"
     if source is not None:

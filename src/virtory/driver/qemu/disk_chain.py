@@ -18,7 +18,6 @@ Call what is `async` while holding the guest's job lock.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 from dataclasses import replace
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 
     from virtory.driver.qemu.capabilities import Capabilities
     from virtory.driver.qemu.guest import Guest
-    from virtory.driver.qemu.plan import Plan
+    from virtory.driver.qemu.plan import OpenMode, Plan
     from virtory.driver.qemu.table import Entry
     from virtory.model.domain import Domain
 
@@ -56,14 +55,14 @@ def beside(
     image_format: str,
     *,
     read_only: bool = False,
-    remove: bool = False,
+    create: bool = False,
 ) -> Plan:
-    """A fragment with one image that exists already; `remove`: it goes with the fragment.
+    """A fragment with one image; with `create` its file is made, and goes with the fragment.
 
-    Raises SystemCallFailed when it is not there.
+    Raises SystemCallFailed when it is not there and not to be made.
     """
     try:
-        is_device = stat.S_ISBLK(os.stat(path).st_mode)
+        is_device = not create and stat.S_ISBLK(os.stat(path).st_mode)
     except OSError as error:
         raise SystemCallFailed(
             f"Cannot access storage file '{path}': {error.strerror}",
@@ -72,7 +71,8 @@ def beside(
         ) from None
     slot, index = growth.next_slot(plan), growth.next_image_index(plan)
     purpose = f"disk:{target}{BESIDE}:{index}"
-    file = OpenFile(slot, path, "r" if read_only else "rw", slot, purpose, remove=remove)
+    mode: OpenMode = "r" if read_only else "rw"
+    file = OpenFile(slot, path, mode, slot, purpose, create=create, remove=create)
     image = Image(
         target + BESIDE, 0, index, path, image_format, is_device, read_only=read_only, slot=slot
     )
@@ -106,10 +106,15 @@ def rechained(plan: Plan, target: str, chain: Sequence[Image]) -> Plan:
             renamed[changed.data_slot] = f"{renamed[changed.slot]}:data"
         images.append(changed)
     files = tuple(
-        replace(file, purpose=renamed[file.slot], remove=False) if file.slot in renamed else file
-        for file in plan.files
+        _renamed(file, renamed[file.slot]) if file.slot in renamed else file for file in plan.files
     )
     return replace(plan, images=tuple(images), files=files)
+
+
+def _renamed(file: OpenFile, purpose: str) -> OpenFile:
+    """The file in its new place; the top of a chain is open for writing, or has become so."""
+    mode = "rw" if purpose.endswith((":0", ":0:data")) else file.mode
+    return replace(file, purpose=purpose, mode=mode, remove=False)
 
 
 def rows_of(plan: Plan, images: Sequence[Image]) -> Plan:
@@ -245,47 +250,65 @@ async def plug(guest: Guest, image: Image, *, below: Image | None = None) -> Non
         raise
 
 
-async def unplug(guest: Guest, images: Sequence[Image]) -> None:
-    """QEMU closes images that nothing uses any more; what it does not have is passed over."""
+async def unplug(guest: Guest, images: Sequence[Image]) -> list[Image]:
+    """QEMU closes the images that nothing uses any more; those that it does not have now."""
+    gone = []
     for image in images:
-        for name in (image.node, f"virtory-{image.index}-data", image.file_node):
-            with contextlib.suppress(VirtoryError):
-                await guest.execute("blockdev-del", {"node-name": name})
+        names = (image.node, f"virtory-{image.index}-data", image.file_node)
+        if all([await _forgotten(guest, name) for name in names]):
+            gone.append(image)
+    return gone
+
+
+async def _forgotten(guest: Guest, node: str) -> bool:
+    """Whether QEMU has no such node, now or since long."""
+    try:
+        await guest.execute("blockdev-del", {"node-name": node})
+    except VirtoryError as error:
+        return "Failed to find node" in str(error)
+    return True
 
 
 async def give_back(guest: Guest, target: str) -> None:
-    """Close all that stands beside the chain, and forget it; files marked `remove` go."""
+    """Close all that stands beside the chain, and forget it; files marked `remove` go.
+
+    What QEMU still uses stays, and stays in the plan.
+    """
     images = images_beside(guest.plan, target)
     if not images:
         return
-    await unplug(guest, images)
-    await growth.shrink(guest, rows_of(guest.plan, images))
+    gone = await unplug(guest, images)
+    if gone:
+        await growth.shrink(guest, rows_of(guest.plan, gone))
 
 
 async def make_writable(guest: Guest, image: Image) -> None:
-    """QEMU may write the image's file; the format above it opens itself for writing when it must.
-
-    A second descriptor joins the file's fdset, and QEMU picks by access mode.
-    """
+    """QEMU may write the file; the format above it opens itself for writing when it must."""
     file = next(f for f in guest.plan.files if f.slot == image.slot)
-    if file.mode == "rw":
-        return
-    await growth.pass_writable(guest, file)
-    await _reopen(guest, image, read_only=False)
+    if file.mode != "rw":
+        await _reopen(guest, image, file, "rw")
 
 
 async def make_read_only(guest: Guest, image: Image) -> None:
     """Undo `make_writable`; an image that a start opened for writing stays so."""
     file = next((f for f in guest.plan.files if f.slot == image.slot), None)
-    if file is None:
-        return
-    await _reopen(guest, image, read_only=True)
-    await growth.take_writable(guest, file)
+    if file is not None and file.mode != "rw":
+        await _reopen(guest, image, file, "r")
 
 
-async def _reopen(guest: Guest, image: Image, *, read_only: bool) -> None:
-    options = node_options(guest, replace(image, read_only=read_only))[0]
-    await guest.execute("blockdev-reopen", {"options": [options]})
+async def _reopen(guest: Guest, image: Image, file: OpenFile, mode: OpenMode) -> None:
+    chain = guest.plan.chain(image.target)
+    below = next((each for each in chain if each.depth == image.depth + 1), None)
+    options = node_options(guest, replace(image, read_only=mode == "r"), below=below)
+    # A job may have opened the format for writing, and left it so.
+    changed = options if mode == "r" else options[:1]
+    number = await growth.pass_again(guest, file, mode)
+    try:
+        await guest.execute("blockdev-reopen", {"options": changed})
+    except BaseException:
+        await guest.execute("remove-fd", {"fdset-id": file.fdset, "fd": number})
+        raise
+    await growth.keep_only(guest, file, number)
 
 
 async def size_of(guest: Guest, node: str) -> int:

@@ -7,21 +7,13 @@ save as the change of the running machine.
 from __future__ import annotations
 
 import asyncio
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver import device_edit
 from virtory.driver.device_match import found, with_alias
 from virtory.driver.qemu.part import Part, affected, changed_row, refuse_unknown
-from virtory.errors import (
-    ConfigUnsupported,
-    DeviceNotFound,
-    InvalidArgument,
-    OperationFailed,
-    OperationInvalid,
-    OperationUnsupported,
-)
+from virtory.errors import DeviceNotFound, InvalidArgument, OperationFailed, OperationUnsupported
 from virtory.model.flags import DomainAffect, DomainDeviceModify
 
 if TYPE_CHECKING:
@@ -72,7 +64,7 @@ class DomainDevices(Part):
         medium = _drive_of(domain, device)
         if medium is not None:
             return await self._updated(domain, device)
-        _refuse_twice(domain, device, OperationInvalid)
+        _refuse_twice(domain, device, InvalidArgument)
         if device.alias is not None and not device.alias.startswith("ua-"):
             device = replace(device, alias=None)
         return await self._preparation.completed(device_edit.added(domain, device))
@@ -156,12 +148,7 @@ class DomainDevices(Part):
 
     async def _updated(self, domain: Domain, device: Any) -> Domain:
         """The definition with the device in the place of the one that it means."""
-        try:
-            former = found(domain, device)
-        except DeviceNotFound:
-            if device_edit.tag_of(device) == "disk":
-                raise InvalidArgument(f"target {device.target.dev} doesn't exist.") from None
-            raise
+        former = found(domain, device)
         kept: dict[str, Any] = {}
         if getattr(device, "address", None) is None and hasattr(device, "address"):
             kept["address"] = former.device.address
@@ -203,13 +190,7 @@ async def _undisturbed(work: Coroutine[Any, Any, None]) -> None:
 
 def _parsed(xml: str) -> Any:
     from virtory.model.domain import parse_device
-    from virtory.model.domain.text import device_kinds
 
-    name = re.match(r"\s*(?:<\?.*?\?>\s*)?(?:<!--.*?-->\s*)*<([A-Za-z_][\w.-]*)", xml, re.DOTALL)
-    if name is not None and name[1] not in device_kinds():
-        raise ConfigUnsupported(
-            f"unknown device type '{name[1]}'", cure=f"one of {', '.join(sorted(device_kinds()))}"
-        )
     return parse_device(xml)
 
 

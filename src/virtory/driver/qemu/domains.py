@@ -8,13 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from virtory.driver.qemu.domain_agent import DomainAgents
+from virtory.driver.qemu.domain_blocks import DomainBlockJobs
 from virtory.driver.qemu.domain_definition import DomainDefinitions
 from virtory.driver.qemu.domain_devices import DomainDevices
 from virtory.driver.qemu.domain_inside import DomainInsides
-from virtory.driver.qemu.domain_iothreads import DomainIothreads
 from virtory.driver.qemu.domain_jobs import DomainJobs
 from virtory.driver.qemu.domain_lifecycle import DomainLives
-from virtory.driver.qemu.domain_limits import DomainLimits
 from virtory.driver.qemu.domain_resources import DomainResourceLimits
 from virtory.driver.qemu.domain_saves import DomainSaves
 from virtory.driver.qemu.domain_state import DomainStates
@@ -41,8 +40,7 @@ class Domains(
     DomainDevices,
     DomainSaves,
     DomainJobs,
-    DomainIothreads,
-    DomainLimits,
+    DomainBlockJobs,
 ):
     """Every domain of this host."""
 

@@ -310,6 +310,14 @@ def _end(described: dict[str, Any]) -> tuple[int, str, str]:
     return family, str(described.get("host", "")), str(described.get("service", ""))
 
 
+def _job(guest: Guest, data: dict[str, Any]) -> None:
+    """A long job of QEMU's has a new status."""
+    if guest.block_jobs:
+        from virtory.driver.qemu import block_job_course
+
+        block_job_course.react(guest, data)
+
+
 _REACTIONS: dict[str, Callable[[Guest, dict[str, Any]], None]] = {
     "SHUTDOWN": _shutdown,
     "STOP": _stop,
@@ -330,6 +338,7 @@ _REACTIONS: dict[str, Callable[[Guest, dict[str, Any]], None]] = {
     "VSERPORT_CHANGE": _port,
     "MEMORY_FAILURE": _memory_failed,
     "MIGRATION": _migration,
+    "JOB_STATUS_CHANGE": _job,
     "VNC_CONNECTED": _vnc(DomainEventGraphics.CONNECT),
     "VNC_INITIALIZED": _vnc(DomainEventGraphics.INITIALIZE),
     "VNC_DISCONNECTED": _vnc(DomainEventGraphics.DISCONNECT),

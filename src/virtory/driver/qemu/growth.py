@@ -20,13 +20,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver.qemu import resources
+from virtory.driver.qemu.process import unlock
 from virtory.errors import VirtoryError
 
 if TYPE_CHECKING:
     from virtory.driver.qemu.guest import Guest
-    from virtory.driver.qemu.plan import OpenFile, Plan
+    from virtory.driver.qemu.plan import OpenFile, OpenMode, Plan
 
-_WRITABLE = "writable"
 _ROWS = ("directories", "files", "listens", "pairs", "helpers", "images", "links", "cids", "taps")
 _TAKEN_OVER = ("vsock",)
 """Purposes of files whose descriptor itself a device wants, not a way to open it."""
@@ -101,25 +101,32 @@ async def shrink(guest: Guest, less: Plan) -> None:
     await guest.runtime.commit(guest.entry)
 
 
-async def pass_writable(guest: Guest, file: OpenFile) -> None:
-    """A second descriptor of a file, for writing, joins its fdset: QEMU picks by access mode.
+async def pass_again(guest: Guest, file: OpenFile, mode: OpenMode) -> int:
+    """Another descriptor of a file joins its fdset, of which QEMU picks by access mode.
 
-    Raises SystemCallFailed when the daemon may not write the file.
+    Returns its number in QEMU. Raises SystemCallFailed when the daemon may not open the file so.
     """
-    writable = replace(file, mode="rw", create=False)
-    acquired = await asyncio.to_thread(resources.acquire, fragment(guest.plan, files=(writable,)))
+    row = replace(file, mode=mode, create=False)
+    acquired = await asyncio.to_thread(resources.acquire, fragment(guest.plan, files=(row,)))
     try:
-        arguments = {"fdset-id": file.fdset, "opaque": _WRITABLE}
-        await guest.execute("add-fd", arguments, fds=(acquired.fds[file.slot],))
+        arguments = {"fdset-id": file.fdset, "opaque": file.purpose}
+        told = await guest.execute("add-fd", arguments, fds=(acquired.fds[file.slot],))
+        return int(told["fd"])
     finally:
         acquired.close()
 
 
-async def take_writable(guest: Guest, file: OpenFile) -> None:
-    """Undo `pass_writable`, once QEMU has reopened the file for reading."""
+async def keep_only(guest: Guest, file: OpenFile, number: int) -> None:
+    """QEMU closes the other descriptors of the fdset.
+
+    They must go: the locks that QEMU took on an image by one descriptor stay, and are in the way,
+    for as long as any copy of it is open.
+    """
     for fdset in await guest.execute("query-fdsets"):
         for each in fdset["fds"]:
-            if fdset["fdset-id"] == file.fdset and each.get("opaque") == _WRITABLE:
+            if fdset["fdset-id"] == file.fdset and each["fd"] != number:
+                if not guest.is_running:  # then QEMU closes it only later
+                    await asyncio.to_thread(unlock, guest.pid, each["fd"])
                 await guest.execute("remove-fd", {"fdset-id": file.fdset, "fd": each["fd"]})
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from virtory.driver.interface import DomainRef, Owner, Param
     from virtory.driver.qemu.agent import Agent
+    from virtory.driver.qemu.block_job import BlockJob
     from virtory.driver.qemu.monitor import Monitor
     from virtory.driver.qemu.plan import Plan
     from virtory.driver.qemu.process import Process
@@ -76,6 +77,8 @@ class Guest:
         self.unplugged_rows: dict[str, str] = {}  # alias → the definition that comes with its end
         self.transfer: Transfer | None = None  # of its memory, into or out of a file
         self.last_job: tuple[int, list[Param]] = (0, [])
+        self.block_jobs: dict[str, BlockJob] = {}  # by the disk's target
+        self.block_waiters: dict[str, list[asyncio.Future[str | None]]] = {}  # by the job's id
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.lock_timeout_s = LOCK_TIMEOUT_S
         self._lock = asyncio.Lock()
@@ -135,10 +138,14 @@ class Guest:
 
     # -- the lock ------------------------------------------------------------------------------
     @contextlib.asynccontextmanager
-    async def job(self, name: str) -> AsyncIterator[None]:
-        """Hold the domain's lock; OperationTimeout names who holds it instead."""
+    async def job(self, name: str, *, patient: bool = False) -> AsyncIterator[None]:
+        """Hold the domain's lock; OperationTimeout names who holds it instead.
+
+        `patient`: wait as long as it takes; for what QEMU reports, which somebody must deal with.
+        """
+        limited = self._lock.locked() and not patient
         try:
-            async with asyncio.timeout(self.lock_timeout_s if self._lock.locked() else None):
+            async with asyncio.timeout(self.lock_timeout_s if limited else None):
                 await self._lock.acquire()
         except TimeoutError:
             raise OperationTimeout(

@@ -78,6 +78,15 @@ def chain(path: str, image_format: str, explicit: BackingStore | None = None) ->
             path, image_format = below
 
 
+def backing_name(path: str) -> str | None:
+    """What the header of a qcow2 image calls the image below it, as it is written there."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return _Header.read(descriptor, path).backing
+    finally:
+        os.close(descriptor)
+
+
 def _named(store: BackingStore, above: str) -> tuple[str, str]:
     source = store.source
     path = (source.file or source.dev) if source is not None else None

@@ -104,6 +104,10 @@ async def _visit(runtime: Runtime, preparation: Preparation, row: RunningRow) ->
     guest.messages = list(remembered.get("messages", ()))
     guest.plugging = remembered.get("plugging")
     guest.unplugged_rows = dict(remembered.get("unplugged_rows") or {})
+    if jobs := remembered.get("block_jobs"):
+        from virtory.driver.qemu.block_job import BlockJob
+
+        guest.block_jobs = {target: BlockJob.of_plain(job) for target, job in jobs.items()}
     entry.state, entry.reason = row.state, row.reason
     entry.updated = bool(remembered.get("updated"))
     runtime.table.attach(entry, guest)
@@ -170,6 +174,7 @@ async def _meet(guest: Guest) -> bool:
         guest.agent = agent_of(guest)
         await _catch_up(guest)
         await _devices(guest)
+        await _catch_up_with_disks(guest)
     except (MonitorGone, QmpError, OSError) as error:
         done, _ = await asyncio.wait([guest.process.ended], timeout=END_TIMEOUT_S)
         if not done:
@@ -226,6 +231,20 @@ async def _devices(guest: Guest) -> None:
             await hotplug.recover(guest)
     except VirtoryError as error:
         _log.error("devices of domain '%s' can not be found again: %s", guest.entry.name, error)
+
+
+async def _catch_up_with_disks(guest: Guest) -> None:
+    """Block jobs go on by themselves; what they wait for is done now."""
+    beside = any(image.target.endswith("!") for image in guest.plan.images)
+    if not guest.block_jobs and not beside:
+        return
+    from virtory.driver.qemu import block_job_course
+
+    try:
+        async with guest.job("reconnect", patient=True):
+            await block_job_course.catch_up(guest)
+    except VirtoryError as error:
+        _log.error("block jobs of domain '%s' can not go on: %s", guest.entry.name, error)
 
 
 async def _actual(balloon: asyncio.Future[Any], maximum: int) -> int:

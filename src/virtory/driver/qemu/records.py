@@ -83,7 +83,9 @@ class Records:
 
 def remembered(guest: Guest) -> dict[str, Any]:
     """What a restarted daemon can not ask QEMU again, or not cheaply."""
+    jobs = {target: job.to_plain() for target, job in guest.block_jobs.items()}
     return {
+        "block_jobs": jobs,
         "vcpu_threads": guest.vcpu_threads,
         "terminals": guest.terminals,
         "messages": guest.messages,

@@ -1,0 +1,307 @@
+"""Commit, pull and copy of disks while their machine runs, with real images."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from virtory.errors import (
+    BlockCopyActive,
+    ConfigUnsupported,
+    InvalidArgument,
+    OperationInvalid,
+)
+from virtory.model.domain import parse_domain
+from virtory.model.events import BlockJob, BlockJob2
+from virtory.model.flags import DomainBlockCommit, DomainBlockCopy, DomainBlockJob
+
+JOB_S = 30.0
+DISK = (
+    "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{}'/>"
+    "<target dev='vda' bus='virtio'/></disk>"
+)
+MIB = 1 << 20
+ABORT, PIVOT = 0, DomainBlockJob.ABORT_PIVOT
+
+
+def run(*words: object) -> str:
+    done = subprocess.run(list(map(str, words)), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+class Images:
+    """Three images on each other: base.qcow2, mid.qcow2, top.qcow2; each wrote something."""
+
+    def __init__(self, directory: Path, *, relative: bool = False) -> None:
+        self.directory = directory
+        base, mid, top = (self.path(name) for name in ("base", "mid", "top"))
+        run("qemu-img", "create", "-q", "-f", "qcow2", base, "24M")
+        below = (base.name, mid.name) if relative else (base, mid)
+        for path, under in ((mid, below[0]), (top, below[1])):
+            run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", under, path)
+        for number, path in enumerate((base, mid, top)):
+            run("qemu-io", "-f", "qcow2", "-c", f"write -P {number + 1} {number}M 3M", path)
+        self.content = self.hash("top")
+
+    def path(self, name: str) -> Path:
+        return self.directory / f"{name}.qcow2"
+
+    def hash(self, name: str | Path, image_format: str = "qcow2") -> str:
+        path = self.path(name) if isinstance(name, str) else name
+        raw = self.directory / "raw.tmp"
+        run("qemu-img", "convert", "-f", image_format, "-O", "raw", path, raw)
+        digest = hashlib.sha256(raw.read_bytes()).hexdigest()
+        raw.unlink()
+        return digest
+
+    def chain(self, name: str | Path, image_format: str = "qcow2") -> list[str]:
+        """The images' names, top first, each whole by `qemu-img check`."""
+        path = self.path(name) if isinstance(name, str) else name
+        told = json.loads(
+            run("qemu-img", "info", "--output=json", "--backing-chain", "-f", image_format, path)
+        )
+        for one in told:
+            if one["format"] == "qcow2":
+                run("qemu-img", "check", "-q", "-f", "qcow2", one["filename"])
+        return [Path(one["filename"]).name for one in told]
+
+
+@pytest.fixture
+def images(state):
+    return Images(Path(state))
+
+
+async def status(seen, wanted):
+    return await seen.wait(
+        lambda e: isinstance(e, BlockJob2) and e.target == "vda" and e.status == wanted, JOB_S
+    )
+
+
+async def started(driver, bare, images, top="top"):
+    ref = await driver.domain.define(bare("m", DISK.format(images.path(top))), 0)
+    await driver.domain.create(ref.uuid, 0, None)
+    return ref.uuid
+
+
+async def described(driver, uuid, flags=0):
+    return parse_domain(await driver.domain.xml(uuid, flags)).devices.disks[0]
+
+
+def live_chain(disk):
+    names = [Path(disk.source.file).name]
+    store = disk.backing_store
+    while store is not None and store.source is not None:
+        names.append(Path(store.source.file).name)
+        store = store.backing_store
+    return names
+
+
+async def open_files(driver, uuid):
+    """The images that QEMU has open."""
+    pid = driver.domain._table.get(uuid).guest.pid
+    found = set()
+    for one in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            link = os.readlink(one)
+        except OSError:
+            continue
+        if link.endswith((".qcow2", ".raw", " (deleted)")) and "memfd" not in link:
+            found.add(Path(link).name)
+    return found
+
+
+async def test_an_active_commit_becomes_ready_and_pivots_to_the_base(driver, seen, bare, images):
+    uuid = await started(driver, bare, images)
+    await driver.domain.block_commit(uuid, "vda", None, None, 0, DomainBlockCommit.ACTIVE)
+    with pytest.raises(BlockCopyActive, match="already in active block job"):
+        await driver.domain.block_pull(uuid, "vda", None, 0, 0)
+    event = await status(seen, DomainBlockJob.READY)
+    assert event.job == DomainBlockJob.TYPE_ACTIVE_COMMIT
+    disk = await described(driver, uuid)
+    assert (disk.mirror.job, disk.mirror.ready) == ("active-commit", "yes")
+    assert disk.mirror.source.file == str(images.path("base"))
+    info = await driver.domain.block_job_info(uuid, "vda", 0)
+    assert (info.kind, info.current) == (DomainBlockJob.TYPE_ACTIVE_COMMIT, info.end)
+    await driver.domain.block_job_abort(uuid, "vda", PIVOT)
+    done = await status(seen, DomainBlockJob.COMPLETED)
+    assert done.job == DomainBlockJob.TYPE_ACTIVE_COMMIT
+    assert [e.path for e in seen.events if isinstance(e, BlockJob)] == [
+        str(images.path("top")),
+        str(images.path("base")),
+    ]
+    disk = await described(driver, uuid)
+    assert live_chain(disk) == ["base.qcow2"]
+    assert disk.mirror is None
+    assert await driver.domain.block_job_info(uuid, "vda", 0) is None
+    stored = await described(driver, uuid, 2)
+    assert stored.source.file == str(images.path("base"))
+    assert await open_files(driver, uuid) == {"base.qcow2"}
+    await driver.domain.destroy(uuid, 0)
+    assert images.hash("base") == images.content
+    assert images.chain("base") == ["base.qcow2"]
+
+
+async def test_an_active_commit_can_be_given_up_when_it_is_ready(driver, seen, bare, images):
+    uuid = await started(driver, bare, images)
+    await driver.domain.block_commit(uuid, "vda", None, None, 0, DomainBlockCommit.ACTIVE)
+    await status(seen, DomainBlockJob.READY)
+    await driver.domain.block_job_abort(uuid, "vda", ABORT)
+    await status(seen, DomainBlockJob.CANCELED)
+    assert live_chain(await described(driver, uuid)) == ["top.qcow2", "mid.qcow2", "base.qcow2"]
+    assert (await described(driver, uuid)).mirror is None
+    await driver.domain.destroy(uuid, 0)
+    assert images.hash("top") == images.content
+    assert images.chain("top") == ["top.qcow2", "mid.qcow2", "base.qcow2"]
+
+
+async def test_an_intermediate_commit_takes_an_image_out(driver, seen, bare, images):
+    uuid = await started(driver, bare, images)
+    disk = await described(driver, uuid)
+    middle = disk.backing_store.index
+    await driver.domain.block_commit(
+        uuid, "vda", None, f"vda[{middle}]", 0, DomainBlockCommit.DELETE
+    )
+    await status(seen, DomainBlockJob.COMPLETED)
+    assert live_chain(await described(driver, uuid)) == ["top.qcow2", "base.qcow2"]
+    assert not images.path("mid").exists()
+    assert await open_files(driver, uuid) == {"top.qcow2", "base.qcow2"}
+    await driver.domain.destroy(uuid, 0)
+    assert images.hash("top") == images.content
+    assert images.chain("top") == ["top.qcow2", "base.qcow2"]
+
+
+async def test_a_shallow_commit_by_path_keeps_relative_names(driver, seen, bare, state):
+    images = Images(Path(state), relative=True)
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", "top.qcow2",
+        images.path("new"))  # fmt: skip
+    uuid = await started(driver, bare, images, "new")
+    top = str(images.path("top"))
+    flags = DomainBlockCommit.SHALLOW | DomainBlockCommit.RELATIVE
+    await driver.domain.block_commit(uuid, "vda", None, top, 0, flags)
+    await status(seen, DomainBlockJob.COMPLETED)
+    assert live_chain(await described(driver, uuid)) == ["new.qcow2", "mid.qcow2", "base.qcow2"]
+    seen.clear()
+    await driver.domain.block_commit(uuid, "vda", "base.qcow2", "mid.qcow2", 0, 8)
+    await status(seen, DomainBlockJob.COMPLETED)
+    await driver.domain.destroy(uuid, 0)
+    told = json.loads(run("qemu-img", "info", "--output=json", images.path("new")))
+    assert told["backing-filename"] == "base.qcow2"
+    assert images.hash("new") == images.content
+    assert images.chain("new") == ["new.qcow2", "base.qcow2"]
+
+
+async def test_a_pull_down_to_a_base_and_then_of_everything(driver, seen, bare, images):
+    uuid = await started(driver, bare, images)
+    await driver.domain.block_rebase(uuid, "vda", str(images.path("base")), 0, 0)
+    await status(seen, DomainBlockJob.COMPLETED)
+    assert live_chain(await described(driver, uuid)) == ["top.qcow2", "base.qcow2"]
+    seen.clear()
+    await driver.domain.block_pull(uuid, "vda", None, 0, 0)
+    assert (await status(seen, DomainBlockJob.COMPLETED)).job == DomainBlockJob.TYPE_PULL
+    assert live_chain(await described(driver, uuid)) == ["top.qcow2"]
+    assert await open_files(driver, uuid) == {"top.qcow2"}
+    await driver.domain.destroy(uuid, 0)
+    assert images.hash("top") == images.content
+    assert images.chain("top") == ["top.qcow2"]
+    assert images.hash("base") != images.content
+
+
+async def test_a_copy_pivots_to_a_new_file_in_another_format(driver, seen, bare, images):
+    uuid = await started(driver, bare, images)
+    copy = images.directory / "copy.raw"
+    xml = f"<disk type='file'><driver type='raw'/><source file='{copy}'/></disk>"
+    with pytest.raises(OperationInvalid, match="domain is not transient"):
+        await driver.domain.block_copy(uuid, "vda", xml, {}, 0)
+    assert not copy.exists()
+    await driver.domain.block_copy(uuid, "vda", xml, {}, DomainBlockCopy.TRANSIENT_JOB)
+    await status(seen, DomainBlockJob.READY)
+    disk = await described(driver, uuid)
+    assert (disk.mirror.job, disk.mirror.ready, disk.mirror.format) == ("copy", "yes", "raw")
+    await driver.domain.block_job_abort(uuid, "vda", PIVOT)
+    disk = await described(driver, uuid)
+    assert (live_chain(disk), disk.driver.type) == (["copy.raw"], "raw")
+    stored = await described(driver, uuid, 2)
+    assert (stored.source.file, stored.driver.type) == (str(copy), "raw")
+    assert await open_files(driver, uuid) == {"copy.raw"}
+    await driver.domain.destroy(uuid, 0)
+    assert images.hash(copy, "raw") == images.content
+    await driver.domain.create(uuid, 0, None)
+
+
+async def test_a_shallow_copy_stands_on_the_same_images(driver, seen, bare, images):
+    uuid = await started(driver, bare, images)
+    copy = images.path("copy")
+    xml = f"<disk type='file'><driver type='qcow2'/><source file='{copy}'/></disk>"
+    flags = DomainBlockCopy.TRANSIENT_JOB | DomainBlockCopy.SHALLOW
+    await driver.domain.block_copy(uuid, "vda", xml, {"bandwidth": 1 << 30}, flags)
+    await status(seen, DomainBlockJob.READY)
+    await driver.domain.block_job_abort(uuid, "vda", PIVOT)
+    assert live_chain(await described(driver, uuid)) == ["copy.qcow2", "mid.qcow2", "base.qcow2"]
+    seen.clear()
+    await driver.domain.block_pull(uuid, "vda", None, 0, 0)
+    await status(seen, DomainBlockJob.COMPLETED)
+    await driver.domain.destroy(uuid, 0)
+    assert images.hash("copy") == images.content
+    assert images.chain("copy") == ["copy.qcow2"]
+
+
+async def test_a_copy_that_is_given_up_leaves_a_whole_copy(driver, seen, bare, images):
+    uuid = await started(driver, bare, images)
+    copy = images.path("copy")
+    run("qemu-img", "create", "-q", "-f", "qcow2", copy, "24M")
+    xml = f"<disk type='file'><driver type='qcow2'/><source file='{copy}'/></disk>"
+    with pytest.raises(ConfigUnsupported, match="already exists and is not a block device"):
+        await driver.domain.block_copy(uuid, "vda", xml, {}, DomainBlockCopy.TRANSIENT_JOB)
+    flags = DomainBlockCopy.TRANSIENT_JOB | DomainBlockCopy.REUSE_EXT
+    flags |= DomainBlockCopy.SYNCHRONOUS_WRITES
+    await driver.domain.block_copy(uuid, "vda", xml, {}, flags)
+    await status(seen, DomainBlockJob.READY)
+    await driver.domain.block_job_abort(uuid, "vda", ABORT)
+    assert await open_files(driver, uuid) == {"top.qcow2", "mid.qcow2", "base.qcow2"}
+    await driver.domain.destroy(uuid, 0)
+    assert images.hash("copy") == images.content
+    assert images.hash("top") == images.content
+
+
+async def test_a_job_can_be_slowed_down_looked_at_and_stopped(driver, seen, bare, images):
+    uuid = await started(driver, bare, images)
+    await driver.domain.block_pull(uuid, "vda", None, 64 << 10, 0x40)
+    info = await driver.domain.block_job_info(uuid, "vda", 1)
+    assert (info.kind, info.bandwidth) == (DomainBlockJob.TYPE_PULL, 64 << 10)
+    assert info.current < info.end
+    assert (await driver.domain.block_job_info(uuid, "vda", 0)).bandwidth == 1
+    await driver.domain.block_job_set_speed(uuid, "vda", 1 << 10, 1)
+    assert (await driver.domain.block_job_info(uuid, "vda", 1)).bandwidth == 1 << 10
+    with pytest.raises(OperationInvalid, match="does not support pivot"):
+        await driver.domain.block_job_abort(uuid, "vda", PIVOT)
+    await driver.domain.block_job_abort(uuid, "vda", ABORT)
+    assert (await status(seen, DomainBlockJob.CANCELED)).job == DomainBlockJob.TYPE_PULL
+    with pytest.raises(InvalidArgument, match="does not have an active block job"):
+        await driver.domain.block_job_abort(uuid, "vda", ABORT)
+    await driver.domain.destroy(uuid, 0)
+    assert images.hash("top") == images.content
+    assert images.chain("top") == ["top.qcow2", "mid.qcow2", "base.qcow2"]
+
+
+async def test_names_that_fit_no_image_are_refused(driver, bare, images):
+    uuid = await started(driver, bare, images)
+    commit = driver.domain.block_commit
+    for base, top, flags, words in (
+        (None, None, 0, "requires active flag"),
+        (None, str(images.path("base")), 0, "has no backing file"),
+        ("/nowhere", None, 4, "could not find image '/nowhere'"),
+        (None, "vda[77]", 0, "backing store index '77'"),
+        (None, "vdb[1]", 0, "does not match target 'vda'"),
+        (str(images.path("mid")), "vda[3]", 0, "has no backing file"),
+    ):
+        with pytest.raises(InvalidArgument, match=words.replace("[", r"\[")):
+            await commit(uuid, "vda", base, top, 0, flags)
+    with pytest.raises(InvalidArgument, match="disk 'vdz' not found"):
+        await commit(uuid, "vdz", None, None, 0, 4)
+    assert await driver.domain.block_job_info(uuid, "vda", 0) is None
