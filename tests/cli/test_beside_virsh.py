@@ -139,6 +139,21 @@ desc test --title
 dumpxml test
 dumpxml test --inactive
 dumpxml small --security-info
+net-list
+net-list --all
+net-list --inactive
+net-list --name
+net-list --uuid --transient
+net-info default
+net-name dd8fe884-6c02-601e-7551-cca97df1c5df
+net-uuid default
+net-dumpxml default
+net-dumpxml default --inactive
+net-dumpxml default --xpath //bridge
+net-dhcp-leases default
+net-dhcp-leases default 52:54:00:00:00:00
+net-port-list default
+net-event --list
 """
 
 CHANGES = """
@@ -172,6 +187,15 @@ send-key test KEY_LEFTCTRL KEY_A; send-key test --codeset linux 30 31
 inject-nmi test
 domtime test --time 1000; domtime test
 undefine test; dominfo test
+net-destroy default; net-list; net-list --all; net-info default; net-start default; net-list
+net-autostart default; net-list --autostart; net-autostart default --disable; net-list
+net-undefine default; net-list; net-destroy default; net-list --all
+net-define NETWORK; net-list --all; net-start wire; net-info wire; net-dumpxml wire
+net-create NETWORK; net-list; net-destroy wire; net-list --all
+net-update default add ip-dhcp-host '<host mac="52:54:00:00:00:09" ip="192.168.122.9"/>'
+net-update default add dns-host '<host ip="192.168.122.9"><hostname>h</hostname></host>' --live
+net-update default add dns-txt '<txt name="a" value="b"/>' --live --config; net-dumpxml default
+net-update default add portgroup '<portgroup name="p"/>' --config; net-dumpxml default --inactive
 """
 
 REFUSALS = """
@@ -217,6 +241,14 @@ send-key test KEY_NONSENSE
 screenshot small
 define /nonexistent/file.xml
 create /nonexistent/file.xml
+net-start default
+net-start nope
+net-info nope
+net-destroy nope
+net-update default modify ip-dhcp-range '<range start="192.168.122.2" end="192.168.122.3"/>'
+net-update default add bridge '<bridge name="x"/>'
+net-update default delete dns-txt '<txt name="a" value="b"/>'
+net-define /nonexistent/file.xml
 nonsense
 list --nonsense
 domstate
@@ -226,6 +258,9 @@ setvcpus test many
 
 THIRD = """<domain type='test'><name>third</name><uuid>33333333-3333-3333-3333-333333333333</uuid>
 <memory>2048</memory><vcpu>1</vcpu><os><type>hvm</type></os></domain>"""
+
+NETWORK = """<network><name>wire</name><uuid>33333333-3333-3333-3333-333333333334</uuid>
+<bridge name='virbr9'/><mac address='52:54:00:00:00:99'/><ip address='192.168.99.1'/></network>"""
 
 SMALL = """<domain type='test'><name>small</name><uuid>22222222-2222-2222-2222-222222222222</uuid>
 <memory>1024</memory><vcpu>1</vcpu><os><type>hvm</type></os></domain>"""
@@ -240,6 +275,7 @@ class Beside:
         self._file = str(directory / "third.xml")
         (directory / "third.xml").write_text(THIRD)
         (directory / "small.xml").write_text(SMALL)
+        (directory / "wire.xml").write_text(NETWORK)
 
     def virsh(self, lines: list[str]) -> list[tuple[int, str, str]]:
         """What virsh does, each line a process of its own."""
@@ -258,9 +294,8 @@ class Beside:
         assert status == 0, err
 
     def _words(self, lines: list[str]) -> list[list[str]]:
-        return [
-            [self._file if word == "FILE" else word for word in shlex.split(line)] for line in lines
-        ]
+        files = {"FILE": self._file, "NETWORK": str(self._directory / "wire.xml")}
+        return [[files.get(word, word) for word in shlex.split(line)] for line in lines]
 
     def _virsh(self, uri: str, words: list[str]) -> tuple[int, str, str]:
         done = subprocess.run(
@@ -336,7 +371,10 @@ KNOWN_TO_LACK = {
 }  # fmt: skip
 
 
-OUR_OWN = {"completion", "demo", "doctor", "dommessages", "image", "proxy", "rm", "ssh", "wait"}
+OUR_OWN = {
+    "completion", "demo", "doctor", "dommessages", "image", "net-desc", "net-metadata",
+    "proxy", "rm", "ssh", "wait",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", sorted(OUR_OWN))

@@ -18,6 +18,7 @@ from virtory.errors import (
     ConnectionLost,
     DomainNotFound,
     InternalError,
+    NetworkNotFound,
     RpcError,
     VirtoryError,
 )
@@ -226,6 +227,10 @@ class Peer:
             domain = getattr(call.args, "dom", None)
             if domain is not None and not error.detail.endswith(")"):
                 error = DomainNotFound(f"{error.detail} ({domain.name})", cure=error.cure)
+        if isinstance(error, NetworkNotFound):
+            network = getattr(call.args, "net", None)
+            if network is not None and not error.detail.endswith(")"):
+                error = NetworkNotFound(f"{error.detail} ({network.name})", cure=error.cure)
         if not isinstance(error, VirtoryError):
             self.server.log.error(
                 "%s: %s failed for a reason nobody foresaw",

@@ -18,6 +18,7 @@ GROUPS = {
     "monitor": "Domains: what they are doing",
     "tune": "Domains: changing what they have",
     "guest": "Domains: screen, console, agent",
+    "network": "Virtual networks",
     "host": "The host",
     "virtory": "This program",
 }
@@ -47,6 +48,11 @@ _MODULES = {
     "interface": "iface-list iface-dumpxml iface-mac iface-name",
     "secret": "secret-list",
     "nwfilter": "nwfilter-list nwfilter-binding-list",
+    "network_list": "net-list net-info net-name net-uuid net-dhcp-leases",
+    "network_life": "net-start net-destroy net-autostart net-event",
+    "network_definition": "net-define net-create net-undefine net-dumpxml net-edit net-update"
+    " net-desc net-metadata",
+    "network_port": "net-port-list net-port-dumpxml net-port-create net-port-delete",
     "create": "create",
     "machine": "ssh rm wait demo",
     "image": "image",

@@ -18,6 +18,7 @@ _LISTS = {
     "domain": 'virtory "${host[@]}" list --all --name',
     "active": 'virtory "${host[@]}" list --name',
     "inactive": 'virtory "${host[@]}" list --inactive --name',
+    "network": 'virtory "${host[@]}" net-list --all --name',
     "image": 'virtory image list --json | sed -n \'s/^ *"name": "\\(.*\\)",$/\\1/p\'',
 }
 

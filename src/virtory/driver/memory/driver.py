@@ -13,6 +13,7 @@ from virtory.driver.memory.connect import MemoryConnect
 from virtory.driver.memory.domain import MemoryDomains
 from virtory.driver.memory.host import Host
 from virtory.driver.memory.interface import MemoryInterfaces
+from virtory.driver.memory.network import MemoryNetworks
 from virtory.driver.memory.node_device import MemoryNodeDevices
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class MemoryDriver:
         self.connect: ConnectDriver = MemoryConnect()
         self.domain: DomainDriver = self._domains
         self.snapshot: SnapshotDriver | None = None
-        self.network: NetworkDriver | None = None
+        self.network: NetworkDriver | None = MemoryNetworks(self.bus)
         self.storage: StorageDriver | None = None
         self.node_device: NodeDeviceDriver | None = MemoryNodeDevices()
         self.secret = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import os
 from typing import TYPE_CHECKING
@@ -133,6 +134,7 @@ async def start_transient(networks: Networks, entry: Entry, network: Network) ->
 async def _start(networks: Networks, entry: Entry, network: Network) -> None:
     from virtory.model.network import format_network
 
+    network = with_nat_ports(network)
     here = await asyncio.to_thread(choice.surroundings)
     plan = await asyncio.to_thread(plan_of, network, entry, networks, here)
     entry.plan, entry.live = plan, format_network(network)
@@ -153,6 +155,20 @@ async def _start(networks: Networks, entry: Entry, network: Network) -> None:
     networks.checkpoint("net-saved")
     listen(networks, entry)
     networks.bus.publish(NetworkLifecycle(entry.ref, STARTED, 0))
+
+
+def with_nat_ports(network: Network) -> Network:
+    """A running network says which source ports it gives out, chosen or not."""
+    from virtory.model.network.network import Nat, NatPorts
+
+    forward = network.forward
+    if forward is None or forward.mode != "nat":
+        return network
+    nat = forward.nat or Nat()
+    if nat.port is not None:
+        return network
+    nat = dataclasses.replace(nat, port=NatPorts(start=1024, end=65535))
+    return dataclasses.replace(network, forward=dataclasses.replace(forward, nat=nat))
 
 
 async def stop(networks: Networks, entry: Entry) -> None:
