@@ -14,6 +14,7 @@ from virtory.lean import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from virtory.cli.terminal import Terminal
     from virtory.client.network import Network
+    from virtory.model.network import Network as Model
 
 _VALIDATE = 1
 _FILE = argument("file", "network XML, - for standard input", complete="file")
@@ -161,15 +162,17 @@ def _number(word: str, known: dict[str, int], what: str) -> int:
 )
 async def net_desc(terminal: Terminal, network: str, title: bool, new_desc: list[str]) -> Output:
     """The description or title in a network's definition."""
-    from virtory.model.network import parse_network
+    import dataclasses
 
     found = await named(terminal, network)
+    defined = await _defined(found)
     what = "title" if title else "description"
     if new_desc:
         text = " ".join(new_desc)
-        await _redefined(terminal, found, **{what: text})
+        changes: dict[str, Any] = {what: text}
+        await _redefine(terminal, dataclasses.replace(defined, **changes))
         return Done(f"Network {what} updated successfully", **{what: text})
-    value = getattr(parse_network(await found.xml(inactive=True), lenient=True), what)
+    value = getattr(defined, what)
     if value is None:
         return Text(f"No {what} for network: {found.name}\n", key=what, value="")
     return Text(f"{value}\n", key=what, value=value)
@@ -189,31 +192,32 @@ async def net_metadata(
     terminal: Terminal, network: str, uri: str, key: str | None, set: str | None, remove: bool
 ) -> Output:
     """An application's element in a network's definition."""
-    from virtory.codec import xml
     from virtory.errors import MetadataNotFound
-    from virtory.model.network import parse_network
+    from virtory.model.network.metadata import metadata_of, with_metadata
 
     found = await named(terminal, network)
-    held = parse_network(await found.xml(inactive=True), lenient=True).metadata
+    defined = await _defined(found)
     if remove or set is not None:
         if set is not None and not key:
             from virtory.cli.parse import Usage
 
             raise Usage("net-metadata: --set needs --key", "name the namespace's prefix")
-        content = None if remove else set
-        changed = xml.verbatim_with_child(held, "metadata", uri, key or "", content, 1)
-        await _redefined(terminal, found, metadata=changed)
+        changed = with_metadata(defined, uri, key or "", None if remove else set)
+        await _redefine(terminal, changed)
         return Done("Metadata removed" if remove else "Metadata modified", uri=uri)
-    text = None if held is None else xml.verbatim_child(held, uri)
+    text = metadata_of(defined, uri)
     if text is None:
         raise MetadataNotFound("Requested metadata element is not present")
     return Text(f"{text.rstrip()}\n\n", key="metadata", value=text)
 
 
-async def _redefined(terminal: Terminal, network: Network, **changes: Any) -> None:
-    import dataclasses
+async def _defined(network: Network) -> Model:
+    from virtory.model.network import parse_network
 
-    from virtory.model.network import format_network, parse_network
+    return parse_network(await network.xml(inactive=True), lenient=True)
 
-    defined = parse_network(await network.xml(inactive=True))
-    await terminal.host.define_network(format_network(dataclasses.replace(defined, **changes)))
+
+async def _redefine(terminal: Terminal, changed: Model) -> None:
+    from virtory.model.network import format_network
+
+    await terminal.host.define_network(format_network(changed))
