@@ -13,6 +13,7 @@ from virtory.driver.qemu.device_defaults import disk_number
 from virtory.driver.qemu.machine_kind import family
 from virtory.driver.qemu.pci_addresses import needs, with_pci_addresses
 from virtory.model.domain.devices.address import (
+    CcidAddress,
     DimmAddress,
     DriveAddress,
     MmioAddress,
@@ -45,6 +46,8 @@ def with_addresses(domain: Domain, *, grow: bool = True) -> Domain:
         changes["disks"] = _drives(devices)
     if devices.channels:
         changes["channels"] = _channels(devices)
+    if devices.smartcards:
+        changes["smartcards"] = _cards(devices)
     if devices.memories:
         changes["memories"] = _modules(devices)
     devices = replace(devices, **changes) if changes else devices
@@ -108,6 +111,19 @@ def _modules(devices: Devices) -> tuple[Any, ...]:
             module = replace(module, address=DimmAddress(slot=slot))
         modules.append(module)
     return tuple(modules)
+
+
+def _cards(devices: Devices) -> tuple[Any, ...]:
+    """Cards in the first free slots of the reader."""
+    taken = {c.address.slot for c in devices.smartcards if isinstance(c.address, CcidAddress)}
+    cards = []
+    for card in devices.smartcards:
+        if card.address is None:
+            slot = next(n for n in range(len(taken) + 1) if n not in taken)
+            taken.add(slot)
+            card = replace(card, address=CcidAddress(slot=slot))
+        cards.append(card)
+    return tuple(cards)
 
 
 # -- virtio-serial -------------------------------------------------------------------------------

@@ -60,6 +60,8 @@ def with_aliases(domain: Domain) -> Domain:
     )
     if devices.balloon is not None and devices.balloon.model != "none":
         changes["balloon"] = _named(devices.balloon, "balloon0")
+    if devices.iommu is not None:
+        changes["iommu"] = _named(devices.iommu, "iommu0")
     if devices.vsock is not None:
         changes["vsock"] = _named(devices.vsock, "vsock0")
     return replace(domain, devices=replace(devices, **changes))
@@ -73,7 +75,7 @@ def without_aliases(domain: Domain) -> Domain:
         row = getattr(devices, field)
         if row:
             changes[field] = tuple(_unnamed(each) for each in row)
-    for field in ("balloon", "vsock"):
+    for field in ("balloon", "vsock", "iommu"):
         device = getattr(devices, field)
         if device is not None:
             changes[field] = _unnamed(device)

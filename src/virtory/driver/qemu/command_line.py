@@ -19,11 +19,15 @@ from virtory.driver.qemu.devices import (
     controller,
     disk,
     display,
+    filesystem,
+    hostdev,
     input,
     interface,
+    iommu,
     memory,
     redirdev,
     rng,
+    smartcard,
     sound,
     spice,
     tpm,
@@ -121,6 +125,7 @@ def setup(domain: Domain, plan: Plan) -> list[Step]:
             continue
         where = {"type": "vnc", "addresses": [address]}
         steps.append(Step("display-update", where, () if slot is None else (slot,)))
+    steps += [step for each in domain.devices.disks for step in disk.throttle_steps(each)]
     steps += _balloon_steps(domain)
     steps += [
         Step("set_link", {"name": each.alias, "up": False})
@@ -151,6 +156,8 @@ def items(wiring: Wiring) -> list[Item]:
     """Every device of the machine, in the order in which QEMU must make them."""
     devices, order = wiring.domain.devices, _boot_indexes(wiring.domain)
     made: list[Item] = []
+    if devices.iommu is not None:
+        made += iommu.describe(devices.iommu, wiring)
     for each in sorted(devices.controllers, key=lambda c: (c.type != "pci", c.index or 0)):
         made += controller.describe(each, wiring)
     for hub in devices.hubs:
@@ -167,6 +174,9 @@ def items(wiring: Wiring) -> list[Item]:
         made += character.describe_channel(channel, wiring)
     for console in devices.consoles:
         made += character.describe_console(console, wiring)
+    for number, share in enumerate(devices.filesystems):
+        made += filesystem.describe(share, wiring, order.get(("filesystems", number)))
+    made += [item for each in devices.smartcards for item in smartcard.describe(each, wiring)]
     made += [item for each in devices.tpms for item in tpm.describe(each, wiring)]
     made += [item for each in devices.inputs for item in input.describe(each, wiring)]
     made += [item for each in devices.audios for item in sound.describe_audio(each, wiring)]
@@ -174,6 +184,8 @@ def items(wiring: Wiring) -> list[Item]:
     made += [item for each in devices.sounds for item in sound.describe(each, wiring)]
     made += [item for each in devices.watchdogs for item in watchdog.describe(each, wiring)]
     made += balloon.describe(devices.balloon, wiring) if devices.balloon is not None else []
+    for number, given in enumerate(devices.hostdevs):
+        made += hostdev.describe(given, wiring, order.get(("hostdevs", number)))
     for number, port in enumerate(devices.redirdevs):
         made += redirdev.describe(port, wiring, order.get(("redirdevs", number)))
     made += [item for each in devices.rngs for item in rng.describe(each, wiring)]
@@ -195,7 +207,7 @@ def _machine_devices(domain: Domain) -> Iterable[Item]:
 
 def _boot_indexes(domain: Domain) -> dict[tuple[str, int], int]:
     """Which device is booted from first, second …: its own order, or the first of each class."""
-    names = ("disks", "interfaces", "redirdevs", "hostdevs")
+    names = ("disks", "interfaces", "redirdevs", "hostdevs", "filesystems")
     rows: dict[str, Any] = {name: getattr(domain.devices, name) for name in names}
     order = {
         (field, number): device.boot_order
@@ -253,9 +265,10 @@ def argument(item: Item) -> list[str]:
     """The two words of the command line that make this item."""
     if item.kind == "chardev":
         return ["-chardev", _chardev(item.value)]
-    if item.kind == "tpmdev":
-        value = item.value
-        return ["-tpmdev", f"{value['type']},id={value['id']},chardev={value['chardev']}"]
+    if item.kind in ("tpmdev", "fsdev"):  # these take no JSON either
+        first, *rest = item.value.items()
+        options = (f",{name}={escaped(str(each))}" for name, each in rest)
+        return [f"-{item.kind}", first[1] + "".join(options)]
     return [f"-{item.kind}", packed(item.value)]
 
 

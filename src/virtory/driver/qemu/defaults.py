@@ -67,7 +67,8 @@ def _with_boot(os: Os, domain: Domain) -> Os:
     """Booting from hard disks is what no word about booting means."""
     changes: dict[str, object] = {}
     devices = domain.devices
-    ordered = any(d.boot_order is not None for d in (*devices.disks, *devices.interfaces))
+    bootable = (*devices.disks, *devices.interfaces, *devices.hostdevs, *devices.redirdevs)
+    ordered = any(each.boot_order is not None for each in bootable)
     if not os.boots and not ordered:
         changes["boots"] = (BootDevice(dev="hd"),)
     if os.firmware is not None and len(os.firmware.features) > 1:

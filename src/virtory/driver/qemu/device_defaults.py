@@ -27,8 +27,13 @@ if TYPE_CHECKING:
     from virtory.driver.qemu.capabilities import Capabilities
     from virtory.model.domain import Devices
     from virtory.model.domain.devices.channel import Channel
+    from virtory.model.domain.devices.filesystem import Filesystem
+    from virtory.model.domain.devices.hostdev import Hostdev
 
 D = TypeVar("D")
+_STREAMS = ("serials", "parallels", "consoles", "channels", "redirdevs", "smartcards")
+MOST_DRIVES = 1 << 10
+"""Drives by name on one bus: as many as controllers are made for."""
 
 _BUS_OF_NAME = {"hd": "ide", "sd": "scsi", "vd": "virtio", "fd": "fdc", "xv": "xen"}
 _SERIAL_MODEL = {"isa-serial": "isa-serial", "pci-serial": "pci-serial", "usb-serial": "usb-serial",
@@ -39,6 +44,8 @@ def with_device_defaults(devices: Devices, machine: str, capabilities: Capabilit
     """The same with every device's defaults and the machine's own devices."""
     kind = family(machine)
     disks = tuple(_disk(each) for each in devices.disks)
+    streams: dict[str, Any] = {f: tuple(map(_raw, getattr(devices, f))) for f in _STREAMS}
+    devices = replace(devices, **streams)
     serials, consoles = _serials(devices.serials, devices.consoles)
     videos = _videos(devices)
     changes: dict[str, Any] = {
@@ -57,6 +64,9 @@ def with_device_defaults(devices: Devices, machine: str, capabilities: Capabilit
         "audios": _audios(devices),
         "videos": videos,
         "balloon": devices.balloon or Balloon(model="virtio"),
+        "filesystems": tuple(_filesystem(each) for each in devices.filesystems),
+        "rngs": tuple(replace(each, backend=_raw(each.backend)) for each in devices.rngs),
+        "hostdevs": tuple(_hostdev(each) for each in devices.hostdevs),
         "tpms": tuple(_tpm(each) for each in devices.tpms),
         "panics": tuple(each if each.model else replace(each, model="isa")
                         for each in devices.panics),
@@ -65,6 +75,27 @@ def with_device_defaults(devices: Devices, machine: str, capabilities: Capabilit
         changes["vsock"] = _vsock(devices)
     changes["controllers"] = _controllers(replace(devices, **changes), kind)
     return replace(devices, **changes)
+
+
+def _raw(stream: Any) -> Any:
+    """A connection by TCP carries bytes as they are unless it says how else."""
+    return (
+        replace(stream, protocol="raw") if stream.type == "tcp" and not stream.protocol else stream
+    )
+
+
+def _filesystem(share: Filesystem) -> Filesystem:
+    named = share.accessmode or share.type != "mount"
+    return share if named else replace(share, accessmode="passthrough")
+
+
+def _hostdev(device: Hostdev) -> Hostdev:
+    changes: dict[str, Any] = {}
+    if device.managed is None and device.mode == "subsystem":
+        changes["managed"] = False
+    if device.type == "mdev" and device.display is None:
+        changes["display"] = False
+    return replace(device, **changes) if changes else device
 
 
 def insert_controller(controllers: Sequence[Controller], new: Controller) -> tuple[Controller, ...]:
@@ -153,7 +184,7 @@ def _own_controllers(devices: Devices, kind: str) -> list[Controller]:
         places = [
             getattr(disk.address, "controller", None)
             if disk.address is not None
-            else disk_number(disk.target.dev) // width
+            else min(disk_number(disk.target.dev), MOST_DRIVES) // width
             for disk in devices.disks
             if disk.target.bus == bus
         ]
@@ -161,6 +192,8 @@ def _own_controllers(devices: Devices, kind: str) -> list[Controller]:
         own += [Controller(type=bus, index=n, model=model) for n in range(highest + 1)]  # type: ignore[arg-type]
     if devices.channels or any(_is_virtio(each) for each in devices.consoles):
         own.append(Controller(type="virtio-serial", index=0))
+    if devices.smartcards:
+        own.append(Controller(type="ccid", index=0))
     return own
 
 
@@ -304,11 +337,11 @@ def _spice_ports(graphics: Graphics) -> dict[str, Any]:
 
 
 def _audios(devices: Devices) -> tuple[Audio, ...]:
-    """Sound goes where the screen goes: with SPICE to the viewer, else nowhere."""
+    """Sound goes where the last screen goes: by SPICE to the viewer, else nowhere."""
     if devices.audios:
         return devices.audios
-    has_spice = any(each.type == "spice" for each in devices.graphics)
-    return (Audio(id=1, type="spice" if has_spice else "none"),)
+    kinds = [each.type for each in devices.graphics if each.type in ("vnc", "spice")]
+    return (Audio(id=1, type="spice" if kinds[-1:] == ["spice"] else "none"),)
 
 
 def _videos(devices: Devices) -> tuple[Video, ...]:

@@ -15,6 +15,7 @@ from virtory.driver.qemu.devices.watchdog import MODELS as WATCHDOGS
 from virtory.driver.qemu.devices.watchdog import PANICS
 from virtory.driver.qemu.image_chain import FORMATS
 from virtory.driver.qemu.machine_kind import family
+from virtory.driver.qemu.share_unsupported import share_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +53,8 @@ def device_problems(domain: Domain, capabilities: Capabilities) -> list[tuple[st
         *_without_usb(devices),
         *_others(devices, kind, capabilities),
         *_absent(devices),
+        *share_problems(domain),
+        *iommu_problems(domain, capabilities),
     ]
 
 
@@ -74,9 +77,11 @@ def _disk(path: str, disk: Disk, kind: str) -> Problems:
         yield f"{path}/driver/@type", f"format '{image}' is not served; {cure}"
     if disk.driver is not None and disk.driver.name not in (None, "qemu"):
         yield f"{path}/driver/@name", f"'{disk.driver.name}' is not served; qemu is"
-    if disk.driver is not None and disk.driver.copy_on_read:
-        yield f"{path}/driver/@copy_on_read", "is not served"
-    for name in ("encryption", "auth", "iotune", "geometry", "mirror"):
+    if disk.driver is not None and disk.driver.copy_on_read and disk.readonly:
+        yield f"{path}/driver/@copy_on_read", "a read-only disk keeps nothing of what is read"
+    if disk.geometry is not None and disk.geometry.trans and bus != "ide":
+        yield f"{path}/geometry/@trans", f"bus '{bus}' has no translation; ide has"
+    for name in ("encryption", "auth", "mirror"):
         if getattr(disk, name) is not None:
             yield f"{path}/{name}", "is not served"
     if source is not None:
@@ -142,7 +147,7 @@ def _controllers(devices: Devices, kind: str, capabilities: Capabilities) -> Pro
     known = {"usb": {*USB, "none"}, "scsi": {*SCSI, *VIRTIO_SCSI}}
     for number, each in enumerate(devices.controllers, 1):
         path, model = f"{_ALL}/controller[{number}]", each.model
-        if each.type in ("ccid", "xenbus", "isa"):
+        if each.type in ("xenbus", "isa"):
             yield f"{path}/@type", f"'{each.type}' is not served"
         elif each.type == "pci":
             roots = {"q35": "pcie-root", "i440fx": "pci-root"}.get(kind)
@@ -158,8 +163,9 @@ def _controllers(devices: Devices, kind: str, capabilities: Capabilities) -> Pro
                 yield f"{path}/@model", f"{capabilities.path} has no '{name}'"
         elif each.type == "ide" and kind != "i440fx":
             yield path, "only machines of the pc family have IDE; use sata"
-        if each.pcihole64 is not None:
-            yield f"{path}/pcihole64", "is not served"
+        is_root = each.type == "pci" and model in (None, "pci-root", "pcie-root")
+        if each.pcihole64 is not None and not is_root:
+            yield f"{path}/pcihole64", "is of the root bus only"
 
 
 def _characters(devices: Devices) -> Problems:
@@ -261,7 +267,9 @@ def _inputs(devices: Devices, kind: str) -> Problems:
     for number, device in enumerate(devices.inputs, 1):
         path = f"{_ALL}/input[{number}]"
         if device.type in ("passthrough", "evdev"):
-            yield f"{path}/@type", f"'{device.type}' is not served"
+            source = device.source
+            if source is None or not (source.evdev or source.dev):
+                yield f"{path}/source", "which event device of the host is meant is not said"
         elif device.bus not in ("ps2", "usb", "virtio"):
             yield f"{path}/@bus", f"'{device.bus}' is not served; usb and virtio are"
         elif kind == "microvm" and device.bus != "virtio":
@@ -299,8 +307,10 @@ def _others(devices: Devices, kind: str, capabilities: Capabilities) -> Problems
         elif audio.type == "spice" and all(g.type != "spice" for g in devices.graphics):
             yield f"{_ALL}/audio[{number}]/@type", "'spice' needs a <graphics type='spice'/>"
     for number, rng in enumerate(devices.rngs, 1):
-        if rng.backend.model == "egd":
-            yield f"{_ALL}/rng[{number}]/backend/@model", "'egd' is not served; random is"
+        end = rng.backend
+        if end.model == "egd" and end.type not in ("unix", "tcp", "udp"):
+            where = f"{_ALL}/rng[{number}]/backend/@type"
+            yield where, f"'{end.type}' is not served; unix, tcp, udp are"
     for number, dog in enumerate(devices.watchdogs, 1):
         path = f"{_ALL}/watchdog[{number}]"
         if dog.model not in WATCHDOGS or (dog.model == "itco") > (kind == "q35"):
@@ -314,8 +324,8 @@ def _others(devices: Devices, kind: str, capabilities: Capabilities) -> Problems
             yield f"{_ALL}/panic[{number}]", "a microvm has no bus for it"
     for number, tpm in enumerate(devices.tpms, 1):
         path = f"{_ALL}/tpm[{number}]"
-        if tpm.backend.type != "emulator":
-            yield f"{path}/backend/@type", f"'{tpm.backend.type}' is not served; emulator is"
+        if tpm.backend.type == "external":
+            yield f"{path}/backend/@type", "'external' is not served; emulator is"
         if tpm.backend.encryption is not None:
             yield f"{path}/backend/encryption", "is not served"
         if tpm.model not in ("tpm-tis", "tpm-crb"):
@@ -328,17 +338,38 @@ def _others(devices: Devices, kind: str, capabilities: Capabilities) -> Problems
 
 def _absent(devices: Devices) -> Problems:
     """Kinds of devices that are not served at all."""
-    for name, row in (
-        ("filesystem", devices.filesystems),
-        ("smartcard", devices.smartcards),
-        ("hostdev", devices.hostdevs),
-    ):
-        for number in range(1, len(row) + 1):
-            yield f"{_ALL}/{name}[{number}]", "is not served"
-    if devices.iommu is not None:
-        yield f"{_ALL}/iommu", "is not served"
+    for number, hostdev in enumerate(devices.hostdevs, 1):
+        if hostdev.mode != "subsystem" or hostdev.type not in ("usb", "pci"):
+            where = f"{_ALL}/hostdev[{number}]/@type"
+            yield where, f"'{hostdev.type}' is not served; usb and pci are"
+    for number, card in enumerate(devices.smartcards, 1):
+        if card.mode != "passthrough":
+            where = f"{_ALL}/smartcard[{number}]/@mode"
+            yield where, f"'{card.mode}' is not served: guests see no card of the host"
+        if number > 1:
+            yield f"{_ALL}/smartcard[{number}]", "one card is served"
     for number, module in enumerate(devices.memories, 1):
         if module.model != "dimm":
             yield f"{_ALL}/memory[{number}]/@model", f"'{module.model}' is not served; dimm is"
     for number in range(1, len(devices.shmems) + 1):
         yield f"{_ALL}/shmem[{number}]", "is not served: guests share no memory with each other"
+
+
+def iommu_problems(domain: Domain, capabilities: Capabilities) -> Problems:
+    """What an IOMMU needs of the machine."""
+    iommu, features = domain.devices.iommu, domain.features
+    if iommu is None:
+        return
+    path, kind = f"{_ALL}/iommu", family(domain.os.type.machine or "")
+    if iommu.model == "smmuv3":
+        yield f"{path}/@model", "'smmuv3' is of ARM machines; intel and virtio are served"
+    elif kind != "q35":
+        yield path, "only machines of the q35 family have an IOMMU"
+    if iommu.model == "virtio" and not (features is not None and features.acpi):
+        yield path, "model 'virtio' needs ACPI: add <acpi/> to <features>"
+    driver = iommu.driver
+    split = features is not None and features.ioapic == "qemu"
+    if iommu.model == "intel" and driver is not None and driver.intremap and not split:
+        yield f"{path}/driver/@intremap", "needs <ioapic driver='qemu'/> in <features>"
+    if iommu.model == "intel" and not capabilities.has_device("intel-iommu"):
+        yield f"{path}/@model", f"{capabilities.path} has no 'intel-iommu'"

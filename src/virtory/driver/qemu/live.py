@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from virtory.driver.qemu.cpu import live_cpu
 from virtory.driver.qemu.planning_displays import spice_socket
+from virtory.model.domain.devices.address import HostAddress
 from virtory.model.domain.devices.channel import Channel
 from virtory.model.domain.devices.character import CharacterSource
 from virtory.model.domain.devices.disk import BackingStore, Disk, Source
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from virtory.driver.qemu.plan import Image, Plan
     from virtory.model.domain import Domain
     from virtory.model.domain.devices.graphics import Graphics
+    from virtory.model.domain.devices.hostdev import Hostdev
     from virtory.model.domain.devices.interface import Interface
 
 _CHARACTERS = ("serials", "parallels", "consoles", "channels", "redirdevs")
@@ -40,6 +42,7 @@ def with_plan(live: Domain, plan: Plan) -> Domain:
     }
     for field in _CHARACTERS:
         changes[field] = tuple(_character(each, plan) for each in getattr(devices, field))
+    changes["hostdevs"] = tuple(_hostdev(each, plan) for each in devices.hostdevs)
     if devices.vsock is not None and devices.vsock.cid is not None and plan.cids:
         cid = replace(devices.vsock.cid, address=plan.cids[0])
         changes["vsock"] = replace(devices.vsock, cid=cid)
@@ -125,6 +128,16 @@ def _character(device: Any, plan: Plan) -> Any:
     if isinstance(device, Channel) and device.target.type == "virtio":
         changes["target"] = replace(device.target, state="disconnected")
     return replace(device, **changes) if changes else device
+
+
+def _hostdev(device: Hostdev, plan: Plan) -> Hostdev:
+    """A USB device with the numbers that it was found under."""
+    path = plan.path(f"hostdev:{device.alias}")
+    if path is None or device.source is None:
+        return device
+    bus, number = path.split("/")[-2:]
+    address = replace(device.source.address or HostAddress(), bus=str(int(bus)), device=int(number))
+    return replace(device, source=replace(device.source, address=address))
 
 
 def _graphics(graphics: Graphics, number: int, plan: Plan) -> Graphics:

@@ -77,6 +77,10 @@ def machine(wiring: Wiring) -> list[str]:
     arguments = ["-machine", ",".join(parts), "-accel", _accelerator(wiring)]
     arguments += ["-cpu", cpu.argument(domain, wiring.capabilities, plan.accelerator)
                   + _clock_flags(domain)]  # fmt: skip
+    hole = next((c.pcihole64 for c in domain.devices.controllers if c.pcihole64 is not None), None)
+    if hole is not None:
+        bridge = "q35-pcihost" if family(kind.name) == "q35" else "i440FX-pcihost"
+        arguments += ["-global", f"{bridge}.pci-hole64-size={hole.kib}K"]
     if domain.os.loader is not None and domain.os.loader.secure:
         arguments += ["-global", "driver=cfi.pflash01,property=secure,value=on"]
     if features is not None and features.smm is not None and features.smm.tseg is not None:

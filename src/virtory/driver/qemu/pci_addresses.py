@@ -20,11 +20,12 @@ from virtory.model.domain.devices.controller import Controller, ControllerTarget
 if TYPE_CHECKING:
     from virtory.model.domain import Devices
 
-Need = Literal["pci", "pcie", "root port"]
+Need = Literal["pci", "pcie", "root port", "root"]
 Key = tuple[str, int]  # field of Devices, position in it
 
-_ORDER: Final = ("filesystems", "interfaces", "sounds", "controllers", "disks", "balloon", "rngs",
-                 "watchdogs", "videos", "inputs", "serials", "vsock")  # fmt: skip
+_ORDER: Final = ("filesystems", "interfaces", "sounds", "controllers", "disks", "hostdevs",
+                 "balloon", "rngs", "watchdogs", "videos", "inputs", "serials", "vsock",
+                 "iommu")  # fmt: skip
 _ROOTS = ("pci-root", "pcie-root")
 _BRIDGES = ("pci-bridge", "pcie-to-pci-bridge", "dmi-to-pci-bridge")
 _PORTS = ("pcie-root-port", "pcie-switch-downstream-port")
@@ -77,8 +78,13 @@ def needs(field: str, device: Any) -> Need | None:
         return _controller_needs(device)
     if field == "disks":
         return "pcie" if device.target.bus == "virtio" else None
+    if field == "hostdevs":
+        return "pcie" if device.type in ("pci", "mdev") else None
+    if field == "iommu":
+        return "root" if device.model == "virtio" else None
     if field == "interfaces":
-        return "pcie" if device.model in _EXPRESS_NETWORK else "pci"
+        express = device.type == "hostdev" or device.model in _EXPRESS_NETWORK
+        return "pcie" if express else "pci"
     if field == "balloon":
         return _by_model(device.model) if device.model != "none" else None
     if field == "videos":
@@ -236,8 +242,8 @@ class _Dealing:
             raise InternalError(
                 "No more available PCI slots", cure=_MORE_PLACES[self._kind == "q35"]
             )
-        if need == "root port":
-            raise XmlError("No more available PCI slots for root ports")
+        if need in ("root port", "root"):
+            raise XmlError("No more available PCI slots on the root bus")
         if self._kind != "q35":
             return self._add("pci-bridge")
         port = self._add("pcie-root-port")
@@ -324,8 +330,8 @@ def _place_is_free(buses: dict[int, _Bus], address: PciAddress) -> bool:
 
 
 def _suits(model: str, need: Need, kind: str) -> bool:
-    if need == "root port":
-        return model == "pcie-root"
+    if need in ("root port", "root"):
+        return model in _ROOTS
     if kind != "q35":
         return model in ("pci-root", "pci-bridge")
     return model in (_PORTS if need == "pcie" else _BRIDGES)

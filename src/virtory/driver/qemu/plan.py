@@ -77,11 +77,15 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A connected pair of UNIX stream sockets: QEMU's end, and the end of helper `helper`."""
+    """A connected pair of UNIX stream sockets: QEMU's end, and the end of helper `helper`.
+
+    `listening`: the helper gets a socket that listens, on which QEMU's end waits to be accepted.
+    """
 
     slot: int
     helper: str
     purpose: str
+    listening: bool = False
 
 
 @dataclass(frozen=True, slots=True)

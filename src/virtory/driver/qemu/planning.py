@@ -22,7 +22,10 @@ from virtory.driver.qemu.planning_clock import clock_base
 from virtory.driver.qemu.planning_disks import plan_disk
 from virtory.driver.qemu.planning_displays import plan_displays
 from virtory.driver.qemu.planning_draft import Draft
+from virtory.driver.qemu.planning_filesystems import plan_filesystem
 from virtory.driver.qemu.planning_firmware import plan_firmware, plan_kernel, variables_path
+from virtory.driver.qemu.planning_hostdevs import plan_hostdev
+from virtory.driver.qemu.planning_inputs import plan_input
 from virtory.driver.qemu.planning_interfaces import plan_interface
 from virtory.driver.qemu.planning_memory import plan_memory
 from virtory.driver.qemu.planning_tpm import plan_tpm
@@ -69,6 +72,12 @@ def plan(domain: Domain, host: Host, domain_id: int) -> Plan:
         plan_character(device, draft)
     for interface in devices.interfaces:
         plan_interface(interface, draft)
+    for share in devices.filesystems:
+        plan_filesystem(share, draft)
+    for hostdev in devices.hostdevs:
+        plan_hostdev(hostdev, draft)
+    for one in devices.inputs:
+        plan_input(one, draft)
     for tpm in devices.tpms:
         plan_tpm(tpm, draft)
     cids = () if devices.vsock is None else (plan_vsock(devices.vsock, draft),)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from virtory.driver.qemu.devices.character import Stream
+from virtory.driver.qemu.devices.rng import stream
 from virtory.model.domain.devices.channel import Channel
 from virtory.model.domain.devices.redirdev import Redirdev
 from virtory.model.domain.devices.smartcard import Smartcard
@@ -28,6 +30,7 @@ def characters(devices: Devices) -> tuple[Any, ...]:
         *devices.channels,
         *devices.redirdevs,
         *(each for each in devices.smartcards if each.mode == "passthrough"),
+        *(each for each in map(stream, devices.rngs) if each is not None),
     )
 
 
@@ -42,7 +45,10 @@ def plan_character(device: Any, draft: Draft) -> None:
         draft.open(source.path, "append", f"char:{alias}", create=True)
     elif device.type == "dev" and source is not None and source.path:
         draft.open(source.path, "rw", f"char:{alias}")
-    if isinstance(device, Channel | Redirdev | Smartcard) and getattr(device, "log", None) is None:
+    if (
+        isinstance(device, Channel | Redirdev | Smartcard | Stream)
+        and getattr(device, "log", None) is None
+    ):
         return
     log = device.log
     path = log.file if log is not None else os.path.join(draft.directory, f"{alias}.log")

@@ -51,11 +51,11 @@ def _may_read(path: str, uid: int, gid: int | None) -> bool:
     """Whether a user with no groups can open the file: its mode, and those of its directories."""
     real = os.path.realpath(path)
     try:
-        if not _granted(os.stat(real), uid, gid, 0o4):
+        if not is_granted(os.stat(real), uid, gid, 0o4):
             return False
         directory = os.path.dirname(real)
         while True:
-            if not _granted(os.stat(directory), uid, gid, 0o1):
+            if not is_granted(os.stat(directory), uid, gid, 0o1):
                 return False
             if directory == "/":
                 return True
@@ -64,7 +64,9 @@ def _may_read(path: str, uid: int, gid: int | None) -> bool:
         return False
 
 
-def _granted(status: os.stat_result, uid: int, gid: int | None, bit: int) -> bool:
+def is_granted(status: os.stat_result, uid: int, gid: int | None, bits: int) -> bool:
+    """Whether a mode grants a user without further groups what `bits` of it say."""
     if status.st_uid == uid:
-        return bool(status.st_mode & bit << 6)
-    return bool(status.st_mode & (bit << 3 if status.st_gid == gid else bit))
+        return status.st_mode & bits << 6 == bits << 6
+    wanted = bits << 3 if status.st_gid == gid else bits
+    return status.st_mode & wanted == wanted

@@ -54,6 +54,7 @@ class Host:
     passt: str | None = None
     prefers_passt: bool = False
     swtpm: str | None = None
+    virtiofsd: str | None = None
     has_vsock: bool = False
     nodes: frozenset[int] = frozenset()  # of NUMA, and processors online; empty: not looked at
     processors: frozenset[int] = frozenset()
@@ -79,6 +80,7 @@ def here(run_directory: str, state_directory: str, verdict: Verdict, **settings:
         "passt": passt,
         "prefers_passt": _may_unshare() and _has_default_route() and forwards_reliably(passt),
         "swtpm": shutil.which("swtpm"),
+        "virtiofsd": _virtiofsd(),
         "has_vsock": os.path.exists(VHOST_VSOCK),
         "nodes": frozenset(numa_nodes()),
         "processors": frozenset(cpus_online()),
@@ -134,6 +136,14 @@ def forwards_reliably(passt: str | None) -> bool:
         return False
     dated = re.match(r"passt .*?(20\d\d)_?(\d\d)_?(\d\d)", shown.stdout)
     return dated is not None and int("".join(dated.groups())) >= RELIABLE_PASST
+
+
+def _virtiofsd() -> str | None:
+    """Where distributions keep it: in no directory that a shell looks into."""
+    for path in ("/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd", "/usr/lib/virtiofsd"):
+        if os.access(path, os.X_OK):
+            return path
+    return shutil.which("virtiofsd")
 
 
 def _group_of(path: str) -> int | None:

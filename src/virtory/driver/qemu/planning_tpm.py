@@ -24,7 +24,13 @@ def tpm_directory(domain: Domain, host: Host) -> str:
 
 
 def plan_tpm(tpm: Tpm, draft: Draft) -> None:
-    """Add the helper of an emulated TPM."""
+    """Add the helper of an emulated TPM, or the host's own."""
+    if tpm.backend.type == "passthrough":
+        path = tpm.backend.device or "/dev/tpm0"
+        draft.open(path, "rw", "tpm-device")
+        cancel = f"/sys/class/tpm/{os.path.basename(path)}/device/cancel"
+        draft.open(cancel if os.path.exists(cancel) else os.devnull, "rw", "tpm-cancel")
+        return
     if tpm.backend.type != "emulator":
         return
     if draft.host.swtpm is None:

@@ -289,9 +289,22 @@ def _unlink_ours(link: Link) -> None:
 
 
 def _connect(pair: Pair, acquired: Acquired) -> None:
-    qemu, helper = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    if pair.listening:
+        qemu, helper = _waiting_pair()
+    else:
+        qemu, helper = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     acquired.fds[pair.slot] = qemu.detach()
     acquired.helper_fds[pair.helper] = helper.detach()
+
+
+def _waiting_pair() -> tuple[socket.socket, socket.socket]:
+    """A client, and the listening socket that it is the first to wait at; no path names it."""
+    helper = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    helper.bind(b"")  # a free abstract address (unix(7), autobind)
+    helper.listen(1)
+    qemu = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    qemu.connect(helper.getsockname())
+    return qemu, helper
 
 
 # -- helpers -----------------------------------------------------------------------------------

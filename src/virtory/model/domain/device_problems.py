@@ -38,6 +38,7 @@ _DISK_SOURCES = {
 _INTERFACE_SOURCES = {"network": "network", "bridge": "bridge", "direct": "dev", "vdpa": "dev"}
 _PATHS = ("file", "dev", "pipe")
 LONGEST_VNC_PASSWORD = 8
+MOST_DRIVES = 1 << 10
 
 
 def device_problems(domain: Domain) -> Problems:
@@ -47,6 +48,7 @@ def device_problems(domain: Domain) -> Problems:
         yield from _disk(place, disk, domain)
     for place, interface in places(devices.interfaces, "interface"):
         yield from _interface(place, interface)
+    yield from _scsi_threads(domain)
     yield from _streams(devices)
     yield from _others(devices)
     yield from _same(devices)
@@ -96,7 +98,13 @@ def every_device(devices: Devices) -> Iterator[tuple[str, Element]]:
 
 def _disk(place: str, disk: Disk, domain: Domain) -> Problems:
     source, bus = disk.source, disk.target.bus
-    if disk_index(disk.target.dev) is None:
+    index = disk_index(disk.target.dev)
+    if index is not None and index >= MOST_DRIVES:
+        yield (
+            f"{place}/target/@dev",
+            f"{disk.target.dev!r} would be drive {index + 1}; there are at most {MOST_DRIVES}",
+        )
+    if index is None:
         yield (
             f"{place}/target/@dev",
             f"{disk.target.dev!r} is no name of a drive; use one such as vda, sda or hda",
@@ -123,6 +131,13 @@ def _disk(place: str, disk: Disk, domain: Domain) -> Problems:
     thread = disk.driver.iothread if disk.driver else None
     if thread is not None and thread not in _threads(domain):
         yield f"{place}/driver/@iothread", f"there is no I/O thread {thread}; see <iothreads>"
+
+
+def _scsi_threads(domain: Domain) -> Problems:
+    for place, each in places(domain.devices.controllers, "controller"):
+        thread = each.driver.iothread if each.driver else None
+        if thread is not None and thread not in _threads(domain):
+            yield f"{place}/driver/@iothread", f"there is no I/O thread {thread}; see <iothreads>"
 
 
 def _threads(domain: Domain) -> set[int]:

@@ -66,8 +66,7 @@ def without_secrets(domain: Domain) -> Domain:
     import dataclasses
 
     cleared = tuple(
-        dataclasses.replace(graphics, passwd=None, passwd_valid_to=None)
-        for graphics in domain.devices.graphics
+        dataclasses.replace(graphics, passwd=None) for graphics in domain.devices.graphics
     )
     return dataclasses.replace(
         domain, devices=dataclasses.replace(domain.devices, graphics=cleared)

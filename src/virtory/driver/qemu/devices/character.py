@@ -6,14 +6,15 @@ socket is one that the daemon listens on, whose end QEMU is handed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from virtory.driver.qemu.devices.wiring import Item, Wiring, without_none
 from virtory.model.domain.devices.redirdev import Redirdev
+from virtory.model.domain.devices.smartcard import Smartcard
 
 if TYPE_CHECKING:
     from virtory.model.domain.devices.channel import Channel
-    from virtory.model.domain.devices.character import CharacterDevice
+    from virtory.model.domain.devices.character import CharacterDevice, CharacterSource
     from virtory.model.domain.devices.console import Console
     from virtory.model.domain.devices.serial import Parallel, Serial
 
@@ -21,6 +22,7 @@ _SERIAL_DRIVERS = {"isa-serial": "isa-serial", "pci-serial": "pci-serial",
                    "usb-serial": "usb-serial", "isa-debug": "isa-debugcon"}  # fmt: skip
 
 
+_SPICE_NAMES: dict[type, str] = {Redirdev: "usbredir", Smartcard: "smartcard"}
 _KINDS = {"unix": "socket", "tcp": "socket", "dev": "serial"}
 
 
@@ -64,15 +66,29 @@ def describe_channel(channel: Channel, wiring: Wiring) -> list[Item]:
     return [back_end(channel, wiring), Item("device", without_none(value))]
 
 
-def back_end(device: CharacterDevice, wiring: Wiring) -> Item:
+class Stream(NamedTuple):
+    """A byte stream on the host that is no character device of the guest."""
+
+    alias: str | None
+    type: str
+    sources: tuple[CharacterSource, ...]
+    protocol: str | None = None
+
+    @property
+    def source(self) -> CharacterSource | None:
+        """The only or first source."""
+        return self.sources[0] if self.sources else None
+
+
+def back_end(device: CharacterDevice | Smartcard | Stream, wiring: Wiring) -> Item:
     """The host's end, as `chardev-add` takes it."""
     alias = device.alias or ""
     data: dict[str, Any] = {**_end(device, wiring), **wiring.logged(alias)}
-    kind = _KINDS.get(device.type, device.type)
+    kind = _KINDS.get(device.type or "", device.type)
     return Item("chardev", {"id": f"char{alias}", "backend": {"type": kind, "data": data}})
 
 
-def _end(device: CharacterDevice, wiring: Wiring) -> dict[str, Any]:
+def _end(device: CharacterDevice | Smartcard | Stream, wiring: Wiring) -> dict[str, Any]:
     source = device.source
     if device.type == "unix":
         slot = wiring.plan.slot(f"char:{device.alias}")
@@ -98,7 +114,7 @@ def _end(device: CharacterDevice, wiring: Wiring) -> dict[str, Any]:
             value["telnet"] = True
         return value
     if device.type == "spicevmc":
-        return {"type": "usbredir" if isinstance(device, Redirdev) else "vdagent"}
+        return {"type": _SPICE_NAMES.get(type(device), "vdagent")}
     if device.type == "spiceport":
         return {"fqdn": (source.channel if source is not None else None) or ""}
     if device.type == "qemu-vdagent":
@@ -122,7 +138,7 @@ def _agent_mouse(mode: str | None) -> bool | None:
     return None if mode is None else mode == "client"
 
 
-def _datagrams(device: CharacterDevice) -> dict[str, Any]:
+def _datagrams(device: CharacterDevice | Smartcard | Stream) -> dict[str, Any]:
     """UDP: where to (`connect`), and from where (`bind`)."""
     value: dict[str, Any] = {}
     for source in device.sources:

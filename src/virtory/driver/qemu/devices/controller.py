@@ -68,6 +68,8 @@ def _properties(controller: Controller, wiring: Wiring) -> tuple[str, dict[str, 
             master = f"{wiring.bus_alias('usb', controller.index or 0)}.0"
             options = {"masterbus": master, "firstport": controller.master_startport}
         return USB.get(model, model), options
+    if controller.type == "ccid":
+        return "usb-ccid", {}
     if controller.type == "scsi":
         return _scsi(controller, wiring)
     if controller.type == "sata":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from virtory.driver.qemu.devices.wiring import Item, Wiring, virtio_options, without_none
+from virtory.driver.qemu.devices.wiring import Item, Step, Wiring, virtio_options, without_none
 from virtory.driver.qemu.machine_kind import family
 from virtory.model.domain.devices.address import DriveAddress
 
@@ -25,14 +25,64 @@ _CACHES = {  # libvirt's cache mode → (write cache in the drive, no page cache
 }
 
 
+_LIMITS = {
+    "total_bytes_sec": "bps",
+    "read_bytes_sec": "bps_rd",
+    "write_bytes_sec": "bps_wr",
+    "total_iops_sec": "iops",
+    "read_iops_sec": "iops_rd",
+    "write_iops_sec": "iops_wr",
+}
+
+
 def describe(disk: Disk, wiring: Wiring, boot_index: int | None = None) -> list[Item]:
     """The images, deepest first, then the drive."""
     images = wiring.plan.chain(disk.target.dev)
     items = []
     for image in reversed(images):
         items += nodes(image, disk, wiring, images)
+    if images and copies_on_read(disk):
+        copying = {"driver": "copy-on-read", "node-name": top_node(disk, images)}
+        items.append(Item("blockdev", {**copying, "file": images[0].node, "discard": "unmap"}))
     items.append(Item("device", _drive(disk, wiring, images, boot_index)))
     return items
+
+
+def copies_on_read(disk: Disk) -> bool:
+    """Whether what is read from below is kept in the top image."""
+    return disk.driver is not None and bool(disk.driver.copy_on_read)
+
+
+def top_node(disk: Disk, images: list[Image]) -> str:
+    """The node that the drive is attached to."""
+    return f"virtory-{disk.target.dev}-cor" if copies_on_read(disk) else images[0].node
+
+
+def device_path(disk: Disk) -> str:
+    """The drive's QOM path, by which block commands of QMP name it."""
+    path = f"/machine/peripheral/{disk.alias}"
+    return f"{path}/virtio-backend" if disk.target.bus == "virtio" else path
+
+
+def throttle_steps(disk: Disk) -> list[Step]:
+    """The limits of a drive with a medium, as QMP takes them."""
+    tune = disk.iotune
+    if tune is None or disk.source is None:
+        return []
+    value: dict[str, Any] = {"id": device_path(disk)}
+    for ours, theirs in _LIMITS.items():
+        value[theirs] = getattr(tune, ours) or 0
+        most = getattr(tune, f"{ours}_max")
+        if most is not None:
+            value[f"{theirs}_max"] = most
+        length = getattr(tune, f"{ours}_max_length")
+        if length is not None:
+            value[f"{theirs}_max_length"] = length
+    if tune.size_iops_sec is not None:
+        value["iops_size"] = tune.size_iops_sec
+    if tune.group_name is not None:
+        value["group"] = tune.group_name
+    return [Step("block_set_io_throttle", value)]
 
 
 def nodes(image: Image, disk: Disk, wiring: Wiring, images: list[Image]) -> list[Item]:
@@ -92,7 +142,7 @@ def _drive(
     value: dict[str, Any] = {
         "driver": driver,
         **where,
-        "drive": images[0].node if images else None,
+        "drive": top_node(disk, images) if images else None,
         "id": disk.alias,
         "bootindex": boot_index,
         "serial": disk.serial,
@@ -104,6 +154,11 @@ def _drive(
         value["vendor"] = disk.vendor if disk.target.bus == "scsi" else None
         rate = disk.target.rotation_rate
         value["rotation_rate"] = rate if disk.device == "disk" else None
+    if disk.geometry is not None:
+        value["cyls"], value["heads"] = disk.geometry.cyls, disk.geometry.heads
+        value["secs"] = disk.geometry.secs
+        if disk.target.bus == "ide":
+            value["bios-chs-trans"] = disk.geometry.trans
     if disk.blockio is not None:
         value["logical_block_size"] = disk.blockio.logical_block_size
         value["physical_block_size"] = disk.blockio.physical_block_size

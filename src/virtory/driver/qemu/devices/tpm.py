@@ -15,14 +15,19 @@ if TYPE_CHECKING:
 
 def describe(tpm: Tpm, wiring: Wiring) -> list[Item]:
     """The three of them."""
-    slot = wiring.plan.slot("tpm")
+    slot, alias = wiring.plan.slot("tpm"), tpm.alias or "tpm0"
+    device, cancel = wiring.plan.slot("tpm-device"), wiring.plan.slot("tpm-cancel")
+    value = {"driver": tpm.model, "tpmdev": f"tpm-{alias}", "id": alias}
+    if device is not None and cancel is not None:
+        own = {"type": "passthrough", "id": f"tpm-{alias}", "path": wiring.image_path(device)}
+        own["cancel-path"] = wiring.image_path(cancel)
+        return [Item("tpmdev", own), Item("device", value)]
     if slot is None:
         return []
-    alias = tpm.alias or "tpm0"
     address = {"type": "fd", "data": {"str": wiring.fd(slot)}}
     socket = {"type": "socket", "data": {"addr": address, "server": False}}
     return [
         Item("chardev", {"id": "chrtpm", "backend": socket}),
         Item("tpmdev", {"type": "emulator", "id": f"tpm-{alias}", "chardev": "chrtpm"}),
-        Item("device", {"driver": tpm.model, "tpmdev": f"tpm-{alias}", "id": alias}),
+        Item("device", value),
     ]

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from virtory.driver.qemu.plan import Plan
     from virtory.model.domain import Domain
 
-Kind = Literal["object", "blockdev", "chardev", "netdev", "device", "audiodev", "tpmdev"]
+Kind = Literal["object", "blockdev", "chardev", "netdev", "device", "audiodev", "tpmdev",
+               "fsdev"]  # fmt: skip
 
 
 class Item(NamedTuple):
