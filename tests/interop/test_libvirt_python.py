@@ -56,7 +56,7 @@ assert c.domainListGetStats([d], libvirt.VIR_DOMAIN_STATS_STATE)
 assert d.interfaceAddresses(1)["testnet0"]["addrs"]
 assert d.hostname() and d.getTime()["seconds"] and d.guestInfo()["hostname"]
 assert d.schedulerType() and d.securityLabel() is not None
-for function in (c.listAllNetworks, c.listAllStoragePools, c.listAllSecrets,
+for function in (c.listAllNetworks, c.listAllSecrets,
                  c.listAllNWFilters, d.listAllSnapshots, d.listAllCheckpoints,
                  c.listNetworks, c.listDefinedNetworks, c.listStoragePools, c.listSecrets):
     assert function() == [], function
@@ -79,6 +79,7 @@ c = libvirt.open(uri)
 d = c.lookupByName("test")
 assert code(c.lookupByName, "nix") == (42, code(c.lookupByName, "nix")[1],
     "Domain not found: no domain with matching name 'nix'")
+assert [pool.name() for pool in c.listAllStoragePools()] == ["default-pool"]
 assert code(c.storageVolLookupByPath, "/nix")[0] == 50
 assert code(c.storagePoolLookupByName, "nix")[0] == 49
 assert code(c.networkLookupByName, "nix")[0] == 43

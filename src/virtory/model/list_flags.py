@@ -81,3 +81,52 @@ class ConnectListSecrets:
     PRIVATE: Final = 4
     NO_PRIVATE: Final = 8
     ALL: Final = 0xF
+
+
+class StoragePoolCreate:
+    WITH_BUILD: Final = 1
+    WITH_BUILD_OVERWRITE: Final = 2
+    WITH_BUILD_NO_OVERWRITE: Final = 4
+    ALL: Final = 7
+
+
+class StoragePoolBuild:
+    REPAIR: Final = 1
+    RESIZE: Final = 2
+    NO_OVERWRITE: Final = 4
+    OVERWRITE: Final = 8
+
+
+class StoragePoolDelete:
+    ZEROED: Final = 1
+
+
+class StoragePoolEventKind:
+    DEFINED: Final = 0
+    UNDEFINED: Final = 1
+    STARTED: Final = 2
+    STOPPED: Final = 3
+    CREATED: Final = 4
+    DELETED: Final = 5
+
+
+class StorageVolumeCreate:
+    PREALLOC_METADATA: Final = 1
+    REFLINK: Final = 2
+    VALIDATE: Final = 4
+
+
+class StorageVolumeDelete:
+    ZEROED: Final = 1
+    WITH_SNAPSHOTS: Final = 2
+
+
+class StorageVolumeResize:
+    ALLOCATE: Final = 1
+    DELTA: Final = 2
+    SHRINK: Final = 4
+    ALL: Final = 7
+
+
+class StorageVolumeInfo:
+    GET_PHYSICAL: Final = 1

@@ -89,11 +89,14 @@ class Driver(Protocol):
     snapshot: SnapshotDriver | None
     bus: Bus
     network: NetworkDriver | None
-    storage: StorageDriver | None
     node_device: NodeDeviceDriver | None
     secret: None
     nwfilter: None
     interface: InterfaceDriver | None
+
+    @property
+    def storage(self) -> StorageDriver | None:
+        """A property, so that a driver may load it when it is first asked for."""
 
     async def start(self) -> None:
         """Open the store, find running guests again, start autostart domains."""

@@ -97,13 +97,22 @@ class MemoryDriver:
         self.domain: DomainDriver = self._domains
         self.snapshot: SnapshotDriver | None = None
         self.network: NetworkDriver | None = MemoryNetworks(self.bus)
-        self.storage: StorageDriver | None = None
+        self._storage: StorageDriver | None = None
         self.node_device: NodeDeviceDriver | None = MemoryNodeDevices()
         self.secret = None
         self.nwfilter = None
         self.interface: InterfaceDriver | None = MemoryInterfaces()
         for xml in domains:
             self._domains.adopt(xml, running=True)
+
+    @property
+    def storage(self) -> StorageDriver:
+        """Pools and volumes."""
+        if self._storage is None:
+            from virtory.driver.memory.storage import MemoryStorage
+
+            self._storage = MemoryStorage(self.bus)
+        return self._storage
 
     async def start(self) -> None:
         """Start the domains marked for it."""

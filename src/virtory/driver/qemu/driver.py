@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from virtory.driver.interface.node_device import NodeDeviceDriver
     from virtory.driver.interface.snapshot import SnapshotDriver
     from virtory.driver.interface.storage import StorageDriver
-    from virtory.driver.journal import Mender
+    from virtory.driver.journal import Mender, Work
     from virtory.driver.network.networks import Networks
+    from virtory.driver.storage.driver import Storage
     from virtory.driver.store import ObjectRow
 
 _log = logging.getLogger(__name__)
@@ -56,7 +57,6 @@ class QemuDriver:
     domain: DomainDriver
     snapshot: SnapshotDriver | None = None
     network: NetworkDriver | None = None
-    storage: StorageDriver | None = None
     node_device: NodeDeviceDriver | None = None
     secret: None = None
     nwfilter: None = None
@@ -76,12 +76,27 @@ class QemuDriver:
         self._checkpoint = checkpoint
         self._preparation = Preparation(self._settings)
         self._store: Store | None = None
-        self._menders: dict[str, Mender] = {}
+        self._storage: Storage | None = None
+        self._menders: dict[str, Mender] = {"storage-file": _mend_storage_file}
         self._runtime: Runtime | None = None
         self._networks: Networks | None = None
         self.connect = Connect(self._preparation, privileged=privileged)
         self.node_device = NodeDevices()
         self.interface = Interfaces()
+
+    @property
+    def storage(self) -> StorageDriver:
+        """Pools and volumes."""
+        return self._pools()
+
+    def _pools(self) -> Storage:
+        """Loaded when it is first asked for: many daemons never have a pool."""
+        if self._storage is None:
+            from virtory.driver.storage.driver import Storage
+
+            assert self._store is not None
+            self._storage = Storage(self._store, self.bus)
+        return self._storage
 
     async def start(self) -> None:
         settings = self._settings
@@ -109,6 +124,9 @@ class QemuDriver:
         first = _first_since_boot(os.path.join(settings.run_directory, _AUTOSTARTED))
         if settings.privileged:
             await self._open_networks(loaded.objects, first)
+        if pools := [row for row in loaded.objects if row.kind == "pool"]:
+            self._pools().load(pools)
+            await self._pools().resume(autostart=first)
         if first:
             for entry in table:
                 if entry.autostart and entry.guest is None:
@@ -169,6 +187,12 @@ class QemuDriver:
             store, self._store = self._store, None
             await asyncio.to_thread(store.close)
         self.bus.close()
+
+
+async def _mend_storage_file(work: Work, step: dict[str, Any]) -> None:
+    from virtory.driver.storage.unnamed import mend
+
+    await mend(work, step)
 
 
 def _make_run_directory(path: str) -> None:
