@@ -79,6 +79,9 @@ def comparable(label: str, answer: Any) -> str:
         "transient",
         "lookups",
         "descriptions",
+        "block_commit",
+        "block_pull",
+        "block_copy",
     ],
 )
 def test_the_same_calls_have_the_same_answers(

@@ -8,6 +8,7 @@ import json
 import sys
 import threading
 
+import blocks
 import devices
 import domains
 import libvirt
@@ -16,7 +17,7 @@ import saves
 import storage
 from transcript import Transcript
 
-MODULES = (domains, devices, saves, storage, networks)
+MODULES = (domains, blocks, devices, saves, storage, networks)
 
 
 def main(uri, name, directory):

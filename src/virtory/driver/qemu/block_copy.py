@@ -66,7 +66,7 @@ def check(to: Destination, target: str, chain: list[Image], size: int) -> tuple[
             cure=f"take one of {', '.join(FORMATS)}",
         )
     if to.shallow and len(chain) > 1 and image_format == "raw":
-        raise InvalidArgument("raw destination can't be used with shallow copy")
+        raise ConfigUnsupported("raw destination can't be used with shallow copy")
     try:
         status = os.stat(to.path)
     except FileNotFoundError:
@@ -86,7 +86,7 @@ def check(to: Destination, target: str, chain: list[Image], size: int) -> tuple[
         ) from None
     for image in chain:
         if os.path.exists(image.path) and os.path.samestat(status, os.stat(image.path)):
-            raise InvalidArgument(f"'{to.path}' is an image of disk '{target}' itself")
+            raise ConfigUnsupported(f"'{to.path}' is an image of disk '{target}' itself")
     if stat.S_ISBLK(status.st_mode):
         _check_device(to, size, image_format)
     elif to.is_device:

@@ -123,7 +123,7 @@ def mirrored(disk: Disk, job: BlockJob, images: Sequence[Image]) -> Disk:
         ready=_ready(job),
         format=image.format,
         source=replace(source, index=image.index),
-        backing_store=_store(below),
+        backing_store=_store(below) if is_copy else None,
     )
     return replace(disk, mirror=mirror)
 

@@ -178,7 +178,8 @@ def _defined(guest: Guest, job: BlockJob) -> Domain | None:
         if job.kind == DomainBlockJob.TYPE_COPY:
             changed = disk_chain.with_source(disk, top)
             shallow = len(after) > 1
-            return replace(changed, backing_store=disk.backing_store if shallow else None)
+            below = disk.backing_store if shallow else BackingStore()
+            return replace(changed, backing_store=below)
         if job.kind == DomainBlockJob.TYPE_ACTIVE_COMMIT:
             store = disk.backing_store
             while store is not None and not _names(store, top.path):

@@ -104,7 +104,7 @@ class DomainDevices(Part):
         await _undisturbed(self._unplug(entry, find, without if config else None))
 
     async def _unplug(self, entry: Entry, find: Any, without: Any) -> None:
-        from virtory.driver.qemu import hotplug
+        from virtory.driver.qemu import block_job, hotplug
 
         guest = entry.running()
         async with guest.job("detach device"):
@@ -115,6 +115,8 @@ class DomainDevices(Part):
             gone = find(guest.domain)
             _refuse_unplugging(gone.device)
             _refuse_needed(guest.domain, gone)
+            if gone.field == "disks":
+                block_job.refuse(guest, gone.device.target.dev)
             await hotplug.unplug(guest, gone.device, row)
 
     async def update_device(self, uuid: bytes, xml: str, flags: int) -> None:
