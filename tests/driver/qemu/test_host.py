@@ -152,6 +152,7 @@ def test_what_is_offered_is_served(machine: str) -> None:
         f"<target type='virtio' name='{each}'/></channel>"
         for each in values["type"]
     )
+    devices += "<graphics type='spice'/>" if machine != "microvm" else ""
     text = (
         "<domain type='qemu'><name>a</name><memory>65536</memory>"
         f"<os><type machine='{machine}'>hvm</type><kernel>/k</kernel></os>"

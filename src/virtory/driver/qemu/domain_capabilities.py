@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from virtory.driver.qemu.firmware import Firmware
 
 _VERSIONED = re.compile(r"-v\d+$")
+_STREAMS = ("pty", "unix", "file", "null", "tcp", "udp", "dev")
+_CARRIED = ("spicevmc", "spiceport", "qemu-vdagent")
 _VIRTIO = ("virtio", "virtio-transitional", "virtio-non-transitional")
 
 
@@ -63,7 +65,7 @@ def domain_capabilities(
         iothreads=yes,
         os=_os(emulator, chosen.name, firmware),
         cpu=_cpu(emulator, accelerator, vendor),
-        memory_backing=_choices({"sourceType": ("anonymous", "memfd")}),
+        memory_backing=_choices({"sourceType": ("file", "anonymous", "memfd")}),
         devices=_devices(emulator, chosen.name, swtpm),
         features=_features(emulator, chosen.name),
     )
@@ -136,22 +138,37 @@ def _devices(emulator: Capabilities, machine: str, swtpm: bool) -> model.DeviceS
     cards = [n for n in MODELS if n in _VIRTIO or (pci and emulator.has_device(n))]
     tpms = tuple(name for name in ("tpm-tis", "tpm-crb") if emulator.has_device(name))
     vnc = ("vnc",) if emulator.has("display-update") else ()
+    has_spice = emulator.has("query-spice") and pci
+    spice = ("spice",) if has_spice else ()
     return model.DeviceSupport(
         disk=_choices({"diskDevice": drives, "bus": buses, "model": virtio}),
-        graphics=_choices({"type": vnc}),
+        graphics=_choices({"type": (*vnc, *spice)}),
         video=_choices({"modelType": (*videos, "none")}),
-        hostdev=_choices({}, supported=False),
-        rng=_choices({"model": virtio, "backendModel": ("random", "builtin")}),
-        filesystem=_choices({}, supported=False),
+        hostdev=_choices(
+            {
+                "mode": ("subsystem",),
+                "startupPolicy": ("default", "mandatory", "requisite", "optional"),
+                "subsysType": ("usb",),
+                "capsType": (),
+                "pciBackend": (),
+            },
+            supported=emulator.has_device("usb-host") and pci,
+        ),
+        rng=_choices({"model": virtio, "backendModel": ("random", "egd", "builtin")}),
+        filesystem=_choices({"driverType": ("path", "virtiofs")}, supported=pci),
         tpm=_choices(
-            {"model": tpms, "backendModel": ("emulator",), "backendVersion": ("1.2", "2.0")},
+            {
+                "model": tpms,
+                "backendModel": ("passthrough", "emulator"),
+                "backendVersion": ("1.2", "2.0"),
+            },
             supported=swtpm and bool(tpms) and pci,
         ),
-        redirdev=_choices({}, supported=False),
-        channel=_choices({"type": ("pty", "unix", "file", "null", "tcp")}),
+        redirdev=_choices({"bus": ("usb",)}, supported=emulator.has_device("usb-redir") and pci),
+        channel=_choices({"type": (*_STREAMS, *(_CARRIED if has_spice else ()))}),
         interface=_choices({"type": ("user",), "model": tuple(cards)}) if cards else None,
-        panic=_choices({"model": ("isa", "pvpanic")}, supported=pci),
-        console=_choices({"type": ("pty", "unix", "file", "null", "tcp")}),
+        panic=_choices({"model": ("isa", "pvpanic", "hyperv")}, supported=pci),
+        console=_choices({"type": _STREAMS}),
     )
 
 

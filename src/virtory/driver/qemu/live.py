@@ -96,10 +96,9 @@ def _interface(interface: Interface, plan: Plan) -> Interface:
 def disk_of_plan(disk: Disk, plan: Plan) -> Disk:
     """The disk with the images that its plan has, numbered."""
     images = plan.chain(disk.target.dev)
-    if disk.source is None:
-        return disk
-    if not images:  # an optional medium that is not there
-        return replace(disk, source=None, backing_store=None)
+    if disk.source is None or not images:  # an optional medium that is not there
+        driver = replace(disk.driver, type=None) if disk.driver is not None else None
+        return replace(disk, source=None, backing_store=None, driver=driver)
     source = replace(disk.source, index=images[0].index)
     return replace(disk, source=source, backing_store=_below(images[1:]))
 
