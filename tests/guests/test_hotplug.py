@@ -7,10 +7,19 @@ import subprocess
 
 import pytest
 
-from virtory.model.events import DeviceAdded, DeviceRemoved
+from virtory.driver.qemu import hotplug, hotplug_media, vcpu_hotplug
+from virtory.errors import (
+    DeviceNotFound,
+    InternalError,
+    OperationFailed,
+    OperationUnsupported,
+    SystemCallFailed,
+    VirtoryError,
+)
+from virtory.model.events import BalloonChange, DeviceAdded, DeviceRemoved, TrayChange
 
 LIVE, CONFIG, BOTH = 1, 2, 3
-PORTS = "".join("<controller type='pci' model='pcie-root-port'/>" for _ in range(6))
+PORTS = "".join("<controller type='pci' model='pcie-root-port'/>" for _ in range(7))
 
 
 def disk_xml(path, target="vdb", more=""):
@@ -68,3 +77,186 @@ async def test_a_disk_comes_is_written_and_goes(driver, linux, boot, seen, image
     )
     assert b"hello" in read.stdout
     subprocess.run(["qemu-img", "check", "-q", path], check=True)
+
+
+CARD = (
+    "<interface type='user'><mac address='52:54:00:00:00:07'/><model type='virtio'/>{}</interface>"
+)
+
+
+async def test_cards_channels_and_more_come_and_go_and_leave_nothing(
+    driver, linux, boot, seen, image
+):
+    uuid, console = await boot(linux.xml("m", devices=PORTS))
+    before, sets = taken(driver, uuid), await fdsets(driver, uuid)
+    device_list = await driver.domain.xml(uuid, 0)
+    devices = [
+        CARD.format(""),
+        "<channel type='unix'><target type='virtio' name='org.example.one'/></channel>",
+        "<channel type='pty'><target type='virtio' name='org.example.two'/></channel>",
+        "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>",
+        "<input type='keyboard' bus='usb'/>",
+        "<input type='tablet' bus='virtio'/>",
+        "<watchdog model='i6300esb' action='reset'/>",
+    ]
+    plugged = []
+    for device in devices[:-1]:
+        await driver.domain.attach_device(uuid, device, LIVE)
+        plugged.append(seen.events[-1].alias)
+    assert plugged == ["net0", "channel0", "channel1", "rng0", "input2", "input3"]
+    with pytest.raises(InternalError, match="No more available PCI slots; add <controller"):
+        await driver.domain.attach_device(uuid, devices[-1], LIVE)
+    await console.type("while [ ! -d /sys/class/net/eth0 ]; do usleep 50000; done; echo CA''RD\n")
+    await console.until(b"CARD")
+    assert "/dev/pts/" in (await driver.domain.xml(uuid, 0)).partition("org.example.two")[0]
+    down = CARD.format("<link state='down'/>")
+    await driver.domain.update_device(uuid, down, LIVE)
+    await console.type("ifconfig eth0 up; while [ $(cat /sys/class/net/eth0/carrier) = 1 ]; do"
+                       " usleep 50000; done; echo DO''WN\n")  # fmt: skip
+    await console.until(b"DOWN")
+    with pytest.raises(OperationUnsupported, match="cannot modify network device model"):
+        await driver.domain.update_device(uuid, CARD.replace("virtio", "e1000").format(""), LIVE)
+    for device, alias in zip(devices, plugged, strict=False):
+        await driver.domain.detach_device(uuid, device, LIVE)
+        await seen.wait(lambda e, a=alias: isinstance(e, DeviceRemoved) and e.alias == a)
+    await driver.domain.detach_device_alias(uuid, "virtio-serial0", LIVE)
+    assert await driver.domain.xml(uuid, 0) == device_list
+    assert taken(driver, uuid) == before
+    assert await fdsets(driver, uuid) == sets
+
+
+async def test_a_medium_is_changed_when_the_guest_lets_go_of_it(
+    driver, linux, boot, seen, state, monkeypatch
+):
+    def iso(name):
+        path = os.path.join(state, f"{name}.iso")
+        content = os.path.join(state, name)
+        with open(content, "w") as file:
+            file.write(f"content of {name}")
+        subprocess.run(
+            ["xorriso", "-as", "mkisofs", "-quiet", "-o", path, "-r", content],
+            check=True,
+            capture_output=True,
+        )
+        return path
+
+    def drive(path):
+        source = "" if path is None else f"<source file='{path}'/>"
+        return (
+            f"<disk type='file' device='cdrom'><driver name='qemu' type='raw'/>{source}"
+            "<target dev='sda' bus='scsi'/><readonly/></disk>"
+        )
+
+    one, two = iso("one"), iso("two")
+    controller = "<controller type='scsi' model='virtio-scsi'/>"
+    uuid, console = await boot(linux.xml("m", devices=controller + drive(one)))
+    await console.type("mkdir /m; mount /dev/sr0 /m && cat /m/one; echo\n")
+    await console.until(b"content of one")
+    before = taken(driver, uuid)
+    monkeypatch.setattr(hotplug_media, "TRAY_TIMEOUT_S", 0.2)
+    with pytest.raises(OperationFailed, match="timed out waiting to open tray of 'scsi0-0-0-0'"):
+        await driver.domain.update_device(uuid, drive(two), LIVE)
+    assert one in await driver.domain.xml(uuid, 0)
+    assert taken(driver, uuid) == before
+    monkeypatch.undo()
+    await console.type("umount /m; echo UNMO''UNTED\n")
+    await console.until(b"UNMOUNTED")
+    await driver.domain.update_device(uuid, drive(two), LIVE)
+    await seen.wait(lambda e: isinstance(e, TrayChange) and e.reason == 1)
+    xml = await driver.domain.xml(uuid, 0)
+    assert two in xml and one not in xml
+    await console.type("until mount /dev/sr0 /m; do usleep 100000; done; cat /m/two; echo\n")
+    await console.until(b"content of two")
+    assert taken(driver, uuid) == before
+    await driver.domain.update_device(uuid, drive(None), LIVE | 4)
+    assert two not in await driver.domain.xml(uuid, 0)
+    await driver.domain.attach_device(uuid, drive(one), LIVE)
+    assert one in await driver.domain.xml(uuid, 0)
+    with pytest.raises(DeviceNotFound, match="disk sdb not found"):
+        await driver.domain.update_device(uuid, drive(one).replace("sda", "sdb"), LIVE)
+
+
+async def test_a_guest_that_does_not_answer_keeps_the_device_until_it_does(
+    driver, linux, boot, seen, image, monkeypatch
+):
+    path = image("one.qcow2")
+    uuid, console = await boot(linux.xml("m", devices=PORTS))
+    await driver.domain.attach_device(uuid, disk_xml(path), LIVE)
+    await console.type("while [ ! -b /dev/vda ]; do usleep 50000; done; echo SE''EN\n")
+    await console.until(b"SEEN")
+    monkeypatch.setattr(hotplug, "UNPLUG_TIMEOUT_S", 0.2)
+    await driver.domain.suspend(uuid)
+    await driver.domain.detach_device(uuid, disk_xml(path), LIVE)
+    assert path in await driver.domain.xml(uuid, 0)
+    assert not [e for e in seen.events if isinstance(e, DeviceRemoved)]
+    await driver.domain.resume(uuid)
+    await seen.wait(lambda e: isinstance(e, DeviceRemoved))
+    assert path not in await driver.domain.xml(uuid, 0)
+
+
+async def test_what_can_not_be_plugged_leaves_everything_as_it_was(driver, bare, image, state):
+    ref = await driver.domain.define(bare("m", machine="q35", devices=PORTS), 0)
+    await driver.domain.create(ref.uuid, 0, None)
+    uuid = ref.uuid
+    live, config = await driver.domain.xml(uuid, 0), await driver.domain.xml(uuid, 2)
+    before, sets = taken(driver, uuid), await fdsets(driver, uuid)
+    good = image("good.qcow2")
+    not_qcow2 = image("raw.qcow2", image_format="raw")
+    missing = os.path.join(state, "missing.qcow2")
+    cases = [
+        (disk_xml(missing), SystemCallFailed, "Cannot access"),
+        (disk_xml(not_qcow2), VirtoryError, None),
+        (disk_xml(good).replace("virtio", "sata").replace("vdb", "sdb"), OperationUnsupported,
+         "disk bus 'sata' cannot be hotplugged"),
+        (disk_xml(good, more="<serial>a</serial><address type='pci' bus='0x01' slot='0x07'/>"),
+         VirtoryError, None),
+        ("<sound model='ich9'/>", OperationUnsupported, "live attach of device 'sound'"),
+        ("<tpm model='tpm-crb'><backend type='emulator'/></tpm>", OperationUnsupported, "'tpm'"),
+    ]  # fmt: skip
+    for xml, error, words in cases:
+        with pytest.raises(error, match=words):
+            await driver.domain.attach_device(uuid, xml, BOTH if "sound" not in xml else LIVE)
+        assert await driver.domain.xml(uuid, 0) == live, xml
+        assert await driver.domain.xml(uuid, 2) == config, xml
+        assert taken(driver, uuid) == before, xml
+        assert await fdsets(driver, uuid) == sets, xml
+    await driver.domain.attach_device(uuid, disk_xml(good), BOTH)
+    assert good in await driver.domain.xml(uuid, 0) and good in await driver.domain.xml(uuid, 2)
+    with pytest.raises(OperationFailed, match="target vdb already exists"):
+        await driver.domain.attach_device(uuid, disk_xml(good), LIVE)
+
+
+async def test_processors_memory_and_size_change_as_the_guest_sees(
+    driver, linux, boot, seen, image, monkeypatch
+):
+    path = image("one.qcow2")
+    more = "<currentMemory unit='MiB'>160</currentMemory>"
+    xml = linux.xml("m", devices=PORTS + disk_xml(path, "vda"))
+    xml = xml.replace("<vcpu>1</vcpu>", f"{more}<vcpu current='1'>3</vcpu>")
+    uuid, console = await boot(xml)
+    domain = driver.domain
+    await domain.set_vcpus(uuid, 3, LIVE)
+    await console.type(
+        "while [ ! -d /sys/devices/system/cpu/cpu2 ]; do usleep 50000; done;"
+        "for n in 1 2; do echo 1 > /sys/devices/system/cpu/cpu$n/online; done;"
+        " echo CPUS-$(nproc)-\n"
+    )
+    await console.until(b"CPUS-3-")
+    assert domain.info(uuid).vcpus == 3 and len(domain.vcpus(uuid)) == 3
+    await domain.pin_vcpu(uuid, 2, b"\1", LIVE)
+    assert domain.vcpu_pins(uuid, LIVE)[2] == b"\1"
+    monkeypatch.setattr(vcpu_hotplug, "UNPLUG_TIMEOUT_S", 1.5)  # see there
+    await domain.set_vcpus(uuid, 2, LIVE)
+    assert domain.info(uuid).vcpus == 2
+    await console.type("echo CPUS-$(nproc)-\n")
+    await console.until(b"CPUS-2-")
+    with pytest.raises(VirtoryError, match="vcpu '0' can't be hotunplugged"):
+        await domain.set_vcpu(uuid, "0", False, LIVE)
+    await domain.block_resize(uuid, "vda", 16 << 20, 1)
+    await console.type(
+        "while [ $(cat /sys/block/vda/size) != 32768 ]; do usleep 50000; done; echo RESI''ZED\n"
+    )
+    await console.until(b"RESIZED")
+    assert (await domain.block_info(uuid, "vda", 0)).capacity == 16 << 20
+    await domain.set_memory(uuid, 120 << 10, LIVE)
+    await seen.wait(lambda e: isinstance(e, BalloonChange) and e.actual == 120 << 10)

@@ -83,6 +83,7 @@ _DOMAIN: Final = (
     "domain_guest",
     "domain_streams",
     "domain_devices",
+    "domain_tuning",
     "domain_blocks",
     "domain_saves",
     "domain_resources",

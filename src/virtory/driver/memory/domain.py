@@ -14,6 +14,7 @@ from virtory.driver.memory.resources import Resources
 from virtory.driver.memory.saves import Saves
 from virtory.driver.memory.state import States
 from virtory.driver.memory.stats import Statistics
+from virtory.driver.memory.tuning import Tuning
 
 
 class MemoryDomains(
@@ -26,5 +27,6 @@ class MemoryDomains(
     Saves,
     Resources,
     Blocks,
+    Tuning,
 ):
     """The DomainDriver of `test:///default`."""

@@ -7,13 +7,21 @@ save as the change of the running machine.
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver import device_edit
 from virtory.driver.device_match import found, with_alias
 from virtory.driver.qemu.part import Part, affected, changed_row, refuse_unknown
-from virtory.errors import DeviceNotFound, InvalidArgument, OperationFailed, OperationUnsupported
+from virtory.errors import (
+    ConfigUnsupported,
+    DeviceNotFound,
+    InvalidArgument,
+    OperationFailed,
+    OperationInvalid,
+    OperationUnsupported,
+)
 from virtory.model.flags import DomainAffect, DomainDeviceModify
 
 if TYPE_CHECKING:
@@ -64,7 +72,7 @@ class DomainDevices(Part):
         medium = _drive_of(domain, device)
         if medium is not None:
             return await self._updated(domain, device)
-        _refuse_twice(domain, device, InvalidArgument)
+        _refuse_twice(domain, device, OperationInvalid)
         if device.alias is not None and not device.alias.startswith("ua-"):
             device = replace(device, alias=None)
         return await self._preparation.completed(device_edit.added(domain, device))
@@ -150,7 +158,12 @@ class DomainDevices(Part):
 
     async def _updated(self, domain: Domain, device: Any) -> Domain:
         """The definition with the device in the place of the one that it means."""
-        former = found(domain, device)
+        try:
+            former = found(domain, device)
+        except DeviceNotFound:
+            if device_edit.tag_of(device) == "disk":
+                raise InvalidArgument(f"target {device.target.dev} doesn't exist.") from None
+            raise
         kept: dict[str, Any] = {}
         if getattr(device, "address", None) is None and hasattr(device, "address"):
             kept["address"] = former.device.address
@@ -192,7 +205,13 @@ async def _undisturbed(work: Coroutine[Any, Any, None]) -> None:
 
 def _parsed(xml: str) -> Any:
     from virtory.model.domain import parse_device
+    from virtory.model.domain.text import device_kinds
 
+    name = re.match(r"\s*(?:<\?.*?\?>\s*)?(?:<!--.*?-->\s*)*<([A-Za-z_][\w.-]*)", xml, re.DOTALL)
+    if name is not None and name[1] not in device_kinds():
+        raise ConfigUnsupported(
+            f"unknown device type '{name[1]}'", cure=f"one of {', '.join(sorted(device_kinds()))}"
+        )
     return parse_device(xml)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NoReturn
 
 from virtory.driver.interface import BOOLEAN, INT, LLONG, STRING, UINT, ULLONG, Param
-from virtory.driver.qemu import accounting
+from virtory.driver.qemu import accounting, affinity
 from virtory.driver.qemu.part import Part, affected, refuse_unknown
 from virtory.errors import ArgumentUnsupported, InvalidArgument, OperationUnsupported
 from virtory.model.flags import DomainAffect
@@ -120,8 +120,11 @@ class DomainResourceLimits(Part):
         live, _ = affected(entry, flags)
         cpus = accounting.host_cpus()
         if not live:
-            every = ((1 << cpus) - 1).to_bytes((cpus + 7) // 8, "little")
-            return [(number, every) for number in defined_numbers(entry.configuration())]
+            domain = entry.configuration()
+            return [
+                (number, _bitmap(affinity.iothread_processors(domain, number), cpus))
+                for number in defined_numbers(domain)
+            ]
         told = await entry.running().execute("query-iothreads")
         return [
             (number, accounting.affinity(int(one["thread-id"]), cpus))
@@ -143,3 +146,9 @@ class DomainResourceLimits(Part):
         async with guest.job("dirty rate"):
             arguments = {"calc-time": seconds, "mode": _MODES[flags]}
             await guest.execute("calc-dirty-rate", arguments)
+
+
+def _bitmap(chosen: frozenset[int] | None, count: int) -> bytes:
+    """CPUs of the host as the wire has them; None: all."""
+    cpus = range(count) if chosen is None else chosen
+    return sum(1 << cpu for cpu in cpus if cpu < count).to_bytes((count + 7) // 8, "little")

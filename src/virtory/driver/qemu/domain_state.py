@@ -9,9 +9,9 @@ import os
 from typing import TYPE_CHECKING
 
 from virtory.driver.interface import DomainInfo, Vcpu
-from virtory.driver.qemu import accounting
+from virtory.driver.qemu import accounting, affinity
 from virtory.driver.qemu.part import Part, affected, refuse_unknown
-from virtory.errors import ArgumentUnsupported, InvalidArgument, OperationInvalid
+from virtory.errors import ArgumentUnsupported, OperationInvalid
 from virtory.model.flags import DomainAffect, DomainControl, DomainVcpu
 
 if TYPE_CHECKING:
@@ -125,7 +125,8 @@ class DomainStates(Part):
         live, _ = affected(entry, flags)
         if live:
             return accounting.affinity(entry.running().pid, _host_cpus())
-        return _all_cpus()
+        chosen = affinity.emulator_processors(entry.configuration())
+        return _all_cpus() if chosen is None else _bitmap(chosen)
 
     def scheduler_type(self, uuid: bytes) -> tuple[str, int]:
         self._entry(uuid)
@@ -143,20 +144,10 @@ def _all_cpus() -> bytes:
 
 def _pin(entry: Entry, number: int) -> bytes:
     """The CPUs that the definition gives to one virtual CPU."""
-    domain = entry.configuration()
-    pins = () if domain.cputune is None else domain.cputune.vcpupins
-    text = next((pin.cpuset for pin in pins if pin.vcpu == number), domain.vcpu.cpuset)
-    return _all_cpus() if text is None else bitmap(text, _host_cpus())
+    chosen = affinity.vcpu_processors(entry.configuration(), number)
+    return _all_cpus() if chosen is None else _bitmap(chosen)
 
 
-def bitmap(text: str, count: int) -> bytes:
-    """libvirt's CPU set (`0-3,^2,7`) as a bitmap of `count` CPUs."""
-    bits = 0
-    for part in text.replace(" ", "").split(","):
-        low, _, high = part.removeprefix("^").partition("-")
-        if not low.isdigit() or (high and not high.isdigit()):
-            raise InvalidArgument(f"'{text}' is not a set of CPUs such as 0-3,^2")
-        mask = (1 << int(high or low) + 1) - (1 << int(low))
-        bits = bits & ~mask if part.startswith("^") else bits | mask
-    bits &= (1 << count) - 1
-    return bits.to_bytes((count + 7) // 8, "little")
+def _bitmap(cpus: frozenset[int]) -> bytes:
+    count = _host_cpus()
+    return sum(1 << cpu for cpu in cpus if cpu < count).to_bytes((count + 7) // 8, "little")

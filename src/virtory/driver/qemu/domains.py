@@ -12,8 +12,10 @@ from virtory.driver.qemu.domain_blocks import DomainBlockJobs
 from virtory.driver.qemu.domain_definition import DomainDefinitions
 from virtory.driver.qemu.domain_devices import DomainDevices
 from virtory.driver.qemu.domain_inside import DomainInsides
+from virtory.driver.qemu.domain_iothreads import DomainIothreads
 from virtory.driver.qemu.domain_jobs import DomainJobs
 from virtory.driver.qemu.domain_lifecycle import DomainLives
+from virtory.driver.qemu.domain_limits import DomainLimits
 from virtory.driver.qemu.domain_resources import DomainResourceLimits
 from virtory.driver.qemu.domain_saves import DomainSaves
 from virtory.driver.qemu.domain_state import DomainStates
@@ -41,6 +43,8 @@ class Domains(
     DomainSaves,
     DomainJobs,
     DomainBlockJobs,
+    DomainIothreads,
+    DomainLimits,
 ):
     """Every domain of this host."""
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver import device_edit
-from virtory.driver.qemu import growth
+from virtory.driver.qemu import disk_limits, growth
 from virtory.driver.qemu.aliases import next_alias
 from virtory.driver.qemu.devices import Wiring
 from virtory.driver.qemu.hotplug_items import describe, fragment, owned, undoing
@@ -94,6 +94,8 @@ async def plug(
     device = replace(device, alias=_alias(guest.domain, device))
     if device_edit.field_of(device, guest.domain.devices) == "interfaces":
         await preparation.networks_ready((device,))
+    if getattr(device, "iotune", None) is not None:
+        disk_limits.refuse_bursts_alone(device.iotune)
     more = await asyncio.to_thread(
         fragment, guest.plan, guest.domain, await preparation.host(), device
     )
@@ -111,6 +113,7 @@ async def plug(
             capabilities = await preparation.capabilities(domain.devices.emulator)
             items = describe(device, Wiring(domain, guest.plan, capabilities, names))
             terminals = await make(guest, items)
+            await _adjust(guest, device)
         except BaseException:
             guest.plugging = None
             await growth.shrink(guest, more)
@@ -159,6 +162,14 @@ async def make(guest: Guest, items: list[Item]) -> dict[str, str]:
         await unmake(guest, made)
         raise
     return terminals
+
+
+async def _adjust(guest: Guest, device: Any) -> None:
+    """What is told of a device once it is there. It can not fail but with QEMU itself."""
+    if getattr(device, "link", None) == "down":
+        await guest.execute("set_link", {"name": device.alias, "up": False})
+    if getattr(device, "iotune", None) is not None:
+        await guest.execute("block_set_io_throttle", disk_limits.arguments(device))
 
 
 async def unmake(guest: Guest, items: list[Item]) -> None:
@@ -275,7 +286,9 @@ def wiring(guest: Guest) -> Wiring:
 def on_deleted(guest: Guest, alias: str) -> None:
     """DEVICE_DELETED: who waits for it goes on; when nobody does, the guest took its time."""
     waiting = guest.unplugging.get(alias)
-    if waiting is None:
+    if waiting is None and alias.startswith("vcpu"):
+        guest.runtime.run(_vcpu_gone(guest), f"removing '{alias}'")
+    elif waiting is None:
         guest.runtime.run(_removed_late(guest, alias), f"removing device '{alias}'")
     elif not waiting.done():
         waiting.set_result(True)
@@ -286,6 +299,11 @@ async def _removed_late(guest: Guest, alias: str) -> None:
         return
     async with guest.job("remove device"):
         await removed(guest, alias)
+
+
+async def _vcpu_gone(guest: Guest) -> None:
+    async with guest.job("remove virtual CPU"):
+        await _find_vcpus(guest)
 
 
 def on_refused(guest: Guest, alias: str) -> None:
@@ -300,6 +318,7 @@ def on_refused(guest: Guest, alias: str) -> None:
 
 async def recover(guest: Guest) -> None:
     """Finish or undo what a daemon was about when it ended; find what left meanwhile."""
+    await _find_vcpus(guest)
     plugged, guest.plugging = guest.plugging, None
     rows, guest.unplugged_rows = guest.unplugged_rows, {}
     if plugged is not None and "medium" in plugged:
@@ -317,6 +336,16 @@ async def recover(guest: Guest) -> None:
         made = [i.value.get("id") for i in describe(device, wiring(guest)) if i.kind == "device"]
         if device.alias in made and device.alias not in there:
             await removed(guest, device.alias, row_with(guest, rows.get(device.alias)))
+
+
+async def _find_vcpus(guest: Guest) -> None:
+    """Virtual CPUs that came or went."""
+    if guest.domain.vcpu.count > 1:
+        told = await guest.execute("query-cpus-fast")
+        if len(told) != len(guest.vcpu_threads):
+            from virtory.driver.qemu import vcpu_hotplug
+
+            await vcpu_hotplug.settle(guest, None)
 
 
 _PERIPHERAL = "/machine/peripheral"

@@ -177,13 +177,18 @@ async def _swap(guest: Guest, old: Disk, node: str | None, *, force: bool) -> No
                 await guest.execute("blockdev-close-tray", drive)
 
 
+async def _drive(guest: Guest, alias: str) -> dict[str, Any]:
+    """What QEMU says of the drive."""
+    for one in await guest.execute("query-block"):
+        if alias_of(one) == alias:
+            return dict(one)
+    raise InternalError(f"QEMU has no drive '{alias}'")
+
+
 async def _inserted(guest: Guest, old: Disk) -> str | None:
     """The node that is in the drive."""
-    for one in await guest.execute("query-block"):
-        if alias_of(one) == old.alias:
-            inserted = one.get("inserted") or {}
-            return str(inserted["node-name"]) if "node-name" in inserted else None
-    raise InternalError(f"QEMU has no drive '{old.alias}'")
+    inserted = (await _drive(guest, old.alias or "")).get("inserted") or {}
+    return str(inserted["node-name"]) if "node-name" in inserted else None
 
 
 async def _open_tray(guest: Guest, old: Disk, *, force: bool) -> None:
@@ -191,11 +196,8 @@ async def _open_tray(guest: Guest, old: Disk, *, force: bool) -> None:
     alias = old.alias or ""
     opened = guest.tray_openings.setdefault(alias, asyncio.get_running_loop().create_future())
     try:
-        try:
-            await guest.execute("blockdev-open-tray", {"id": alias, "force": force})
-        except InternalError as error:
-            if "is locked" not in error.detail:
-                raise
+        await guest.execute("blockdev-open-tray", {"id": alias, "force": force})
+        if not (await _drive(guest, alias)).get("tray_open"):
             async with asyncio.timeout(TRAY_TIMEOUT_S):
                 await asyncio.shield(opened)
     except TimeoutError:

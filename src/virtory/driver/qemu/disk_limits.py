@@ -1,0 +1,109 @@
+"""`<iotune>`: a disk's limits as parameters of a call, as XML, and as QEMU is told them.
+
+The rule kept here: limits of one group (bytes, requests, bursts) are replaced together: a total
+excludes its parts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from virtory.errors import InvalidArgument
+from virtory.model.domain.devices.disk import Iotune
+from virtory.model.refs import STRING, ULLONG, Param
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from virtory.model.domain.devices.disk import Disk
+
+_PARTS = ("total", "read", "write")
+_GROUPS = ("bytes_sec", "iops_sec", "bytes_sec_max", "iops_sec_max", "bytes_sec_max_length",
+           "iops_sec_max_length")  # fmt: skip
+_ORDER = (
+    *(f"{part}_{group}" for group in _GROUPS[:4] for part in _PARTS),
+    "size_iops_sec",
+    "group_name",
+    *(f"{part}_{group}" for group in _GROUPS[4:] for part in _PARTS),
+)
+_OF_QEMU = {
+    "bytes_sec": ("bps", "bps_rd", "bps_wr"),
+    "iops_sec": ("iops", "iops_rd", "iops_wr"),
+    "bytes_sec_max": ("bps_max", "bps_rd_max", "bps_wr_max"),
+    "iops_sec_max": ("iops_max", "iops_rd_max", "iops_wr_max"),
+    "bytes_sec_max_length": ("bps_max_length", "bps_rd_max_length", "bps_wr_max_length"),
+    "iops_sec_max_length": ("iops_max_length", "iops_rd_max_length", "iops_wr_max_length"),
+}
+COUNT = len(_ORDER)
+
+
+def understood(params: Iterable[Param]) -> dict[str, Any]:
+    """The parameters by name; InvalidArgument for one that is none or contradicts another."""
+    found: dict[str, Any] = {}
+    for param in params:
+        if param.field not in _ORDER:
+            raise InvalidArgument(f"parameter '{param.field}' not supported")
+        found[param.field] = param.value
+    for group in _GROUPS[:4]:
+        total, *parts = (found.get(f"{part}_{group}") for part in _PARTS)
+        if total and any(parts):
+            raise InvalidArgument(f"total and read/write of {group} cannot be set at the same time")
+    return found
+
+
+def merged(former: Iotune | None, wanted: dict[str, Any]) -> Iotune | None:
+    """The limits that hold after the call; None without any."""
+    tune = former or Iotune()
+    changes: dict[str, Any] = {}
+    for group in _GROUPS:
+        names = [f"{part}_{group}" for part in _PARTS]
+        if any(name in wanted for name in names):
+            changes |= {name: wanted.get(name) or None for name in names}
+    for name in ("size_iops_sec", "group_name"):
+        if name in wanted:
+            changes[name] = wanted[name] or None
+    tune = replace(tune, **changes)
+    refuse_bursts_alone(tune)
+    if not any(getattr(tune, name) for name in _ORDER if name != "group_name"):
+        return None
+    return tune
+
+
+def refuse_bursts_alone(tune: Iotune) -> None:
+    """InvalidArgument for a burst without the limit that it exceeds."""
+    for group in _GROUPS[:2]:
+        for part in _PARTS:
+            name = f"{part}_{group}"
+            if getattr(tune, f"{name}_max") and not getattr(tune, name):
+                raise InvalidArgument(f"cannot set {name}_max without {name}")
+            if getattr(tune, f"{name}_max_length") and not getattr(tune, f"{name}_max"):
+                raise InvalidArgument(f"cannot set {name}_max_length without {name}_max")
+
+
+def params(disk: Disk) -> list[Param]:
+    """The limits as a call tells them; 0 is none."""
+    tune = disk.iotune or Iotune()
+    return [
+        Param(name, STRING, tune.group_name or "")
+        if name == "group_name"
+        else Param(name, ULLONG, getattr(tune, name) or 0)
+        for name in _ORDER
+        if name != "group_name" or tune.group_name
+    ]
+
+
+def arguments(disk: Disk) -> dict[str, Any]:
+    """What `block_set_io_throttle` takes."""
+    tune = disk.iotune or Iotune()
+    value: dict[str, Any] = {"id": disk.alias, "group": tune.group_name or f"drive-{disk.alias}"}
+    for group, names in _OF_QEMU.items():
+        for part, name in zip(_PARTS, names, strict=True):
+            limit = getattr(tune, f"{part}_{group}")
+            if limit is not None or not group.endswith("length"):
+                if group.endswith("_max") and limit is None:
+                    continue
+                value[name] = limit or 0
+    if tune.size_iops_sec is not None:
+        value["iops_size"] = tune.size_iops_sec
+    return value

@@ -1,0 +1,207 @@
+"""What a running machine's parts may use and what becomes of it: disk sizes and limits, actions.
+
+The rule kept here: a limit that nothing would enforce is refused, not written down.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from virtory.driver.qemu import disk_limits
+from virtory.driver.qemu.block import find, path_of
+from virtory.driver.qemu.part import Part, affected, changed_row, refuse_unknown
+from virtory.errors import (
+    InvalidArgument,
+    OperationFailed,
+    OperationUnsupported,
+    SystemCallFailed,
+)
+from virtory.model.events import Tunable
+from virtory.model.flags import DomainAffect, DomainBlockResize
+from virtory.model.refs import STRING, UINT, Param
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from virtory.driver.qemu.guest import Guest
+    from virtory.driver.qemu.table import Entry
+    from virtory.model.domain import Domain
+    from virtory.model.domain.devices.disk import Disk
+
+_SECTOR = 512
+_LONGEST_PEEK = 4 << 20
+_ACTIONS = ("destroy", "restart", "rename-restart", "preserve", "coredump-destroy",
+            "coredump-restart")  # fmt: skip
+_OCCASIONS = ("on_poweroff", "on_reboot", "on_crash")
+_BANDWIDTH = tuple(
+    f"{way}.{what}"
+    for way in ("inbound", "outbound")
+    for what in ("average", "peak", "burst", "floor")
+)[:-1]
+
+
+class DomainLimits(Part):
+    """Sizes, limits, actions."""
+
+    # -- disks ---------------------------------------------------------------------------------
+    async def block_resize(self, uuid: bytes, disk: str, size: int, flags: int) -> None:
+        """Make the disk of a running machine so many bytes long; the guest is told by QEMU."""
+        refuse_unknown(flags, DomainBlockResize.ALL, "qemuDomainBlockResize")
+        guest = self._guest(uuid)
+        async with guest.job("resize disk"):
+            one = find(guest.domain, disk, "invalid path: {}")
+            images = guest.plan.chain(one.target.dev)
+            if not images:
+                raise OperationFailed(f"disk '{one.target.dev}' is empty")
+            if images[0].read_only:
+                raise OperationFailed(f"disk '{one.target.dev}' is read-only")
+            size = -(-size // _SECTOR) * _SECTOR
+            await guest.execute("block_resize", {"node-name": images[0].node, "size": size})
+            guest.capacities.clear()
+
+    async def block_peek(self, uuid: bytes, path: str, offset: int, size: int, flags: int) -> bytes:
+        refuse_unknown(flags, 0, "qemuDomainBlockPeek")
+        one = find(self._entry(uuid).current(), path, "invalid disk or path '{}'")
+        if size > _LONGEST_PEEK:
+            raise InvalidArgument(f"at most {_LONGEST_PEEK} bytes are told at once, not {size}")
+        image_format = one.driver.type if one.driver is not None else None
+        if image_format not in (None, "raw"):
+            raise OperationUnsupported(
+                f"peeking is only supported for disk with 'raw' format not '{image_format}'"
+            )
+        import asyncio
+
+        return await asyncio.to_thread(_read, path_of(one), offset, size)
+
+    def block_io_tune(self, uuid: bytes, disk: str, flags: int) -> list[Param]:
+        refuse_unknown(flags, DomainAffect.ALL, "qemuDomainGetBlockIoTune")
+        entry = self._entry(uuid)
+        live, _ = affected(entry, flags)
+        domain = entry.running().domain if live else entry.configuration()
+        one = find(domain, disk, "disk '{}' was not found in the domain config")
+        return disk_limits.params(one)
+
+    async def set_block_io_tune(
+        self, uuid: bytes, disk: str, params: Sequence[Param], flags: int
+    ) -> None:
+        refuse_unknown(flags, DomainAffect.ALL, "qemuDomainSetBlockIoTune")
+        entry = self._entry(uuid)
+        wanted = disk_limits.understood(params)
+
+        def limited(domain: Domain) -> Domain:
+            one = find(domain, disk, "disk '{}' was not found in the domain config")
+            changed = replace(one, iotune=disk_limits.merged(one.iotune, wanted))
+            return _with_disk(domain, one, changed)
+
+        async def act(guest: Guest) -> tuple[Param, ...]:
+            one = find(limited(guest.domain), disk, "disk '{}' was not found in the domain config")
+            if not guest.plan.chain(one.target.dev):
+                raise OperationFailed(f"missing disk source in '{one.target.dev}'")
+            arguments = disk_limits.arguments(one)
+            await guest.execute("block_set_io_throttle", arguments)
+            told = [
+                Param(f"blkdeviotune.{param.field}", param.kind, param.value) for param in params
+            ]
+            return (Param("blkdeviotune.disk", STRING, one.target.dev), *told)
+
+        await self._change(entry, flags, limited, act)
+
+    # -- networks ------------------------------------------------------------------------------
+    def interface_params(self, uuid: bytes, device: str, flags: int) -> list[Param]:
+        refuse_unknown(flags, DomainAffect.ALL, "qemuDomainGetInterfaceParameters")
+        entry = self._entry(uuid)
+        live, _ = affected(entry, flags)
+        domain = entry.running().domain if live else entry.configuration()
+        card = _card(domain, device)
+        told = []
+        for name in _BANDWIDTH:
+            way, _, what = name.partition(".")
+            rate = getattr(card.bandwidth, way, None) if card.bandwidth is not None else None
+            told.append(Param(name, UINT, int(getattr(rate, what, None) or 0)))
+        return told
+
+    async def set_interface_params(
+        self, uuid: bytes, device: str, params: Sequence[Param], flags: int
+    ) -> None:
+        refuse_unknown(flags, DomainAffect.ALL, "qemuDomainSetInterfaceParameters")
+        card = _card(self._entry(uuid).current(), device)
+        raise OperationUnsupported(
+            f"setting bandwidth on interfaces of type '{card.type}' is not implemented yet",
+            cure="limit the traffic inside the guest, or on the host's bridge with tc",
+        )
+
+    # -- what follows an end -------------------------------------------------------------------
+    async def set_lifecycle_action(
+        self, uuid: bytes, occasion: int, action: int, flags: int
+    ) -> None:
+        refuse_unknown(flags, DomainAffect.ALL, "qemuDomainSetLifecycleAction")
+        if occasion not in range(len(_OCCASIONS)) or action not in range(len(_ACTIONS)):
+            raise InvalidArgument(f"no lifecycle event {occasion} or action {action}")
+        name, word = _OCCASIONS[occasion], _ACTIONS[action]
+        if word == "rename-restart" or (word.startswith("coredump")):
+            raise OperationUnsupported(
+                f"'{word}' for '{name}' is not served", cure="destroy, restart, preserve are"
+            )
+
+        def changed(domain: Domain) -> Domain:
+            return replace(domain, **{name: word})  # type: ignore[arg-type]
+
+        async def act(guest: Guest) -> tuple[Param, ...]:
+            if name == "on_reboot":
+                wanted = "shutdown" if word == "destroy" else "reset"
+                await guest.execute("set-action", {"reboot": wanted})
+            return ()
+
+        await self._change(self._entry(uuid), flags, changed, act)
+
+    async def _change(
+        self, entry: Entry, flags: int, change: Callable[[Domain], Domain], act: Any
+    ) -> None:
+        live, config = affected(entry, flags)
+        if not live:
+            await self._configure(entry, change(entry.configuration()))
+            return
+        guest = entry.running()
+        async with guest.job("change limits"):
+            row = None
+            if config:
+                row = changed_row(entry.definition(), change(entry.configuration()))
+            told = await act(guest)
+            guest.domain = change(guest.domain)
+            if row is not None:
+                entry.row = row
+            events = (Tunable(guest.ref, told),) if told else ()
+            self._runtime.announce(entry, *events)
+            await guest.settled()
+
+
+def _with_disk(domain: Domain, former: Disk, disk: Disk) -> Domain:
+    disks = tuple(disk if each is former else each for each in domain.devices.disks)
+    return replace(domain, devices=replace(domain.devices, disks=disks))
+
+
+def _card(domain: Domain, device: str) -> Any:
+    for card in domain.devices.interfaces:
+        names = (
+            str(card.mac.address) if card.mac is not None else None,
+            card.target.dev if card.target is not None else None,
+            card.alias,
+        )
+        if device in names:
+            return card
+    raise InvalidArgument(f"cannot find interface matching '{device}'")
+
+
+def _read(path: str, offset: int, size: int) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return os.pread(descriptor, size, offset)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise SystemCallFailed(
+            f"cannot read '{path}': {error.strerror}", errno=error.errno
+        ) from None

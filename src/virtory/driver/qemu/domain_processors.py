@@ -1,0 +1,254 @@
+"""How many virtual CPUs and I/O threads a domain has, and on which of the host's CPUs they run.
+
+The rule kept here: what is said of the running machine is true of its threads before it is saved;
+live and definition change together or not at all.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from virtory.driver.qemu import affinity
+from virtory.driver.qemu.part import Part, affected, changed_row, refuse_unknown
+from virtory.errors import ArgumentUnsupported, InvalidArgument, OperationInvalid
+from virtory.model.domain.cpu import CpuTune, VcpuPin
+from virtory.model.domain.cpuset import members, spelled
+from virtory.model.events import Tunable
+from virtory.model.flags import DomainAffect, DomainVcpu
+from virtory.model.refs import STRING, Param
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from virtory.driver.qemu.guest import Guest
+    from virtory.driver.qemu.table import Entry
+    from virtory.model.domain import Domain
+
+
+class DomainProcessors(Part):
+    """Virtual CPUs and their pins."""
+
+    async def set_vcpus(self, uuid: bytes, count: int, flags: int) -> None:
+        refuse_unknown(flags, DomainVcpu.ALL, "qemuDomainSetVcpusFlags")
+        entry = self._entry(uuid)
+        live, config = affected(entry, flags)
+        if count < 1:
+            raise InvalidArgument("a domain needs at least one virtual CPU")
+        if flags & DomainVcpu.GUEST:
+            await self._set_guest_vcpus(uuid, count)
+            return
+        if live and flags & DomainVcpu.MAXIMUM:
+            raise InvalidArgument("cannot change the maximum number of vCPUs of a live domain")
+        if not live:
+            await self._configure(entry, _counted(entry.configuration(), count, flags))
+            return
+        guest = entry.running()
+        most = guest.domain.vcpu.count
+        if count > most:
+            raise InvalidArgument(_too_many(count, most, "live"))
+        async with guest.job("set virtual CPUs"):
+            row = None
+            if config:
+                domain = _counted(entry.configuration(), count, flags)
+                row = changed_row(entry.definition(), domain)
+            if count != len(guest.vcpu_threads):
+                from virtory.driver.qemu import vcpu_hotplug
+
+                await vcpu_hotplug.set_count(guest, count, row)
+            elif row is not None:
+                entry.row = row
+                await self._runtime.commit(entry)
+
+    async def set_vcpu(self, uuid: bytes, vcpus: str, on: bool, flags: int) -> None:
+        """Single virtual CPUs: of the running machine only; a definition says how many."""
+        refuse_unknown(flags, DomainAffect.ALL, "qemuDomainSetVcpu")
+        entry = self._entry(uuid)
+        live, config = affected(entry, flags)
+        numbers = numbers_in(vcpus)
+        if config:
+            raise ArgumentUnsupported(
+                "single vCPUs of a definition are not served", cure="use setvcpus --config"
+            )
+        assert live
+        guest = entry.running()
+        async with guest.job("set virtual CPU"):
+            from virtory.driver.qemu import vcpu_hotplug
+
+            await vcpu_hotplug.switch(guest, numbers, on=on)
+
+    # -- as the guest sees them ----------------------------------------------------------------
+    async def guest_vcpus(self, uuid: bytes, flags: int) -> list[Param]:
+        refuse_unknown(flags, 0, "qemuDomainGetGuestVcpus")
+        told = await self._agent_vcpus(uuid)
+        online = {int(one["logical-id"]) for one in told if one.get("online")}
+        offlinable = {int(one["logical-id"]) for one in told if one.get("can-offline")}
+        every = {int(one["logical-id"]) for one in told}
+        return [
+            Param("vcpus", STRING, spelled(every)),
+            Param("online", STRING, spelled(online)),
+            Param("offlinable", STRING, spelled(offlinable)),
+        ]
+
+    async def set_guest_vcpus(self, uuid: bytes, vcpus: str, on: bool, flags: int) -> None:
+        refuse_unknown(flags, 0, "qemuDomainSetGuestVcpus")
+        wanted = numbers_in(vcpus)
+        told = {int(one["logical-id"]): one for one in await self._agent_vcpus(uuid)}
+        for number in sorted(wanted):
+            if number not in told:
+                raise InvalidArgument(f"guest CPU {number} is out of range: {sorted(told)}")
+            if not on and not told[number].get("can-offline"):
+                raise InvalidArgument(f"vCPU '{number}' is not offlinable")
+        await self._tell_agent(uuid, dict.fromkeys(wanted, on))
+
+    async def _set_guest_vcpus(self, uuid: bytes, count: int) -> None:
+        told = await self._agent_vcpus(uuid)
+        if count > len(told):
+            raise InvalidArgument(
+                f"requested vcpu count is greater than the count of enabled vcpus in the domain: "
+                f"{count} > {len(told)}"
+            )
+        online = [int(one["logical-id"]) for one in told if one.get("online")]
+        off = [int(one["logical-id"]) for one in told if not one.get("online")]
+        removable = [int(o["logical-id"]) for o in told if o.get("online") and o.get("can-offline")]
+        if count > len(online):
+            change = dict.fromkeys(off[: count - len(online)], True)
+        else:
+            change = dict.fromkeys(removable[::-1][: len(online) - count], False)
+            if len(change) < len(online) - count:
+                raise InvalidArgument("failed to set requested number of guest vCPUs")
+        await self._tell_agent(uuid, change)
+
+    async def _agent_vcpus(self, uuid: bytes) -> list[dict[str, Any]]:
+        from virtory.driver.qemu import agent as agents
+        from virtory.driver.qemu.domain_lifecycle import usable_agent
+
+        told = await usable_agent(self._guest(uuid)).call("guest-get-vcpus")
+        with agents.understood("guest-get-vcpus"):
+            return [{**one, "logical-id": int(one["logical-id"])} for one in told]
+
+    async def _tell_agent(self, uuid: bytes, change: dict[int, bool]) -> None:
+        from virtory.driver.qemu.domain_lifecycle import usable_agent
+
+        if change:
+            vcpus = [{"logical-id": number, "online": on} for number, on in change.items()]
+            await usable_agent(self._guest(uuid)).call("guest-set-vcpus", {"vcpus": vcpus})
+
+    # -- pins ----------------------------------------------------------------------------------
+    async def pin_vcpu(self, uuid: bytes, vcpu: int, cpus: bytes, flags: int) -> None:
+        refuse_unknown(flags, DomainAffect.ALL, "qemuDomainPinVcpuFlags")
+        entry = self._entry(uuid)
+        chosen = chosen_cpus(cpus)
+        live, config = affected(entry, flags)
+        if live and vcpu >= len(entry.running().vcpu_threads):
+            count = len(entry.running().vcpu_threads)
+            raise InvalidArgument(f"vcpu {vcpu} is out of range of live cpu count {count}")
+        if config and vcpu >= entry.definition().max_vcpus:
+            count = entry.definition().max_vcpus
+            raise InvalidArgument(f"vcpu {vcpu} is out of range of persistent cpu count {count}")
+
+        def pinned(domain: Domain) -> Domain:
+            tune = domain.cputune or CpuTune()
+            pins = [pin for pin in tune.vcpupins if pin.vcpu != vcpu]
+            pins.append(VcpuPin(vcpu=vcpu, cpuset=spelled(chosen)))
+            pins.sort(key=lambda pin: pin.vcpu)
+            return replace(domain, cputune=replace(tune, vcpupins=tuple(pins)))
+
+        async def place(guest: Guest) -> None:
+            affinity.pin(guest.vcpu_threads[vcpu], chosen, f"vCPU {vcpu}")
+
+        name = f"cputune.vcpupin{vcpu}"
+        await self._tune(entry, flags, pinned, place, {name: spelled(chosen)})
+
+    async def pin_emulator(self, uuid: bytes, cpus: bytes, flags: int) -> None:
+        refuse_unknown(flags, DomainAffect.ALL, "qemuDomainPinEmulator")
+        entry = self._entry(uuid)
+        chosen = chosen_cpus(cpus)
+
+        def pinned(domain: Domain) -> Domain:
+            tune = domain.cputune or CpuTune()
+            return replace(domain, cputune=replace(tune, emulatorpin=spelled(chosen)))
+
+        async def place(guest: Guest) -> None:
+            others = set(guest.vcpu_threads)
+            if guest.domain.iothreads:
+                told = await guest.execute("query-iothreads")
+                others |= set(affinity.iothreads_in(told).values())
+            for thread in affinity.threads_of(guest.pid):
+                if thread not in others:
+                    affinity.pin(thread, chosen, "the emulator")
+
+        told = {"cputune.emulatorpin": spelled(chosen)}
+        await self._tune(entry, flags, pinned, place, told)
+
+    async def _tune(
+        self,
+        entry: Entry,
+        flags: int,
+        change: Callable[[Domain], Domain],
+        act: Callable[[Guest], Any],
+        told: dict[str, str],
+    ) -> None:
+        """Change both descriptions that are meant; `act` makes it true of the running machine."""
+        live, config = affected(entry, flags)
+        row = None
+        if config:
+            former = entry.definition()
+            row = changed_row(former, change(entry.configuration()))
+        if not live:
+            assert row is not None
+            await self._configure(entry, change(entry.configuration()))
+            return
+        guest = entry.running()
+        async with guest.job("tune"):
+            await act(guest)
+            guest.domain = change(guest.domain)
+            if row is not None:
+                entry.row = row
+            params = tuple(Param(name, STRING, value) for name, value in told.items())
+            events = (Tunable(guest.ref, params),) if params else ()
+            self._runtime.announce(entry, *events)
+            await guest.settled()
+
+
+def chosen_cpus(cpus: bytes) -> frozenset[int]:
+    """The host's CPUs in a bitmap; InvalidArgument when there is none."""
+    bits, count = int.from_bytes(cpus, "little"), os.cpu_count() or 1
+    chosen = frozenset(number for number in range(count) if bits >> number & 1)
+    if not chosen:
+        raise InvalidArgument("Empty cpu list for pinning", cure=f"the host has CPUs 0-{count - 1}")
+    return chosen
+
+
+def numbers_in(text: str) -> frozenset[int]:
+    """Such as `0-2,5`; InvalidArgument for what is no such text."""
+    try:
+        return members(text)
+    except ValueError as error:
+        raise InvalidArgument(str(error)) from None
+
+
+def _counted(domain: Domain, count: int, flags: int) -> Domain:
+    """The definition with so many virtual CPUs, or (MAXIMUM) so many possible ones."""
+    vcpu = domain.vcpu
+    if flags & DomainVcpu.MAXIMUM:
+        topology = domain.cpu.topology if domain.cpu is not None else None
+        if topology is not None:
+            raise OperationInvalid(
+                "the maximum is what <topology> says", cure="change <topology> with edit"
+            )
+        now = min(vcpu.current or vcpu.count, count)
+        return replace(
+            domain, vcpu=replace(vcpu, count=count, current=None if now == count else now)
+        )
+    if count > vcpu.count:
+        raise InvalidArgument(_too_many(count, vcpu.count, "persistent"))
+    return replace(domain, vcpu=replace(vcpu, current=None if count == vcpu.count else count))
+
+
+def _too_many(count: int, most: int, kind: str) -> str:
+    return (
+        "requested vcpus is greater than max allowable vcpus for the "
+        f"{kind} domain: {count} > {most}"
+    )
