@@ -15,6 +15,7 @@ from virtory.errors import (
     OperationUnsupported,
     SystemCallFailed,
     VirtoryError,
+    XmlError,
 )
 from virtory.model.events import BalloonChange, DeviceAdded, DeviceRemoved, TrayChange
 
@@ -222,7 +223,7 @@ async def test_what_can_not_be_plugged_leaves_everything_as_it_was(driver, bare,
         assert await fdsets(driver, uuid) == sets, xml
     await driver.domain.attach_device(uuid, disk_xml(good), BOTH)
     assert good in await driver.domain.xml(uuid, 0) and good in await driver.domain.xml(uuid, 2)
-    with pytest.raises(OperationFailed, match="target vdb already exists"):
+    with pytest.raises(XmlError, match="target 'vdb' duplicated for disk sources"):
         await driver.domain.attach_device(uuid, disk_xml(good), LIVE)
 
 

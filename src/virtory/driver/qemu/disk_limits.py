@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from virtory.driver.qemu.block import drive_id
 from virtory.errors import InvalidArgument
 from virtory.model.domain.devices.disk import Iotune
 from virtory.model.refs import STRING, ULLONG, Param
@@ -96,13 +97,12 @@ def params(disk: Disk) -> list[Param]:
 def arguments(disk: Disk) -> dict[str, Any]:
     """What `block_set_io_throttle` takes."""
     tune = disk.iotune or Iotune()
-    value: dict[str, Any] = {"id": disk.alias, "group": tune.group_name or f"drive-{disk.alias}"}
-    for group, names in _OF_QEMU.items():
+    group = tune.group_name or f"drive-{disk.alias}"
+    value: dict[str, Any] = {"id": drive_id(disk), "group": group}
+    for kind, names in _OF_QEMU.items():
         for part, name in zip(_PARTS, names, strict=True):
-            limit = getattr(tune, f"{part}_{group}")
-            if limit is not None or not group.endswith("length"):
-                if group.endswith("_max") and limit is None:
-                    continue
+            limit = getattr(tune, f"{part}_{kind}")
+            if limit or kind in _GROUPS[:2]:  # those must be said
                 value[name] = limit or 0
     if tune.size_iops_sec is not None:
         value["iops_size"] = tune.size_iops_sec

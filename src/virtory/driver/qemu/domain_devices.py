@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from virtory.driver import device_edit
 from virtory.driver.device_match import found, with_alias
+from virtory.driver.qemu.block import path_of
 from virtory.driver.qemu.part import Part, affected, changed_row, refuse_unknown
 from virtory.errors import (
     ConfigUnsupported,
@@ -21,6 +22,7 @@ from virtory.errors import (
     OperationFailed,
     OperationInvalid,
     OperationUnsupported,
+    XmlError,
 )
 from virtory.model.flags import DomainAffect, DomainDeviceModify
 
@@ -268,8 +270,15 @@ def _bus_of(name: str) -> str:
 def _refuse_twice(domain: Domain, device: Any, error: type[Exception]) -> None:
     """What the machine has already."""
     kind, devices = device_edit.kind_of(device), domain.devices
-    if kind == "disk" and any(each.target.dev == device.target.dev for each in devices.disks):
-        raise error(f"target {device.target.dev} already exists")
+    for disk in devices.disks if kind == "disk" else ():
+        if disk.target.dev == device.target.dev:
+            name = device.target.dev
+            if error is OperationInvalid:
+                raise error(f"target {name} already exists")
+            raise XmlError(
+                f"target '{name}' duplicated for disk sources '{path_of(disk)}' and "
+                f"'{path_of(device)}'"
+            )
     if kind == "controller" and device.index is not None:
         for each in devices.controllers:
             if (each.type, each.index) == (device.type, device.index):
