@@ -74,16 +74,6 @@ def alias_of(described: dict[str, Any]) -> str:
     return parts[3] if len(parts) > 3 else ""
 
 
-def drive_id(disk: Disk) -> str:
-    """The part of QEMU's device that has the images: what `alias_of` reads the alias from."""
-    alias = disk.alias or ""
-    if disk.target.bus == "virtio":
-        return f"/machine/peripheral/{alias}/virtio-backend"
-    if disk.target.bus == "usb":
-        return f"/machine/peripheral/{alias}/{alias}.0/legacy[0]"
-    return alias
-
-
 def by_alias(answer: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """query-blockstats: the counters of each disk, `allocation` (highest offset) among them."""
     found = {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from virtory.driver.qemu import disk_limits, machine, machine_memory
+from virtory.driver.qemu import machine, machine_memory
 from virtory.driver.qemu.devices import (
     Item,
     Step,
@@ -131,11 +131,6 @@ def setup(domain: Domain, plan: Plan) -> list[Step]:
         Step("set_link", {"name": each.alias, "up": False})
         for each in domain.devices.interfaces
         if each.link == "down"
-    ]
-    steps += [
-        Step("block_set_io_throttle", disk_limits.arguments(each))
-        for each in domain.devices.disks
-        if each.iotune is not None and plan.chain(each.target.dev)
     ]
     return steps
 

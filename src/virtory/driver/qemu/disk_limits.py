@@ -1,4 +1,4 @@
-"""`<iotune>`: a disk's limits as parameters of a call, as XML, and as QEMU is told them.
+"""`<iotune>`: a disk's limits as parameters of a call and as XML.
 
 The rule kept here: limits of one group (bytes, requests, bursts) are replaced together: a total
 excludes its parts.
@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from virtory.driver.qemu.block import drive_id
 from virtory.errors import InvalidArgument
 from virtory.model.domain.devices.disk import Iotune
 from virtory.model.refs import STRING, ULLONG, Param
@@ -28,14 +27,6 @@ _ORDER = (
     "group_name",
     *(f"{part}_{group}" for group in _GROUPS[4:] for part in _PARTS),
 )
-_OF_QEMU = {
-    "bytes_sec": ("bps", "bps_rd", "bps_wr"),
-    "iops_sec": ("iops", "iops_rd", "iops_wr"),
-    "bytes_sec_max": ("bps_max", "bps_rd_max", "bps_wr_max"),
-    "iops_sec_max": ("iops_max", "iops_rd_max", "iops_wr_max"),
-    "bytes_sec_max_length": ("bps_max_length", "bps_rd_max_length", "bps_wr_max_length"),
-    "iops_sec_max_length": ("iops_max_length", "iops_rd_max_length", "iops_wr_max_length"),
-}
 COUNT = len(_ORDER)
 
 
@@ -92,18 +83,3 @@ def params(disk: Disk) -> list[Param]:
         for name in _ORDER
         if name != "group_name" or tune.group_name
     ]
-
-
-def arguments(disk: Disk) -> dict[str, Any]:
-    """What `block_set_io_throttle` takes."""
-    tune = disk.iotune or Iotune()
-    group = tune.group_name or f"drive-{disk.alias}"
-    value: dict[str, Any] = {"id": drive_id(disk), "group": group}
-    for kind, names in _OF_QEMU.items():
-        for part, name in zip(_PARTS, names, strict=True):
-            limit = getattr(tune, f"{part}_{kind}")
-            if limit or kind in _GROUPS[:2]:  # those must be said
-                value[name] = limit or 0
-    if tune.size_iops_sec is not None:
-        value["iops_size"] = tune.size_iops_sec
-    return value

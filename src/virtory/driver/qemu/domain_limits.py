@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from virtory.driver.qemu import disk_limits
 from virtory.driver.qemu.block import find, path_of
+from virtory.driver.qemu.devices.disk import throttle_steps
 from virtory.driver.qemu.part import Part, affected, changed_row, refuse_unknown
 from virtory.errors import (
     InvalidArgument,
@@ -18,6 +19,7 @@ from virtory.errors import (
     OperationUnsupported,
     SystemCallFailed,
 )
+from virtory.model.domain.devices.disk import Iotune
 from virtory.model.events import Tunable
 from virtory.model.flags import DomainAffect, DomainBlockResize
 from virtory.model.refs import STRING, UINT, Param
@@ -99,8 +101,9 @@ class DomainLimits(Part):
             one = find(limited(guest.domain), disk, "disk '{}' was not found in the domain config")
             if not guest.plan.chain(one.target.dev):
                 raise OperationFailed(f"missing disk source in '{one.target.dev}'")
-            arguments = disk_limits.arguments(one)
-            await guest.execute("block_set_io_throttle", arguments)
+            one = replace(one, iotune=one.iotune or Iotune())
+            for step in throttle_steps(one):
+                await guest.execute(step.command, step.arguments)
             told = [
                 Param(f"blkdeviotune.{param.field}", param.kind, param.value) for param in params
             ]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from virtory.driver import device_edit
 from virtory.driver.qemu import disk_limits, growth
 from virtory.driver.qemu.aliases import next_alias
-from virtory.driver.qemu.devices import Wiring
+from virtory.driver.qemu.devices import Wiring, disk
 from virtory.driver.qemu.hotplug_items import describe, fragment, owned, undoing
 from virtory.driver.qemu.live import with_plan, with_terminals
 from virtory.errors import OperationFailed, OperationUnsupported, VirtoryError
@@ -169,7 +169,8 @@ async def _adjust(guest: Guest, device: Any) -> None:
     if getattr(device, "link", None) == "down":
         await guest.execute("set_link", {"name": device.alias, "up": False})
     if getattr(device, "iotune", None) is not None:
-        await guest.execute("block_set_io_throttle", disk_limits.arguments(device))
+        for step in disk.throttle_steps(device):
+            await guest.execute(step.command, step.arguments)
 
 
 async def unmake(guest: Guest, items: list[Item]) -> None:

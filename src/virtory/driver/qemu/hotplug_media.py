@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from virtory.driver import device_edit
 from virtory.driver.qemu import growth
-from virtory.driver.qemu.block import alias_of, drive_id
+from virtory.driver.qemu.block import alias_of
 from virtory.driver.qemu.devices import Wiring, disk
 from virtory.driver.qemu.hotplug import live_device, make, row_with, unmake
 from virtory.driver.qemu.hotplug_items import fragment, owned
@@ -133,11 +133,11 @@ async def recover(guest: Guest, plugged: dict[str, Any]) -> None:
     swapped = any(image.node == inserted for image in new) or (not new and inserted is None)
     if not swapped and inserted is None and old:
         top = min(old, key=lambda image: image.depth)
-        medium = {"id": drive_id(drawn), "node-name": top.node}
+        medium = {"id": disk.device_path(drawn), "node-name": top.node}
         await guest.execute("blockdev-insert-medium", medium)
     if drawn.device == "cdrom":
         with contextlib.suppress(VirtoryError):
-            await guest.execute("blockdev-close-tray", {"id": drive_id(drawn)})
+            await guest.execute("blockdev-close-tray", {"id": disk.device_path(drawn)})
     less = _of_images(guest.plan, old if swapped else new)
     if swapped:
         row = row_with(guest, plugged.get("configuration"))
@@ -157,7 +157,7 @@ def _of_images(plan: Plan, images: list[Image]) -> Plan:
 
 async def _swap(guest: Guest, old: Disk, node: str | None, *, force: bool) -> None:
     """Open the tray, take the old medium out, put the new one in, close the tray."""
-    drive = {"id": drive_id(old)}
+    drive = {"id": disk.device_path(old)}
     below = await _inserted(guest, old)
     try:
         if old.device == "cdrom":
@@ -196,7 +196,7 @@ async def _open_tray(guest: Guest, old: Disk, *, force: bool) -> None:
     alias = old.alias or ""
     opened = guest.tray_openings.setdefault(alias, asyncio.get_running_loop().create_future())
     try:
-        await guest.execute("blockdev-open-tray", {"id": drive_id(old), "force": force})
+        await guest.execute("blockdev-open-tray", {"id": disk.device_path(old), "force": force})
         if not (await _drive(guest, alias)).get("tray_open"):
             async with asyncio.timeout(TRAY_TIMEOUT_S):
                 await asyncio.shield(opened)

@@ -61,7 +61,8 @@ def top_node(disk: Disk, images: list[Image]) -> str:
 def device_path(disk: Disk) -> str:
     """The drive's QOM path, by which block commands of QMP name it."""
     path = f"/machine/peripheral/{disk.alias}"
-    return f"{path}/virtio-backend" if disk.target.bus == "virtio" else path
+    below = {"virtio": "/virtio-backend", "usb": f"/{disk.alias}.0/legacy[0]"}
+    return path + below.get(disk.target.bus or "", "")
 
 
 def throttle_steps(disk: Disk) -> list[Step]:
