@@ -33,7 +33,14 @@ PLACES = (
 )
 
 ISOLATED = ("unshare", "--net", "--mount", "--propagation", "private", "bash", "-c")
-_SET_UP = "set -e; umount --recursive --lazy /sys; mount -t sysfs sysfs /sys; ip link set lo up; "
+_SET_UP = """
+set -e
+umount --recursive --lazy /sys
+mount -t sysfs sysfs /sys
+ip link set lo up
+mkdir -p {root}/lib/boot {root}/lib/images {root}/home
+mount --bind {root}/lib /var/lib/libvirt
+"""
 
 # Adopts and reaps what a daemon leaves behind, as init does, and ends it at its own end.
 _REAPER = """
@@ -61,12 +68,11 @@ while True:
 
 _LIBVIRTD = """
 cd {root}
-mkdir -p etc lib cache log run sock
+mkdir -p etc cache log run sock
 printf 'unix_sock_dir = "{root}/sock"\\nauth_unix_rw = "none"\\n' > libvirtd.conf
 printf 'stdio_handler = "file"\\nuser = "root"\\ngroup = "root"\\n' > etc/qemu.conf
 printf 'remember_owner = 0\\nsecurity_driver = "none"\\n' >> etc/qemu.conf
 mount --bind etc /etc/libvirt
-mount --bind lib /var/lib/libvirt
 mount --bind cache /var/cache/libvirt
 mount --bind log /var/log/libvirt
 mount --bind run /run/libvirt
@@ -86,11 +92,22 @@ class Daemon:
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(60)
 
+    @property
+    def pid(self) -> int:
+        """The daemon itself; `process` is what reaps for it."""
+        reaper = self.process.pid
+        return int(Path(f"/proc/{reaper}/task/{reaper}/children").read_text().split()[0])
+
+    @property
+    def entered(self) -> tuple[str, ...]:
+        """The beginning of a command that is to run in the daemon's namespaces."""
+        return ("nsenter", "--target", str(self.pid), "--net", "--mount")
+
     def inside(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command in the daemon's namespaces."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        enter = ("nsenter", "--target", children.split()[0], "--net", "--mount")
-        return subprocess.run([*enter, *command], capture_output=True, text=True, check=False)
+        return subprocess.run(
+            [*self.entered, *command], capture_output=True, text=True, check=False
+        )
 
 
 def lacking() -> str:
@@ -114,7 +131,7 @@ def _directory() -> Path:
 def libvirtd() -> Iterator[Daemon]:
     """A real libvirtd."""
     root = _directory()
-    script = _SET_UP + _LIBVIRTD.format(root=root)
+    script = (_SET_UP + _LIBVIRTD).format(root=root)
     process = subprocess.Popen([sys.executable, "-c", _REAPER, "0", *ISOLATED, script])
     daemon = Daemon(root, f"qemu+unix:///system?socket={root}/sock/libvirt-sock", process)
     try:
@@ -155,7 +172,14 @@ def virtoryd(*arguments: str) -> Iterator[Daemon]:
     )
     with (root / "errors").open("w") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-c", _REAPER, str(theirs), *ISOLATED, _SET_UP + command],
+            [
+                sys.executable,
+                "-c",
+                _REAPER,
+                str(theirs),
+                *ISOLATED,
+                _SET_UP.format(root=root) + command,
+            ],
             env={**os.environ, "PYTHONPATH": str(SOURCE)},
             pass_fds=[theirs],
             stderr=errors,

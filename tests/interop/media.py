@@ -51,8 +51,8 @@ exec > /dev/ttyS0 2>&1
 echo INSTALLER-UP $(cat /proc/cmdline)
 [ -e /preseed.cfg ] && echo PRESEED $(cat /preseed.cfg)
 for disk in /dev/vda /dev/sda; do [ -b $disk ] && break; done
-dd if=/system.img of=$disk bs=1M 2>/dev/null && sync || echo no disk
-echo INSTALLER-DONE $disk
+[ -b $disk ] || echo NO-DISK
+dd if=/system.img of=$disk bs=1M 2>/dev/null && sync && echo INSTALLER-DONE $disk
 reboot -f
 """
 )
