@@ -30,7 +30,17 @@ PROGRAM = Path(__file__).with_name("sequences") / "program.py"
 
 # virtoryd names all that is wrong with a description in one error of code 27 (or 67 when all of it
 # is merely not served); libvirt stops at the first problem, with a code that depends on which.
-WRONG_XML = {1, 8, 21, 27, 67}
+WRONG_XML = {1, 8, 21, 27, 35, 67}
+
+# Where we answer otherwise, and why.
+OTHERWISE = {
+    ("networks", "define its uuid with another name"): "an internal error of libvirt's",
+    ("networks", "live xml"): "libvirtd repeats the kernel's default range of ports",
+    ("configuration", "remove one"): "nothing to remove is no error",
+    ("hotplug", "attach it live again"): "libvirtd's code is that of wrong XML",
+    ("hotplug", "attach its mac again"): "a second card of one address is refused",
+    ("hotplug", "detach it from the config"): "since there is only one",
+}
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +72,8 @@ def transcript(python: str, daemon: daemons.Daemon, sequence: str) -> list[str]:
             check=False,
         )
     assert done.returncode == 0, f"{daemon.uri}: {done.stdout}{done.stderr}"
-    return [comparable(*json.loads(line)) for line in done.stdout.splitlines()]
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    return [comparable(*line) for line in lines if (sequence, line[0]) not in OTHERWISE]
 
 
 def comparable(label: str, answer: Any) -> str:
@@ -82,6 +93,12 @@ def comparable(label: str, answer: Any) -> str:
         "block_commit",
         "block_pull",
         "block_copy",
+        "configuration",
+        "media",
+        "hotplug",
+        "networks",
+        "pools",
+        "volumes",
     ],
 )
 def test_the_same_calls_have_the_same_answers(

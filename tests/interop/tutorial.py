@@ -131,7 +131,7 @@ class Host:
         return self.run("virt-install", *self.install_words(*words), fails=fails)
 
     def install_words(self, *words: str) -> list[str]:
-        """What every installation here needs: software emulation, and a system that knows virtio."""
+        """What every installation here needs: software emulation, a system with virtio."""
         osinfo = () if "--os-variant" in words else ("--osinfo", "debian11")
         return ["--connect", self.uri, "--virt-type", "qemu", *osinfo, *words]
 

@@ -29,7 +29,7 @@ def hotplug(t):
     targets("inactive")
     d.create()
     t("attach live", d.attachDeviceFlags, vdb, live)
-    t("attach it again", d.attachDeviceFlags, vdb, live)
+    t("attach it live again", d.attachDeviceFlags, vdb, live)
     targets("vdb live only")
     t("attach to both", d.attachDeviceFlags, disk("sda", "scsi"), live | config)
     targets("sda in both")

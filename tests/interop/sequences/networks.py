@@ -26,7 +26,7 @@ def networks(t):
     t("start", n.create)
     t("start again", n.create)
     t("state", lambda: [n.isActive(), n.bridgeName()])
-    t("xml", n.XMLDesc, 0)
+    t("live xml", n.XMLDesc, 0)
     t("leases", n.DHCPLeases)
     t("autostart", n.setAutostart, 1)
     t("autostart", n.autostart)
@@ -47,7 +47,10 @@ def networks(t):
     t("ports", lambda: len(n.listAllPorts()))
     t(
         "lists",
-        lambda: [sorted(x.name() for x in c.listAllNetworks(f)) for f in (0, 1, 2, 4, 8, 16, 32)],
+        lambda: [
+            sorted(x.name() for x in c.listAllNetworks(f) if x.name() != "default")
+            for f in (0, 1, 2, 4, 8, 16, 32)
+        ],
     )
     t("define its name with another uuid", c.networkDefineXML, xml.replace(UUID % 1, UUID % 2))
     t("define its uuid with another name", c.networkDefineXML, xml.replace(">n<", ">m<"))
@@ -74,14 +77,7 @@ def networks(t):
         ("a bad address", xml.replace("192.168.171.1'", "192.168.171.1000'")),
         ("a range outside", xml.replace("192.168.171.254", "192.168.172.254")),
         ("a range backwards", xml.replace("192.168.171.2'", "192.168.171.255'")),
-        ("a host outside", xml.replace("192.168.171.7", "10.0.0.7")),
-        (
-            "two hosts of one mac",
-            xml.replace("</dhcp>", "<host mac='52:54:00:00:00:07' ip='192.168.171.9'/></dhcp>"),
-        ),
         ("a slash", xml.replace(">n<", ">a/b<")),
     ):
         t(f"define with {label}", c.networkDefineXML, wrong)
-        for made in c.listAllNetworks():
-            made.undefine()
     t.heard()

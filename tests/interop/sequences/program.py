@@ -42,7 +42,8 @@ def main(uri, name, directory):
                 if thing.isActive():
                     thing.destroy()
             for thing in list_all():
-                thing.undefine()
+                if thing.name() != "default":
+                    thing.undefine()
     for line in transcript.lines:
         print(json.dumps(line))
 
