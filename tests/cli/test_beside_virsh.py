@@ -372,15 +372,16 @@ KNOWN_TO_LACK = {
 
 
 OUR_OWN = {
-    "completion", "demo", "doctor", "dommessages", "image", "net-desc", "net-metadata",
-    "proxy", "rm", "ssh", "wait",
+    "completion", "demo", "doctor", "dommessages", "host", "image", "inspect", "net-desc",
+    "net-metadata", "proxy", "publish", "rm", "ssh", "top", "wait",
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", sorted(OUR_OWN))
 def test_our_own_verbs_take_no_name_of_virshs(name: str) -> None:
+    """`virsh help` knows names of groups, too: those are no verbs."""
     shown = subprocess.run(["virsh", "help", name], capture_output=True, text=True, env=ENVIRONMENT)
-    assert shown.returncode != 0
+    assert shown.returncode != 0 or "SYNOPSIS" not in shown.stdout
 
 
 @pytest.mark.parametrize("name", sorted(set(INDEX) - OUR_OWN))

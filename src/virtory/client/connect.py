@@ -285,6 +285,18 @@ class Host(HostDomains, HostObjects, HostInfo):
         data: bytes = (await self._own(ours.DOMAIN_CONSOLE_HISTORY, args)).data
         return data
 
+    async def inspect(self, domain: DomainHandle) -> dict[str, Any]:
+        """`DOMAIN_INSPECT` of virtory's own program; see `Domain.inspect`."""
+        import json
+
+        told = await self._own(ours.DOMAIN_INSPECT, ours.DomainInspectArgs(domain.ref))
+        found: dict[str, Any] = json.loads(told.json)
+        return found
+
+    async def publish(self, domain: DomainHandle, *what: Any) -> None:
+        """`DOMAIN_PUBLISH` of virtory's own program; see `Domain.publish`."""
+        await self._own(ours.DOMAIN_PUBLISH, ours.DomainPublishArgs(domain.ref, *what))
+
     async def _own(self, procedure: Any, args: Any = None, fds: Sequence[int] = ()) -> Any:
         try:
             return await self.caller.call(procedure, args, fds)

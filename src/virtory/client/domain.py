@@ -12,6 +12,7 @@ The rule kept here: `Domain` is put together from topics, one file each; this fi
     screen       open_console open_channel screenshot open_graphics send_key …
     snapshots    create_snapshot snapshots create_checkpoint …
     migration    migrate_to_uri and the steps of a migration
+    inside       inspect publish unpublish, of virtoryd only
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from __future__ import annotations
 from virtory.client.domain_agent import DomainAgent
 from virtory.client.domain_blocks import DomainBlocks
 from virtory.client.domain_definition import DomainDefinition
+from virtory.client.domain_inside import DomainInside
 from virtory.client.domain_lifecycle import DomainLifecycle
 from virtory.client.domain_migration import DomainMigration
 from virtory.client.domain_screen import DomainScreen
@@ -39,6 +41,7 @@ class Domain(
     DomainScreen,
     DomainSnapshots,
     DomainMigration,
+    DomainInside,
 ):
     """A virtual machine of a host; two are equal when host and UUID are."""
 

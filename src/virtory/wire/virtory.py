@@ -4,7 +4,7 @@ The rule kept here: a number, once released, keeps its meaning and its records; 
 new number. A daemon without this program answers "Cannot find program", which clients expect.
 """
 
-from virtory.codec.xdr import Opaque, Record, UHyper, UInt
+from virtory.codec.xdr import Int, Opaque, Record, UHyper, UInt
 from virtory.lean import Annotated, Final
 from virtory.wire.procedure import VIRTORY
 from virtory.wire.remote.types import NonnullDomain, NonnullString, NullableString
@@ -63,3 +63,40 @@ DOMAIN_CONSOLE_HISTORY = VIRTORY.call(
     DomainConsoleHistoryRet,
     acl="domain:open_device",
 )
+
+
+# Seeing inside
+
+
+class DomainInspectArgs(Record):
+    dom: NonnullDomain
+    flags: UInt = 0
+
+
+class DomainInspectRet(Record):
+    """How the machine is virtualised, as a JSON object."""
+
+    json: NonnullString
+
+
+DOMAIN_INSPECT = VIRTORY.call(
+    "DOMAIN_INSPECT", 4, DomainInspectArgs, DomainInspectRet, acl="domain:read"
+)
+
+
+# Ports
+
+
+class DomainPublishArgs(Record):
+    """A port of the host that leads into the guest; no `address` means every one of the host."""
+
+    dom: NonnullDomain
+    protocol: NonnullString
+    address: NullableString
+    host_port: UInt
+    guest_port: UInt
+    remove: Int = 0
+    flags: UInt = 0
+
+
+DOMAIN_PUBLISH = VIRTORY.call("DOMAIN_PUBLISH", 5, DomainPublishArgs, None, acl="domain:write")

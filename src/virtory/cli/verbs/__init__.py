@@ -53,6 +53,8 @@ _MODULES = {
     "network_definition": "net-define net-create net-undefine net-dumpxml net-edit net-update"
     " net-desc net-metadata",
     "network_port": "net-port-list net-port-dumpxml net-port-create net-port-delete",
+    "inspect": "inspect publish",
+    "top": "top host",
     "create": "create",
     "machine": "ssh rm wait demo",
     "image": "image",

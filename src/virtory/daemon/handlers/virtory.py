@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from virtory import __version__
 from virtory.daemon.dispatch import serves
@@ -38,3 +38,18 @@ async def console_history(
     return virtory.DomainConsoleHistoryRet(
         await peer.driver.domain.console_history(args.dom.uuid, args.device, limit)
     )
+
+
+@serves(virtory.DOMAIN_INSPECT)
+async def inspect(peer: Peer, args: virtory.DomainInspectArgs) -> virtory.DomainInspectRet:
+    return virtory.DomainInspectRet(await peer.driver.domain.inspect(args.dom.uuid, args.flags))
+
+
+@serves(virtory.DOMAIN_PUBLISH)
+async def publish(peer: Peer, args: virtory.DomainPublishArgs) -> None:
+    from virtory.driver.publishing import Forward
+
+    driver, uuid = peer.driver.domain, args.dom.uuid
+    protocol: Any = args.protocol  # the driver checks it
+    forward = Forward(protocol, args.address, args.host_port, args.guest_port)
+    await (driver.unpublish if args.remove else driver.publish)(uuid, forward, args.flags)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from virtory.driver.interface.values import DomainUuid
+    from virtory.driver.publishing import Forward
 
 
 class GuestFilesystem(NamedTuple):
@@ -33,3 +34,11 @@ class DomainInside(Protocol):
         """Flag 1 appends, 2 removes; without one the keys are replaced."""
 
     def set_agent_timeout(self, uuid: DomainUuid, timeout_s: int, flags: int) -> None: ...
+
+    async def inspect(self, uuid: DomainUuid, flags: int) -> str:
+        """JSON: how the machine is virtualised (`virtory inspect`)."""
+
+    async def publish(self, uuid: DomainUuid, forward: Forward, flags: int) -> None:
+        """Lead a port of the host into the guest; `flags` are `DomainAffect`."""
+
+    async def unpublish(self, uuid: DomainUuid, forward: Forward, flags: int) -> None: ...

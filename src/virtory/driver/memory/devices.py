@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from virtory.driver import device_edit
+from virtory.driver import device_edit, publishing
 from virtory.driver.device_match import found, with_alias
 from virtory.driver.memory.flags_check import only
 from virtory.errors import OperationFailed, XmlError
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from virtory.driver.memory.host import Host
     from virtory.driver.memory.machine import Machine
+    from virtory.driver.publishing import Forward
     from virtory.model.domain import Domain
 
     Change = Callable[[Domain], Domain]
@@ -67,6 +68,18 @@ class Devices:
             return device_edit.changed(domain, former, replace(device, **kept))
 
         self._change(self._host.machine(uuid), flags, changed)
+
+    # -- ports ---------------------------------------------------------------------------------
+    async def publish(self, uuid: bytes, forward: Forward, flags: int) -> None:
+        only(flags, f.DomainAffect.ALL, "virtoryDomainPublish")
+        publishing.checked(forward)
+        machine = self._host.machine(uuid)
+        self._change(machine, flags, lambda domain: publishing.with_forward(domain, forward))
+
+    async def unpublish(self, uuid: bytes, forward: Forward, flags: int) -> None:
+        only(flags, f.DomainAffect.ALL, "virtoryDomainPublish")
+        machine = self._host.machine(uuid)
+        self._change(machine, flags, lambda domain: publishing.without_forward(domain, forward)[0])
 
     def _remove(self, machine: Machine, flags: int, find: Callable[[Domain], Any]) -> None:
         names: list[str] = []

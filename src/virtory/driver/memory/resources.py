@@ -116,3 +116,42 @@ class Resources:
                 f"guest agent timeout '{timeout_s}' is less than the minimum '-2'",
                 domain=FROM_TEST,
             )
+
+    async def inspect(self, uuid: bytes, flags: int) -> str:
+        """A host that is only imagined virtualises nothing, and says so."""
+        import json
+
+        only(flags, 0, "virtoryDomainInspect")
+        machine = self._host.machine(uuid)
+        return json.dumps(
+            {
+                "name": machine.name,
+                "uuid": str(machine.current.uuid),
+                "state": "running" if machine.active else "shut off",
+                "acceleration": {
+                    "kind": "none",
+                    "paging": "none",
+                    "nested": None,
+                    "host_kvm": "absent",
+                    "host_kvm_found": "absent",
+                    "host_modules": [],
+                    "host_extensions": None,
+                    "cure": "connect to virtory:///system or virtory:///session",
+                },
+                "machine": {"type": "test", "arch": "i686", "firmware": "BIOS"},
+                "host": {
+                    "cpus": 16,
+                    "memory_kib": 3145728,
+                    "available_kib": 3145728,
+                    "running": 1,
+                    "promised_vcpus": 2,
+                    "promised_memory_kib": 8388608,
+                },
+                "processors": {"count": machine.current.vcpu.count},
+                "memory": {"size_kib": machine.current.memory.kib},
+                "virtio": [],
+                "devices": [],
+                "screens": [],
+                "consoles": [],
+            }
+        )

@@ -69,3 +69,12 @@ class DomainInsides(Part):
         guest = self._guest(uuid)
         if guest.agent is not None:
             guest.agent.limit_answers(timeout_s)
+
+    async def inspect(self, uuid: bytes, flags: int) -> str:
+        import json
+
+        from virtory.driver.qemu.inspection import inspect
+
+        refuse_unknown(flags, 0, "virtoryDomainInspect")
+        entry = self._entry(uuid)
+        return json.dumps(await inspect(entry, self._table, await self._preparation.host()))

@@ -16,6 +16,7 @@ from virtory.driver.qemu.domain_iothreads import DomainIothreads
 from virtory.driver.qemu.domain_jobs import DomainJobs
 from virtory.driver.qemu.domain_lifecycle import DomainLives
 from virtory.driver.qemu.domain_limits import DomainLimits
+from virtory.driver.qemu.domain_publishing import DomainPublishing
 from virtory.driver.qemu.domain_resources import DomainResourceLimits
 from virtory.driver.qemu.domain_saves import DomainSaves
 from virtory.driver.qemu.domain_state import DomainStates
@@ -39,6 +40,7 @@ class Domains(
     DomainTuning,
     DomainInsides,
     DomainResourceLimits,
+    DomainPublishing,
     DomainDevices,
     DomainSaves,
     DomainJobs,
