@@ -129,7 +129,7 @@ class MemoryNetworks:
         if found:
             raise error_of(found, "network")
         known = next((each for each in self._nets.values() if each.name == network.name), None)
-        uuid = network.uuid or (Uuid.of_bytes(known.uuid) if known is not None else Uuid.random())
+        uuid = network.uuid or Uuid.random()
         if known is not None and known.uuid != uuid.raw:
             raise OperationFailed(
                 f"network '{network.name}' already exists with uuid {Uuid.of_bytes(known.uuid)}",

@@ -53,7 +53,7 @@ def surroundings() -> Surroundings:
 
 def with_identity(network: Network, bridges: Iterable[str], here: Surroundings) -> Network:
     """The same with a UUID, and for a network of ours with a bridge's name and MAC."""
-    from virtory.model.network.network import Bridge, NetworkMac
+    from virtory.model.network.network import Bridge, ForwardInterface, NetworkMac
 
     changes: dict[str, object] = {"connections": None}
     if network.uuid is None:
@@ -70,6 +70,14 @@ def with_identity(network: Network, bridges: Iterable[str], here: Surroundings) 
         )
         if network.mac is None:
             changes["mac"] = NetworkMac(address=Mac.random())
+    forward = network.forward
+    if forward is not None and forward.pf is None:
+        devices = [each.dev for each in forward.interfaces]
+        if forward.dev is not None and forward.dev not in devices:
+            row = (ForwardInterface(dev=forward.dev), *forward.interfaces)
+            changes["forward"] = dataclasses.replace(forward, interfaces=row)
+        elif devices:
+            changes["forward"] = dataclasses.replace(forward, dev=devices[0])
     return dataclasses.replace(network, **changes)  # type: ignore[arg-type]
 
 

@@ -227,8 +227,6 @@ class Networks(Changes, Ports):
             error.domain = FROM_NETWORK
             raise error
         entry = self._claimed(network)
-        if network.uuid is None and entry is not None:
-            network = dataclasses.replace(network, uuid=Uuid.of_bytes(entry.uuid))
         if entry is not None and network.mac is None:
             network = dataclasses.replace(network, mac=entry.network(inactive=True).mac)
         here = await asyncio.to_thread(choice.surroundings)
@@ -264,12 +262,14 @@ class Networks(Changes, Ports):
                 )
             return entry
         entry = self.table.find_name(name)
-        if entry is not None and network.uuid is not None:
+        if entry is not None:  # also without a UUID: libvirt's clients rely on the refusal
+            uuid = Uuid.of_bytes(entry.uuid)
             raise OperationFailed(
-                f"network '{name}' already exists with uuid {Uuid.of_bytes(entry.uuid)}",
+                f"network '{name}' already exists with uuid {uuid}",
+                cure=f"to change it say <uuid>{uuid}</uuid>, or use net-edit",
                 domain=FROM_NETWORK,
             )
-        return entry
+        return None
 
     def _bridge_of(self, entry: Entry) -> str:
         bridge = entry.network(inactive=True).bridge

@@ -35,12 +35,15 @@ _DISTRIBUTIONS: Final = {  # ID or ID_LIKE of os-release → (command, packages'
             "qemu-utils": "qemu-img",
             "ovmf": "edk2-ovmf",
             "openssh-client": "openssh-clients",
+            "dnsmasq-base": "dnsmasq",
         },
     ),
     "suse": ("zypper install", {"qemu-system-x86": "qemu-x86", "qemu-utils": "qemu-tools",
-                                "ovmf": "qemu-ovmf-x86_64", "openssh-client": "openssh-clients"}),
+                                "ovmf": "qemu-ovmf-x86_64", "openssh-client": "openssh-clients",
+                                "dnsmasq-base": "dnsmasq"}),
     "arch": ("pacman -S", {"qemu-system-x86": "qemu-base", "qemu-utils": "qemu-img",
-                           "ovmf": "edk2-ovmf", "openssh-client": "openssh"}),
+                           "ovmf": "edk2-ovmf", "openssh-client": "openssh",
+                           "dnsmasq-base": "dnsmasq"}),
 }  # fmt: skip
 _PROGRAMS: Final = (  # program, package, whether it is needed, what for
     ("qemu-img", "qemu-utils", True, "disk images"),
@@ -48,7 +51,8 @@ _PROGRAMS: Final = (  # program, package, whether it is needed, what for
     ("passt", "passt", False, "fast networking without privileges; QEMU's own is used else"),
     ("swtpm", "swtpm", False, "emulated TPMs, which Windows 11 wants"),
     ("mmdebstrap", "mmdebstrap", False, "building Debian images"),
-    ("dnsmasq", "dnsmasq-base", False, "virtual networks"),
+    ("dnsmasq", "dnsmasq-base", False, "addresses and names on virtual networks"),
+    ("nft", "nftables", False, "packet rules of virtual networks"),
     ("virtiofsd", "virtiofsd", False, "sharing directories with guests"),
 )
 

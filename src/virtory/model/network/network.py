@@ -95,12 +95,12 @@ class Lease(Element):
     """`<lease>`: how long an address is given for; 0 is for ever."""
 
     expiry: Attr[Annotated[int, Range(0, 4294967295)]]
-    unit: Attr[Literal["seconds", "minutes", "hours"] | None] = None
+    unit: Attr[Literal["seconds", "minutes", "hours"]] = "minutes"
 
     @property
     def seconds(self) -> int:
         """In seconds; without a unit the number counts minutes."""
-        return self.expiry * {"seconds": 1, "hours": 3600}.get(self.unit or "minutes", 60)
+        return self.expiry * {"seconds": 1, "hours": 3600}.get(self.unit, 60)
 
 
 class DhcpRange(Element, tag="range"):
@@ -136,7 +136,7 @@ class Dhcp(Element):
     bootp: Bootp | None = None
 
 
-class NetworkIp(Element, tag="ip"):
+class NetworkIp(Element, tag="ip", opened=True):
     """`<ip>`: the host's address on the network, hence the subnet."""
 
     family: Attr[Family | None] = None
@@ -159,7 +159,7 @@ class NetworkRoute(Element, tag="route"):
     metric: Attr[Annotated[int | None, Range(1, 2147483647)]] = None
 
 
-class Portgroup(Element, tag="portgroup"):
+class Portgroup(Element, tag="portgroup", opened=True):
     """`<portgroup>`: a kind of port that interfaces ask for by name."""
 
     name: Attr[str]
