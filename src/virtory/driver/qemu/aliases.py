@@ -34,7 +34,6 @@ _NUMBERED = {
     "hubs": "hub",
     "watchdogs": "watchdog",
     "rngs": "rng",
-    "panics": "panic",
     "shmems": "shmem",
 }
 
@@ -51,7 +50,7 @@ def with_aliases(domain: Domain) -> Domain:
             )
     changes["memories"] = tuple(_named(m, f"{m.model}{_slot(m, n)}")
                                 for n, m in enumerate(devices.memories))  # fmt: skip
-    changes["disks"] = tuple(_named(each, disk_alias(each)) for each in devices.disks)
+    changes["disks"] = tuple(_named(each, disk_alias(each, devices)) for each in devices.disks)
     changes["controllers"] = tuple(
         _named(each, controller_alias(each, devices)) for each in devices.controllers
     )
@@ -82,15 +81,23 @@ def without_aliases(domain: Domain) -> Domain:
     return replace(domain, devices=replace(devices, **changes))
 
 
-def disk_alias(disk: Disk) -> str:
+def disk_alias(disk: Disk, devices: Devices) -> str:
     """The name of a disk, by its bus and place."""
     bus, address = disk.target.bus, disk.address
     if bus in ("ide", "sata", "scsi", "fdc") and isinstance(address, DriveAddress):
         place = f"{address.controller}-{address.bus}"
-        if bus == "scsi":
+        if bus == "scsi" and not _has_short_places(address.controller, devices):
             return f"scsi{place}-{address.target}-{address.unit}"
         return f"{bus}{place}-{address.unit}"
     return f"{bus}-disk{disk_number(disk.target.dev)}"
+
+
+def _has_short_places(index: int, devices: Devices) -> bool:
+    """Whether a SCSI controller has one target per unit, as parallel SCSI has."""
+    return any(
+        each.type == "scsi" and each.index == index and each.model == "lsilogic"
+        for each in devices.controllers
+    )
 
 
 def controller_alias(controller: Controller, devices: Devices) -> str:
@@ -134,7 +141,7 @@ def next_alias(field: str, device: Any, devices: Devices) -> str:
     if device.alias:
         return str(device.alias)
     if field == "disks":
-        return disk_alias(device)
+        return disk_alias(device, devices)
     if field == "controllers":
         return controller_alias(device, devices)
     if field in ("balloon", "vsock", "iommu"):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from virtory.model.domain.devices.disk import Disk
     from virtory.model.domain.devices.graphics import Graphics
     from virtory.model.domain.devices.interface import Interface
+    from virtory.model.domain.devices.serial import Serial
 
     Problems = Iterator[tuple[str, str]]
 
@@ -191,6 +192,9 @@ def _characters(devices: Devices) -> Problems:
                 yield f"{path}/source/@tls", "is not served"
             if device.type == "file" and (source is None or source.path is None):
                 yield f"{path}/source/@path", "a file needs a path"
+    isa = [n for n, each in enumerate(devices.serials, 1) if _is_isa(each)]
+    for number in isa[4:]:
+        yield f"{_ALL}/serial[{number}]", "a machine has 4 ISA serial ports; use pci-serial"
     for number, channel in enumerate(devices.channels, 1):
         if (target := channel.target.type) != "virtio":
             yield f"{_ALL}/channel[{number}]/target/@type", f"'{target}' is not served; virtio is"
@@ -199,6 +203,10 @@ def _characters(devices: Devices) -> Problems:
         if kind not in ("serial", "virtio"):
             where = f"{_ALL}/console[{number}]/target/@type"
             yield where, f"'{kind}' is not served; serial and virtio are"
+
+
+def _is_isa(serial: Serial) -> bool:
+    return serial.target is None or serial.target.type in (None, "isa-serial")
 
 
 def _screens(devices: Devices, kind: str, capabilities: Capabilities) -> Problems:

@@ -15,6 +15,7 @@ from virtory.model.domain.devices.address import HostAddress
 from virtory.model.domain.devices.channel import Channel
 from virtory.model.domain.devices.character import CharacterSource
 from virtory.model.domain.devices.disk import BackingStore, Disk, Source
+from virtory.model.domain.devices.filesystem import FilesystemBinary
 from virtory.model.domain.devices.interface import InterfaceTarget
 from virtory.model.domain.seclabel import Seclabel
 from virtory.model.values import Uuid
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from virtory.driver.qemu.capabilities import Capabilities
     from virtory.driver.qemu.plan import Image, Plan
     from virtory.model.domain import Domain
+    from virtory.model.domain.devices.filesystem import Filesystem
     from virtory.model.domain.devices.graphics import Graphics
     from virtory.model.domain.devices.hostdev import Hostdev
     from virtory.model.domain.devices.interface import Interface
@@ -42,6 +44,7 @@ def with_plan(live: Domain, plan: Plan) -> Domain:
     }
     for field in _CHARACTERS:
         changes[field] = tuple(_character(each, plan) for each in getattr(devices, field))
+    changes["filesystems"] = tuple(_filesystem(each, plan) for each in devices.filesystems)
     changes["hostdevs"] = tuple(_hostdev(each, plan) for each in devices.hostdevs)
     if devices.vsock is not None and devices.vsock.cid is not None and plan.cids:
         cid = replace(devices.vsock.cid, address=plan.cids[0])
@@ -127,6 +130,15 @@ def _character(device: Any, plan: Plan) -> Any:
     if isinstance(device, Channel) and device.target.type == "virtio":
         changes["target"] = replace(device.target, state="disconnected")
     return replace(device, **changes) if changes else device
+
+
+def _filesystem(share: Filesystem, plan: Plan) -> Filesystem:
+    """A share with the program that serves it."""
+    name = f"virtiofsd-{share.alias}"
+    program = next((each.argv[0] for each in plan.helpers if each.name == name), None)
+    if program is None:
+        return share
+    return replace(share, binary=replace(share.binary or FilesystemBinary(), path=program))
 
 
 def _hostdev(device: Hostdev, plan: Plan) -> Hostdev:

@@ -272,6 +272,7 @@ def _forget_socket(path: str) -> None:
 
 def _link(link: Link) -> None:
     _unlink_ours(link)
+    _forget_socket(link.path)
     try:
         os.makedirs(os.path.dirname(link.path), 0o711, exist_ok=True)
         os.symlink(link.target, link.path)

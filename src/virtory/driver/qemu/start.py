@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 GREETING_TIMEOUT_S = 60.0
 _LIMITS = ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, 65536))
 _QUOTED = 4000
+_NO_NEWS = ("# ", "char device redirected to ")
 
 
 async def start(
@@ -160,7 +161,7 @@ class _Log:
                 text = file.read().decode(errors="replace")
         except OSError:
             return ""
-        lines = [line for line in text.splitlines() if not line.startswith("# ")]
+        lines = [line for line in text.splitlines() if not line.startswith(_NO_NEWS)]
         return "\n".join(lines)[-_QUOTED:].strip()
 
 

@@ -189,6 +189,10 @@ def _streams(devices: Devices) -> Problems:
                 for part in ("host", "service"):
                     if source is None or not getattr(source, part):
                         yield f"{place}/source/@{part}", f"type 'tcp' needs a {part}"
+    for place, console in places(devices.consoles, "console"):
+        kind = console.target.type if console.target is not None else None
+        if console is not devices.consoles[0] and kind in (None, "serial"):
+            yield f"{place}/target/@type", "only the first console can be a serial port; use virtio"
     for place, channel in places(devices.channels, "channel"):
         target = channel.target
         if target.type == "guestfwd" and (target.address is None or target.port is None):
@@ -214,6 +218,10 @@ def _others(devices: Devices) -> Problems:
     for place, hostdev in places(devices.hostdevs, "hostdev"):
         if hostdev.source is None:
             yield f"{place}/source", "which device of the host is meant is not said"
+    usb = [(p, c) for p, c in places(devices.controllers, "controller") if c.type == "usb"]
+    if len(usb) > 1 and any(each.model == "none" for _, each in usb):
+        where = next(place for place, each in usb if each.model == "none")
+        yield f"{where}/@model", "'none' switches USB off, yet there are other USB controllers"
     vsock = devices.vsock
     if vsock is not None and vsock.cid is not None:
         cid = vsock.cid.address

@@ -30,4 +30,6 @@ def describe_panic(panic: Panic, wiring: Wiring) -> list[Item]:
     driver = PANICS.get(panic.model or "isa")
     if driver is None:
         return []
-    return [Item("device", {"driver": driver, "id": panic.alias, **wiring.place(panic)})]
+    number = wiring.domain.devices.panics.index(panic)  # it is shown without an alias
+    name = panic.alias or f"panic{number}"
+    return [Item("device", {"driver": driver, "id": name, **wiring.place(panic)})]

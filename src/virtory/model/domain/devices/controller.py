@@ -50,4 +50,3 @@ class Controller(Device, tag="controller"):
     target: ControllerTarget | None = None
     driver: ControllerDriver | None = None
     pcihole64: Kib | None = None
-    master_startport: Annotated[int | None, At("master/@startport")] = None

@@ -25,6 +25,7 @@ class Device(Element, trailing=True):
     boot_order: Annotated[int | None, At("boot/@order"), Range(1, 0x7FFFFFFF)] = None
     boot_loadparm: Annotated[str | None, At("boot/@loadparm")] = None
     alias: Annotated[str | None, At("alias/@name")] = None
+    master_startport: Annotated[int | None, At("master/@startport")] = None
     rom: Rom | None = None
     acpi_index: Annotated[int | None, At("acpi/@index")] = None
     address: Address | None = None
