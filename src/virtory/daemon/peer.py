@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from virtory.daemon.streams import StreamPump
     from virtory.daemon.subscriptions import Subscriptions
     from virtory.driver.interface import ByteStream
+    from virtory.driver.interface.storage import HoleStream
     from virtory.link.link import Link
     from virtory.wire.incoming import Incoming
 
@@ -256,15 +257,17 @@ class Peer:
             os.close(fd)
 
     # -- streams ---------------------------------------------------------------------------
-    def carry(self, call: Call, stream: ByteStream) -> None:
+    def carry(self, call: Call, stream: ByteStream | HoleStream) -> None:
         """Carry `stream` as the stream of `call`, from its reply on; the connection owns it now."""
         if self.closed:
             stream.close()
             return
         from virtory.daemon.streams import StreamPump
 
-        writable = call.procedure.stream != "read"
-        self.streams[call.serial] = StreamPump(self, call.serial, stream, writable=writable)
+        way = call.procedure.stream
+        self.streams[call.serial] = StreamPump(
+            self, call.serial, stream, readable=way != "write", writable=way != "read"
+        )
 
     def _on_stream(self, value: Incoming) -> None:
         pump = self.streams.get(getattr(value, "serial", -1))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from virtory.errors import FROM_STREAMS, InternalError, OperationUnsupported, VirtoryError
 from virtory.wire.incoming import StreamAborted, StreamData, StreamFinished, StreamHole
@@ -17,25 +17,40 @@ from virtory.wire.stream import PACKET_MAX
 if TYPE_CHECKING:
     from virtory.daemon.peer import Peer
     from virtory.driver.interface import ByteStream
+    from virtory.driver.interface.storage import HoleStream
     from virtory.wire.incoming import Incoming
 
 _MOST_UNWRITTEN = 1 << 20
+_MOST_UNWRITTEN_OF_VOLUMES = 4 << 20
 
 
 class StreamPump:
     """One open stream of one client; lives from the call's reply until either side ends it."""
 
-    def __init__(self, peer: Peer, serial: int, stream: ByteStream, *, writable: bool) -> None:
+    def __init__(
+        self,
+        peer: Peer,
+        serial: int,
+        stream: ByteStream | HoleStream,
+        *,
+        readable: bool,
+        writable: bool,
+    ) -> None:
         self._peer = peer
         self._serial = serial
         self._stream = stream
-        self._inbox: deque[bytes] = deque()
+        # Of a volume, which takes much at once, and knows holes.
+        volume = cast("HoleStream", stream) if hasattr(stream, "write_pieces") else None
+        self._volume = volume
+        self._most_unwritten = _MOST_UNWRITTEN_OF_VOLUMES if self._volume else _MOST_UNWRITTEN
+        self._inbox: deque[bytes | int] = deque()
         self._unwritten = 0
         self._holding = False
         self._finishing = False
         self._over = False
         self._arrived = asyncio.Event()
-        self._tasks = [peer.server.spawn(self._send())]
+        self._writable = writable
+        self._tasks = [peer.server.spawn(self._send())] if readable else []
         if writable:
             self._tasks.append(peer.server.spawn(self._write()))
 
@@ -44,21 +59,24 @@ class StreamPump:
         if isinstance(value, StreamData):
             self._inbox.append(value.data)
             self._unwritten += len(value.data)
-            if self._unwritten > _MOST_UNWRITTEN and not self._holding:
+            if self._unwritten > self._most_unwritten and not self._holding:
                 self._holding = True
                 self._peer.hold()
             self._arrived.set()
         elif isinstance(value, StreamFinished):
             self._finishing = True
             self._arrived.set()
-            if len(self._tasks) == 1:
+            if not self._writable:
                 self._finish()
         elif isinstance(value, StreamAborted):
             self.close()
         elif isinstance(value, StreamHole):
-            self._abort(
-                OperationUnsupported("holes in a stream that is not sparse", domain=FROM_STREAMS)
-            )
+            if self._volume is None:
+                problem = "holes in a stream that is not of a volume"
+                self._abort(OperationUnsupported(problem, domain=FROM_STREAMS))
+                return
+            self._inbox.append(value.length)
+            self._arrived.set()
 
     def close(self) -> None:
         """Stop both directions and let go of the driver's stream; idempotent."""
@@ -81,7 +99,10 @@ class StreamPump:
             while data := await self._stream.read(PACKET_MAX):
                 if self._over:
                     return
-                session.send_data(self._serial, data)
+                if isinstance(data, int):
+                    session.send_hole(self._serial, data)
+                else:
+                    session.send_data(self._serial, data)
                 peer.link.flush()
                 await peer.link.drained()
             if not self._over:
@@ -95,19 +116,33 @@ class StreamPump:
         try:
             while True:
                 while self._inbox:
-                    data = self._inbox.popleft()
-                    await self._stream.write(data)
-                    self._unwritten -= len(data)
-                    if self._holding and self._unwritten < _MOST_UNWRITTEN // 4:
+                    await self._put()
+                    if self._holding and self._unwritten < self._most_unwritten // 4:
                         self._holding = False
                         self._peer.unhold()
                 if self._finishing:
+                    if self._volume is not None:
+                        await self._volume.finish()
                     self._finish()
                     return
                 self._arrived.clear()
                 await self._arrived.wait()
         except Exception as error:
             self._broken(error)
+
+    async def _put(self) -> None:
+        """Hand what has arrived to the driver: all of it, or one packet."""
+        inbox = self._inbox
+        if self._volume is not None:
+            pieces = list(inbox)
+            inbox.clear()
+            await self._volume.write_pieces(pieces)
+            self._unwritten -= sum(len(piece) for piece in pieces if isinstance(piece, bytes))
+            return
+        data = inbox.popleft()
+        assert isinstance(data, bytes)
+        await self._stream.write(data)
+        self._unwritten -= len(data)
 
     def _finish(self) -> None:
         if not self._over:

@@ -130,3 +130,7 @@ class StorageVolumeResize:
 
 class StorageVolumeInfo:
     GET_PHYSICAL: Final = 1
+
+
+class StorageVolumeStream:
+    SPARSE: Final = 1

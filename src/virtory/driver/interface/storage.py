@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from virtory.driver.interface.values import ByteStream, NamedRef
+    from collections.abc import Sequence
+
+    from virtory.driver.interface.values import NamedRef
 
 
 class VolumeRef(NamedTuple):
@@ -45,8 +47,8 @@ class HoleStream(Protocol):
 
     async def write(self, data: bytes) -> None: ...
 
-    async def skip(self, length: int) -> None:
-        """The next `length` bytes are zeroes."""
+    async def write_pieces(self, pieces: Sequence[bytes | int]) -> None:
+        """Data and, as numbers, how many zeroes are meant, in order."""
 
     async def finish(self) -> None:
         """All has been written: it is safe when this returns."""
@@ -101,7 +103,7 @@ class StorageDriver(Protocol):
     async def resize_volume(self, volume: VolumeRef, capacity: int, flags: int) -> None: ...
     async def upload_volume(
         self, volume: VolumeRef, offset: int, length: int, flags: int
-    ) -> ByteStream | HoleStream: ...
+    ) -> HoleStream: ...
     async def download_volume(
         self, volume: VolumeRef, offset: int, length: int, flags: int
-    ) -> ByteStream | HoleStream: ...
+    ) -> HoleStream: ...

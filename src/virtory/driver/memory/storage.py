@@ -7,9 +7,11 @@ only its disks are missing. There is one running pool, `default-pool`, as in lib
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import TYPE_CHECKING
 
 from virtory.driver.storage.backend import Found, no_discovery
+from virtory.driver.storage.copying import copy_data
 from virtory.driver.storage.create import checked
 from virtory.driver.storage.driver import Storage
 from virtory.driver.storage.table import Pool, Volume
@@ -18,6 +20,8 @@ from virtory.model.storage_volume import Permissions, Target, Timestamps
 from virtory.model.values import Size
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from virtory.driver.bus import Bus
     from virtory.driver.storage.backend import Backend, Keeper
     from virtory.driver.store import Change
@@ -42,6 +46,7 @@ class MemoryBackend:
 
     def __init__(self) -> None:
         self._volumes: dict[str, StorageVolume] = {}
+        self._contents: dict[str, int] = {}
 
     def is_started(self, pool: StoragePool) -> bool:
         return True
@@ -94,8 +99,43 @@ class MemoryBackend:
     def refreshed(self, volume: StorageVolume) -> StorageVolume | None:
         return self._volumes.get(volume.key or "")
 
+    def examined(self, volume: StorageVolume) -> StorageVolume | None:
+        return self.refreshed(volume)
+
     def remove(self, volume: StorageVolume, flags: int) -> None:
         self._volumes.pop(volume.key or "", None)
+        fd = self._contents.pop(volume.key or "", None)
+        if fd is not None:
+            os.close(fd)
+
+    def clone(
+        self,
+        source: StorageVolume,
+        volume: StorageVolume,
+        store: Keeper,
+        flags: int,
+        directories: Collection[str],
+    ) -> None:
+        self.create(volume, store, preallocate=False)
+        reading, writing = self._file(source), self._file(volume)
+        copy_data(reading, writing, os.fstat(reading).st_size)
+
+    def wipe(self, volume: StorageVolume, algorithm: int) -> None:
+        fd = self._file(volume)
+        size = os.fstat(fd).st_size
+        os.ftruncate(fd, 0)
+        os.ftruncate(fd, size)
+
+    def open(self, volume: StorageVolume, *, writable: bool) -> int:
+        return os.dup(self._file(volume))
+
+    def _file(self, volume: StorageVolume) -> int:
+        """Its bytes: a file without a place, as long as the disk."""
+        key = volume.key or ""
+        if key not in self._contents:
+            self._contents[key] = os.memfd_create("volume", os.MFD_CLOEXEC)
+            os.ftruncate(self._contents[key], volume.capacity or 0)
+        return self._contents[key]
 
     def resize(self, volume: StorageVolume, capacity: int, flags: int) -> None:
         known = self._volumes[volume.key or ""]

@@ -77,7 +77,10 @@ class QemuDriver:
         self._preparation = Preparation(self._settings)
         self._store: Store | None = None
         self._storage: Storage | None = None
-        self._menders: dict[str, Mender] = {"storage-file": _mend_storage_file}
+        self._menders: dict[str, Mender] = {
+            "storage-file": _mend_storage_file,
+            "storage-wipe": _mend_storage_wipe,
+        }
         self._runtime: Runtime | None = None
         self._networks: Networks | None = None
         self.connect = Connect(self._preparation, privileged=privileged)
@@ -191,6 +194,12 @@ class QemuDriver:
 
 async def _mend_storage_file(work: Work, step: dict[str, Any]) -> None:
     from virtory.driver.storage.unnamed import mend
+
+    await mend(work, step)
+
+
+async def _mend_storage_wipe(work: Work, step: dict[str, Any]) -> None:
+    from virtory.driver.storage.wiping import mend
 
     await mend(work, step)
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from virtory.errors import FROM_STORAGE, ConfigUnsupported, NotSupported
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from virtory.driver.store import Change
     from virtory.model.storage_pool import StoragePool
     from virtory.model.storage_volume import StorageVolume
@@ -51,7 +53,23 @@ class Backend(Protocol):
     def create(self, volume: StorageVolume, store: Keeper, *, preallocate: bool) -> None: ...
     def refreshed(self, volume: StorageVolume) -> StorageVolume | None: ...
     def remove(self, volume: StorageVolume, flags: int) -> None: ...
+    def examined(self, volume: StorageVolume) -> StorageVolume | None:
+        """The volume as a refresh of the pool would find it."""
+
     def resize(self, volume: StorageVolume, capacity: int, flags: int) -> None: ...
+    def clone(
+        self,
+        source: StorageVolume,
+        volume: StorageVolume,
+        store: Keeper,
+        flags: int,
+        directories: Collection[str],
+    ) -> None:
+        """Make `volume` with what is in `source`; `directories` are those of active pools."""
+
+    def wipe(self, volume: StorageVolume, algorithm: int) -> None: ...
+    def open(self, volume: StorageVolume, *, writable: bool) -> int:
+        """A descriptor of its contents; raises OSError."""
 
 
 SERVED = {"dir": "directory"}

@@ -1,41 +1,146 @@
 """What is in volumes: copying, wiping, streaming it.
 
-The rule kept here: of the package.
+The rule kept here: a volume whose contents are in use can be neither deleted nor resized.
 """
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
+import json
+import os
 from typing import TYPE_CHECKING
 
-from virtory.errors import FROM_STORAGE, OperationUnsupported
+from virtory.driver.storage.create import checked
+from virtory.driver.storage.failures import failed, invalid, only
+from virtory.driver.storage.streams import Download, Upload
+from virtory.driver.storage.volumes import Volumes
+from virtory.driver.storage.wiping import KIND as WIPE
+from virtory.driver.storage.wiping import check_algorithm
+from virtory.driver.store import ForgetIntent, Intent
+from virtory.model.events import StoragePoolRefresh
+from virtory.model.list_flags import StorageVolumeCreate, StorageVolumeStream
+from virtory.model.storage_volume import StorageVolume, parse_volume
+from virtory.model.values import Size
 
 if TYPE_CHECKING:
-    from virtory.driver.interface.storage import HoleStream, VolumeRef
+    from virtory.driver.bus import Bus
+    from virtory.driver.interface.storage import VolumeRef
+    from virtory.driver.storage.table import Pool, Volume
+    from virtory.model.storage_pool import StoragePool
 
 
-class Contents:
-    """What a driver does with the contents of volumes; mixed into `driver.Storage`."""
+class Contents(Volumes):
+    """What a driver does with the contents of volumes."""
 
+    _bus: Bus
+
+    # -- copying -------------------------------------------------------------------------------
     async def clone_volume(self, pool: bytes, xml: str, source: VolumeRef, flags: int) -> VolumeRef:
-        raise _later("cloning a volume")
+        known = StorageVolumeCreate
+        only(flags, known.PREALLOC_METADATA | known.REFLINK, "storageVolCreateXMLFrom")
+        found = self._table.get(pool).running()
+        source_pool, original = self._table.of(source)
+        if original.building:
+            raise invalid(f"volume '{original.name}' is still being allocated.")
+        wanted = parse_volume(xml, needs_capacity=False)
+        checked(wanted, preallocate=bool(flags & known.PREALLOC_METADATA))
+        now = await self._refreshed(source)
+        capacity = max(wanted.capacity or 0, now.capacity or 0)
+        wanted = dataclasses.replace(wanted, capacity=Size(capacity))
+        backend = self._backend(found.definition.type)
+        directories = [other.definition.path for other in self._table if other.active]
 
+        def make(placed: StorageVolume) -> None:
+            backend.clone(now, placed, self._store, flags, directories)
+
+        original.users += 1
+        try:
+            with source_pool.working():
+                return await self._made(found, backend, wanted, make)
+        finally:
+            original.users -= 1
+
+    # -- wiping --------------------------------------------------------------------------------
     async def wipe_volume(self, volume: VolumeRef, algorithm: int, flags: int) -> None:
-        raise _later("wiping a volume")
+        only(flags, 0, "storageVolWipePattern")
+        check_algorithm(algorithm)
+        pool, found = self._table.of(volume)
+        found.free()
+        backend = self._backend(pool.definition.type)
+        key = os.urandom(16)
+        step = json.dumps({"path": found.path, "algorithm": algorithm})
+        await self._store.save(Intent(key, WIPE, step))
+
+        def work() -> tuple[StorageVolume | None, StoragePool]:
+            try:
+                backend.wipe(found.description, algorithm)
+            finally:  # what failed is told, and not tried again later
+                self._store.save_now(ForgetIntent(key))
+            return backend.refreshed(found.description), backend.sizes(pool.definition)
+
+        await self._changed(pool, found, work)
+
+    # -- streaming -----------------------------------------------------------------------------
+    async def download_volume(
+        self, volume: VolumeRef, offset: int, length: int, flags: int
+    ) -> Download:
+        only(flags, StorageVolumeStream.SPARSE, "storageVolDownload")
+        pool, found = self._table.of(volume)
+        if found.building:
+            raise invalid(f"volume '{found.name}' is still being allocated.")
+        fd = await self._open(pool, found, writable=False)
+        sparse = bool(flags & StorageVolumeStream.SPARSE)
+        closed = _use(found)
+        return Download(fd, found.path, offset, length, sparse=sparse, closed=closed)
 
     async def upload_volume(
         self, volume: VolumeRef, offset: int, length: int, flags: int
-    ) -> HoleStream:
-        raise _later("uploading into a volume")
+    ) -> Upload:
+        only(flags, StorageVolumeStream.SPARSE, "storageVolUpload")
+        pool, found = self._table.of(volume)
+        found.free()
+        fd = await self._open(pool, found, writable=True)
 
-    async def download_volume(
-        self, volume: VolumeRef, offset: int, length: int, flags: int
-    ) -> HoleStream:
-        raise _later("downloading a volume")
+        async def finished() -> None:
+            await self._look_again(pool, found)
+
+        return Upload(fd, found.path, offset, length, finished=finished, closed=_use(found))
+
+    async def _open(self, pool: Pool, volume: Volume, *, writable: bool) -> int:
+        backend = self._backend(pool.definition.type)
+        try:
+            return await asyncio.to_thread(backend.open, volume.description, writable=writable)
+        except OSError as error:
+            raise failed(f"cannot open volume '{volume.path}'", error) from None
+
+    async def _look_again(self, pool: Pool, volume: Volume) -> None:
+        """After an upload it may be another image, of another format and size."""
+        backend = self._backend(pool.definition.type)
+
+        def work() -> tuple[StorageVolume | None, StoragePool]:
+            return backend.examined(volume.description), backend.sizes(pool.definition)
+
+        now, sizes = await asyncio.to_thread(work)
+        if now is not None:
+            volume.description = now
+        self._sized(pool, sizes)
+        if pool.active:
+            self._bus.publish(StoragePoolRefresh(pool.ref))
 
 
-def _later(what: str) -> OperationUnsupported:
-    return OperationUnsupported(
-        f"{what} is not served by this version of virtoryd",
-        cure="use qemu-img on the host",
-        domain=FROM_STORAGE,
-    )
+def _use(volume: Volume) -> _Release:
+    volume.users += 1
+    return _Release(volume)
+
+
+class _Release:
+    """What ends the use of a volume by a stream."""
+
+    __slots__ = ("_volume",)
+
+    def __init__(self, volume: Volume) -> None:
+        self._volume = volume
+
+    def __call__(self) -> None:
+        self._volume.users -= 1

@@ -13,12 +13,14 @@ from virtory.driver.storage.backend import Found, no_discovery
 from virtory.driver.storage.create import create
 from virtory.driver.storage.failures import failed, only
 from virtory.driver.storage.resize import resize
-from virtory.driver.storage.scan import refreshed, volumes_of
+from virtory.driver.storage.scan import refreshed, volume_at, volumes_of
 from virtory.model.storage_pool import Target
 from virtory.model.storage_volume import Permissions, mode_text
 from virtory.model.values import Size
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from virtory.driver.storage.backend import Keeper
     from virtory.model.storage_pool import StoragePool
     from virtory.model.storage_volume import StorageVolume, VolumeType
@@ -118,6 +120,32 @@ class Directory:
             return refreshed(volume)
         except OSError as error:
             raise failed(f"cannot open volume '{volume.key}'", error) from None
+
+    def examined(self, volume: StorageVolume) -> StorageVolume | None:
+        try:
+            return volume_at(volume.key or "", volume.name)
+        except OSError as error:
+            raise failed(f"cannot open volume '{volume.key}'", error) from None
+
+    def clone(
+        self,
+        source: StorageVolume,
+        volume: StorageVolume,
+        store: Keeper,
+        flags: int,
+        directories: Collection[str],
+    ) -> None:
+        from virtory.driver.storage.copying import clone
+
+        clone(source, volume, store, flags, directories)
+
+    def wipe(self, volume: StorageVolume, algorithm: int) -> None:
+        from virtory.driver.storage.wiping import wipe
+
+        wipe(volume.key or "", algorithm)
+
+    def open(self, volume: StorageVolume, *, writable: bool) -> int:
+        return os.open(volume.key or "", (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC)
 
     def remove(self, volume: StorageVolume, flags: int) -> None:
         """Remove the file, or the directory when it is empty; gone already is as good."""

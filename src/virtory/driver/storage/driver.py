@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from virtory.driver.storage.contents import Contents
 from virtory.driver.storage.pools import Pools
 from virtory.driver.storage.table import Pool, PoolTable
-from virtory.driver.storage.volumes import Volumes
 from virtory.errors import VirtoryError
 from virtory.model.storage_pool import parse_pool
 
@@ -31,7 +30,7 @@ KIND = "pool"
 """Of the store's rows."""
 
 
-class Storage(Pools, Volumes, Contents):
+class Storage(Pools, Contents):
     """Pools, and the volumes in them."""
 
     def __init__(self, store: Keeper, bus: Bus) -> None:

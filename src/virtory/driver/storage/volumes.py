@@ -133,7 +133,7 @@ class Volumes:
             raise
         volume.description = made
         volume.building = False
-        _sized(pool, sizes)
+        self._sized(pool, sizes)
         return pool.volume_ref(volume)
 
     # -- changing ------------------------------------------------------------------------------
@@ -153,7 +153,7 @@ class Volumes:
             found.building = False
         if pool.volumes.get(found.name) is found:
             del pool.volumes[found.name]
-        _sized(pool, sizes)
+        self._sized(pool, sizes)
 
     async def resize_volume(self, volume: VolumeRef, capacity: int, flags: int) -> None:
         only(flags, StorageVolumeResize.ALL, "storageVolResize")
@@ -180,7 +180,12 @@ class Volumes:
         if now is None:
             raise _gone(volume)
         volume.description = now
-        _sized(pool, sizes)
+        self._sized(pool, sizes)
+
+    def _sized(self, pool: Pool, sizes: StoragePool) -> None:
+        pool.replace(
+            capacity=sizes.capacity, allocation=sizes.allocation, available=sizes.available
+        )
 
 
 if TYPE_CHECKING:
@@ -195,10 +200,6 @@ def _check_name(pool: Pool, name: str) -> None:
         raise invalid(f"volume name '{name}' cannot contain '/'")
     if name in pool.volumes:
         raise volume_exists(name)
-
-
-def _sized(pool: Pool, sizes: StoragePool) -> None:
-    pool.replace(capacity=sizes.capacity, allocation=sizes.allocation, available=sizes.available)
 
 
 def _gone(volume: Volume) -> Exception:

@@ -1,0 +1,233 @@
+"""Copying an image: shared blocks where the file system can, else only what holds data.
+
+The rule kept here: an image that a running guest may change under the copy is refused where the
+copy would be damaged, and an image below it is read only when it lies in a pool of ours.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import struct
+from typing import TYPE_CHECKING
+
+from virtory.driver.storage.create import PROGRAM_FORMAT, allocate, compat_of, options
+from virtory.driver.storage.failures import failed, run
+from virtory.driver.storage.scan import header_of
+from virtory.driver.storage.unnamed import exists, new_file
+from virtory.errors import FROM_STORAGE, OperationUnsupported, ResourceBusy, UnsupportedFlags
+from virtory.model.list_flags import StorageVolumeCreate
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from virtory.driver.storage.backend import Keeper
+    from virtory.driver.storage.unnamed import NewFile
+    from virtory.model.image_format import ImageHeader
+    from virtory.model.storage_volume import StorageVolume
+
+_FICLONE = 0x40049409
+_STEP = 32 << 20
+_RAW = ("raw", "iso")
+_NOT_THERE = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTTY)
+# QEMU locks one byte for each thing that it does with an image: here, writing it.
+_QEMU_WRITES = 101
+_FLOCK = struct.Struct("hhqqi")
+
+
+def clone(
+    source: StorageVolume,
+    wanted: StorageVolume,
+    store: Keeper,
+    flags: int,
+    directories: Collection[str],
+) -> None:
+    """Make `wanted` with the contents of `source`; blocking.
+
+    Args:
+        source: the volume that is copied; its path may be a block device.
+        wanted: the new one, with key, path, format and a capacity no smaller.
+        store: where an unfinished file is written down.
+        flags: `StorageVolumeCreate`.
+        directories: those of all active pools: images below the source must be there.
+
+    Raises:
+        SystemCallFailed: no space, no right, or blocks that can not be shared.
+        ResourceBusy: a running guest writes the source.
+        InternalError: qemu-img refused it.
+    """
+    path, below = wanted.key or "", source.key or ""
+    if os.path.lexists(path):
+        raise exists(path)
+    try:
+        reading = os.open(below, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise failed(f"cannot open volume '{below}'", error) from None
+    try:
+        header = header_of(reading)
+        permissions = wanted.target.permissions if wanted.target else None
+        with new_file(path, store) as file:
+            if _is_plain_copy(source, wanted, header, flags):
+                _check_unused(reading, source)
+                _copy_file(reading, file, wanted, reflink=bool(flags & _REFLINK))
+            else:
+                _check_convertible(source, header, flags, directories)
+                _convert(source, file, wanted, flags)
+            file.appear(permissions)
+    finally:
+        os.close(reading)
+
+
+_REFLINK = StorageVolumeCreate.REFLINK
+
+
+def _is_plain_copy(
+    source: StorageVolume, wanted: StorageVolume, header: ImageHeader, flags: int
+) -> bool:
+    """Whether the file's own bytes, as they are, are the copy."""
+    format = wanted.format or "raw"
+    if flags & StorageVolumeCreate.PREALLOC_METADATA:
+        return False
+    if source.format in _RAW and format in _RAW:
+        return True
+    target = wanted.target
+    if format != "qcow2" or source.format != "qcow2" or target is None:
+        return False
+    asked = target.features
+    return (
+        header.format == "qcow2"
+        and header.backing is None
+        and not header.data_file
+        and header.encryption is None
+        and wanted.backing_store is None
+        and wanted.capacity == header.capacity
+        and (target.cluster_size is None or target.cluster_size.size == header.cluster_size)
+        and compat_of(wanted) == (header.compat or "0.10")
+        and (asked.lazy_refcounts if asked else False) == header.lazy_refcounts
+        and (asked.extended_l2 if asked else False) == header.extended_l2
+    )
+
+
+def _check_unused(fd: int, source: StorageVolume) -> None:
+    """Refuse the copy of a qcow2 image that QEMU writes: its tables would not fit its data."""
+    if source.format in _RAW:
+        return
+    asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, _QEMU_WRITES, 1, 0)
+    found = _FLOCK.unpack(fcntl.fcntl(fd, fcntl.F_OFD_GETLK, asked))
+    if found[0] != fcntl.F_UNLCK:
+        raise ResourceBusy(
+            f"volume '{source.name}' is written by a running machine",
+            cure="shut the machine down, or take a snapshot and copy the image below it",
+            domain=FROM_STORAGE,
+        )
+
+
+def _copy_file(reading: int, file: NewFile, wanted: StorageVolume, *, reflink: bool) -> None:
+    """All bytes; then as long, and as much set aside, as was asked for."""
+    size = os.lseek(reading, 0, os.SEEK_END)
+    if not _shared(reading, file.fd):
+        if reflink:
+            error = OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+            raise failed(f"failed to clone files to '{file.path}'", error)
+        os.ftruncate(file.fd, size)
+        copy_data(reading, file.fd, size)
+    if (wanted.format or "raw") in _RAW:
+        capacity = max(wanted.capacity or 0, size)
+        os.ftruncate(file.fd, capacity)
+        if wanted.allocation is not None and wanted.allocation >= capacity > 0:
+            allocate(file.fd, file.path, 0, capacity)
+    os.fsync(file.fd)
+
+
+def _shared(reading: int, writing: int) -> bool:
+    """Let both files share their blocks, where the file system can."""
+    try:
+        fcntl.ioctl(writing, _FICLONE, reading)
+    except OSError as error:
+        if error.errno not in _NOT_THERE:
+            raise
+        return False
+    return True
+
+
+def copy_data(reading: int, writing: int, size: int) -> None:
+    """What of the first `size` bytes is data; holes stay holes."""
+    position = 0
+    while position < size:
+        try:
+            start = os.lseek(reading, position, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno == errno.ENXIO:  # nothing but a hole follows
+                return
+            start, stop = position, size  # a device, which knows no holes
+        else:
+            stop = min(os.lseek(reading, start, os.SEEK_HOLE), size)
+        _copy_range(reading, writing, start, stop)
+        position = stop
+
+
+def _copy_range(reading: int, writing: int, start: int, stop: int) -> None:
+    """One stretch; written to the disk while the next is read, so that the end waits little."""
+    position = start
+    while position < stop:
+        count = min(_STEP, stop - position)
+        try:
+            copied = os.copy_file_range(reading, writing, count, position, position)
+        except OSError as error:
+            if error.errno not in _NOT_THERE:
+                raise
+            copied = os.pwrite(writing, os.pread(reading, min(count, 4 << 20), position), position)
+        if copied == 0:
+            return  # the source became shorter
+        os.posix_fadvise(writing, position, copied, os.POSIX_FADV_DONTNEED)
+        position += copied
+
+
+def _check_convertible(
+    source: StorageVolume, header: ImageHeader, flags: int, directories: Collection[str]
+) -> None:
+    """Refuse what would read a file that no pool of ours holds, whoever wrote its name."""
+    if flags & _REFLINK:
+        raise UnsupportedFlags(_REFLINK, "storageBackendCreateQemuImg", domain=FROM_STORAGE)
+    if header.data_file:
+        raise OperationUnsupported(
+            f"volume '{source.name}' keeps its data in another file",
+            cure="convert it with qemu-img on the host, if its maker is trusted",
+            domain=FROM_STORAGE,
+        )
+    allowed = {os.path.realpath(directory) for directory in directories}
+    path = source.key or ""
+    while header.backing is not None:
+        path = os.path.join(os.path.dirname(path), header.backing)
+        if os.path.dirname(os.path.realpath(path)) not in allowed:
+            raise OperationUnsupported(
+                f"volume '{source.name}' names '{path}' below itself, which is in no active pool",
+                cure="make a pool of that directory (pool-create-as NAME dir --target DIRECTORY), "
+                "if the image's maker is trusted",
+                domain=FROM_STORAGE,
+            )
+        if header.backing_format in (None, "raw"):
+            return
+        try:
+            with open(path, "rb") as file:
+                header = header_of(file.fileno())
+        except OSError as error:
+            raise failed(f"cannot open '{path}', which '{source.name}' needs", error) from None
+
+
+def _convert(source: StorageVolume, file: NewFile, wanted: StorageVolume, flags: int) -> None:
+    format, from_format = wanted.format or "raw", source.format or "raw"
+    from_format = PROGRAM_FORMAT.get(from_format, from_format)
+    preallocate = bool(flags & StorageVolumeCreate.PREALLOC_METADATA)
+    what = f"cannot copy '{source.key}' to '{file.path}'"
+    command = ["qemu-img", "convert", "-q", "-f", from_format]
+    command += ["-O", PROGRAM_FORMAT.get(format, format)]
+    command += options(wanted, format, preallocate=preallocate)
+    run([*command, source.key or "", file.reached], what, fds=(file.fd,))
+    capacity = wanted.capacity or 0
+    made = header_of(file.fd).capacity if format not in _RAW else os.fstat(file.fd).st_size
+    if made is not None and capacity > made:
+        grow = ["qemu-img", "resize", "-q", "-f", PROGRAM_FORMAT.get(format, format)]
+        run([*grow, file.reached, str(capacity)], what, fds=(file.fd,))
+    os.fsync(file.fd)

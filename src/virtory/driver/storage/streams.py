@@ -1,0 +1,240 @@
+"""The contents of a volume as a stream: read ahead, written in batches, holes told as holes.
+
+The rule kept here: the disk is only touched in a thread, for several packets at once, since handing
+over to a thread costs as much as reading one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from collections import deque
+from typing import TYPE_CHECKING
+
+from virtory.driver.storage.failures import failed
+from virtory.errors import FROM_STREAMS, OperationInvalid, SystemCallFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+    from typing import Any
+
+PACKET = 262120
+_AHEAD = 16
+"""Packets read in one go: some 4 MiB."""
+_MOST_ZEROES = 4 << 20
+
+
+class Download:
+    """A volume's bytes from `position` on, `length` of them or (0) all."""
+
+    def __init__(
+        self,
+        fd: int,
+        path: str,
+        position: int,
+        length: int,
+        *,
+        sparse: bool,
+        closed: Callable[[], None],
+    ) -> None:
+        self._fd = fd
+        self._path = path
+        self._position = position
+        self._end = position + length if length else None
+        self._sparse = sparse
+        self._closed: Callable[[], None] | None = closed
+        self._ready: deque[bytes | int] = deque()
+        self._next: asyncio.Future[list[bytes | int]] | None = None
+        self._over = False
+
+    async def read(self, limit: int = PACKET) -> bytes | int:
+        """The next packet, or the length of the hole that is next; b"" at the end."""
+        if not self._ready and not self._over:
+            coming = self._next or self._fetch()
+            self._next = None
+            self._ready.extend(await coming)
+            if not self._ready:
+                self._over = True
+            else:
+                self._next = self._fetch()
+        return self._ready.popleft() if self._ready else b""
+
+    async def write(self, data: bytes) -> None:
+        raise OperationInvalid("a volume that is downloaded takes no data", domain=FROM_STREAMS)
+
+    async def write_pieces(self, pieces: Sequence[bytes | int]) -> None:
+        raise OperationInvalid("a volume that is downloaded takes no data", domain=FROM_STREAMS)
+
+    async def finish(self) -> None:
+        """Nothing has to be made safe."""
+
+    def close(self) -> None:
+        closed, self._closed = self._closed, None
+        if closed is None:
+            return
+        self._over = True
+        if self._next is not None and not self._next.done():
+            self._next.add_done_callback(lambda _: os.close(self._fd))
+        else:
+            os.close(self._fd)
+        closed()
+
+    def _fetch(self) -> asyncio.Future[list[bytes | int]]:
+        return asyncio.get_running_loop().run_in_executor(None, self._batch)
+
+    def _batch(self) -> list[bytes | int]:
+        """The next pieces; in a thread."""
+        pieces: list[bytes | int] = []
+        try:
+            while len(pieces) < _AHEAD and (piece := self._piece()):
+                pieces.append(piece)
+                self._position += piece if isinstance(piece, int) else len(piece)
+        except OSError as error:
+            raise failed(f"cannot read volume '{self._path}'", error) from None
+        return pieces
+
+    def _piece(self) -> bytes | int:
+        position, limit = self._position, PACKET
+        if self._end is not None:
+            limit = min(limit, self._end - position)
+        if limit <= 0:
+            return b""
+        if self._sparse:
+            hole, data = self._data_from(position)
+            if hole:
+                return hole
+            limit = min(limit, data)
+        return os.pread(self._fd, limit, position)
+
+    def _data_from(self, position: int) -> tuple[int, int]:
+        """How long the hole here is; if there is none, how much data there is."""
+        size = os.fstat(self._fd).st_size
+        end = size if self._end is None else min(size, self._end)
+        if position >= end:
+            return 0, PACKET
+        try:
+            start = os.lseek(self._fd, position, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                return 0, PACKET  # a device, which knows no holes
+            start = end
+        if start > position:
+            return min(start, end) - position, 0
+        return 0, os.lseek(self._fd, position, os.SEEK_HOLE) - position
+
+
+class Upload:
+    """A volume's bytes from `position` on are replaced, `length` of them at most (0: no limit)."""
+
+    def __init__(
+        self,
+        fd: int,
+        path: str,
+        position: int,
+        length: int,
+        *,
+        finished: Callable[[], Coroutine[Any, Any, None]],
+        closed: Callable[[], None],
+    ) -> None:
+        self._fd = fd
+        self._path = path
+        self._position = position
+        self._end = position + length if length else None
+        self._finished = finished
+        self._closed: Callable[[], None] | None = closed
+        self._writing: asyncio.Future[None] | None = None
+
+    async def read(self, limit: int = PACKET) -> bytes | int:
+        """There is nothing to read."""
+        return b""
+
+    async def write(self, data: bytes) -> None:
+        await self.write_pieces((data,))
+
+    async def write_pieces(self, pieces: Sequence[bytes | int]) -> None:
+        """Data and (as numbers) holes, in order."""
+        loop = asyncio.get_running_loop()
+        self._writing = loop.run_in_executor(None, self._batch, pieces)
+        await self._writing
+
+    async def finish(self) -> None:
+        """All has been written; what the volume is now is looked up."""
+        await self._finished()
+
+    def close(self) -> None:
+        closed, self._closed = self._closed, None
+        if closed is None:
+            return
+        if self._writing is not None and not self._writing.done():
+            self._writing.add_done_callback(lambda _: os.close(self._fd))
+        else:
+            os.close(self._fd)
+        closed()
+
+    def _batch(self, pieces: Sequence[bytes | int]) -> None:
+        """Write them; in a thread."""
+        data: list[bytes] = []
+        try:
+            for piece in pieces:
+                if isinstance(piece, int):
+                    self._put(data)
+                    data = []
+                    self._skip(piece)
+                else:
+                    data.append(piece)
+            self._put(data)
+        except OSError as error:
+            raise failed(f"cannot write to volume '{self._path}'", error) from None
+
+    def _put(self, data: list[bytes]) -> None:
+        size = sum(map(len, data))
+        self._check(size)
+        while data:
+            written = os.pwritev(self._fd, data[:1024], self._position)
+            self._position += written
+            data = _after(data, written)
+
+    def _skip(self, length: int) -> None:
+        """A hole: what is there becomes zeroes, and takes no space where that is possible."""
+        self._check(length)
+        size = os.fstat(self._fd).st_size
+        stop = self._position + length
+        if self._position < size:
+            zero(self._fd, self._position, min(stop, size))
+        if stop > os.lseek(self._fd, 0, os.SEEK_END):
+            os.ftruncate(self._fd, stop)
+        self._position = stop
+
+    def _check(self, size: int) -> None:
+        if self._end is not None and self._position + size > self._end:
+            raise SystemCallFailed(
+                f"cannot write to volume '{self._path}': more data than the length that was said",
+                errno=errno.ENOSPC,
+                cure="say the right length, or 0 for no limit",
+                domain=FROM_STREAMS,
+            )
+
+
+def _after(data: list[bytes], written: int) -> list[bytes]:
+    """What is left of `data` once `written` bytes of it are gone."""
+    for number, piece in enumerate(data):
+        if written < len(piece):
+            return [piece[written:], *data[number + 1 :]]
+        written -= len(piece)
+    return []
+
+
+def zero(fd: int, start: int, stop: int) -> None:
+    """Zeroes from `start` to `stop`: data there is overwritten, holes stay."""
+    zeroes = bytes(min(_MOST_ZEROES, stop - start))
+    while start < stop:
+        try:
+            start = os.lseek(fd, start, os.SEEK_DATA)
+            end = min(stop, os.lseek(fd, start, os.SEEK_HOLE))
+        except OSError as error:
+            if error.errno == errno.ENXIO:
+                return
+            end = stop
+        while start < end:
+            start += os.pwrite(fd, zeroes[: end - start], start)
