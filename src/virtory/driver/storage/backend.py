@@ -72,7 +72,7 @@ class Backend(Protocol):
         """A descriptor of its contents; raises OSError."""
 
 
-SERVED = {"dir": "directory"}
+SERVED = {"dir": "directory", "fs": "filesystem", "logical": "logical"}
 _LATER = {
     "netfs": "mount the share yourself, and define a pool of type 'dir' there",
     "disk": "use a pool of type 'logical' on the disk, or give the partition itself to the machine",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from virtory.model.storage_volume import StorageVolume
 
 _FICLONE = 0x40049409
-_STEP = 32 << 20
+_STEP = 8 << 20
 _RAW = ("raw", "iso")
 _NOT_THERE = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTTY)
 # QEMU locks one byte for each thing that it does with an image: here, writing it.
@@ -126,17 +126,20 @@ def _check_unused(fd: int, source: StorageVolume) -> None:
 def _copy_file(reading: int, file: NewFile, wanted: StorageVolume, *, reflink: bool) -> None:
     """All bytes; then as long, and as much set aside, as was asked for."""
     size = os.lseek(reading, 0, os.SEEK_END)
+    raw = (wanted.format or "raw") in _RAW
+    capacity = max(wanted.capacity or 0, size) if raw else size
+    whole = raw and wanted.allocation is not None and wanted.allocation >= capacity
     if not _shared(reading, file.fd):
         if reflink:
             error = OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
             raise failed(f"failed to clone files to '{file.path}'", error)
-        os.ftruncate(file.fd, size)
-        copy_data(reading, file.fd, size)
-    if (wanted.format or "raw") in _RAW:
-        capacity = max(wanted.capacity or 0, size)
-        os.ftruncate(file.fd, capacity)
-        if wanted.allocation is not None and wanted.allocation >= capacity > 0:
+        if whole:  # before the copy, so that the file lies in one piece
             allocate(file.fd, file.path, 0, capacity)
+        else:
+            os.ftruncate(file.fd, capacity)
+        copy_data(reading, file.fd, size)
+    elif capacity > size:
+        os.ftruncate(file.fd, capacity)
     os.fsync(file.fd)
 
 

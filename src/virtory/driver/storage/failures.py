@@ -49,6 +49,11 @@ _PACKAGES = {
     "lvremove": "lvm2",
     "lvresize": "lvm2",
     "scrub": "scrub",
+    "mkfs.ext4": "e2fsprogs",
+    "mkfs.ext3": "e2fsprogs",
+    "mkfs.ext2": "e2fsprogs",
+    "mkfs.xfs": "xfsprogs",
+    "mkfs.vfat": "dosfstools",
     "mount": "mount",
     "umount": "mount",
 }
