@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from virtory.model.domain.devices.channel import Channel
     from virtory.model.domain.devices.filesystem import Filesystem
     from virtory.model.domain.devices.hostdev import Hostdev
+    from virtory.model.domain.devices.rng import RngBackend
 
 D = TypeVar("D")
 _STREAMS = ("serials", "parallels", "consoles", "channels", "redirdevs", "smartcards")
@@ -65,7 +66,7 @@ def with_device_defaults(devices: Devices, machine: str, capabilities: Capabilit
         "videos": videos,
         "balloon": devices.balloon or Balloon(model="virtio"),
         "filesystems": tuple(_filesystem(each) for each in devices.filesystems),
-        "rngs": tuple(replace(each, backend=_raw(each.backend)) for each in devices.rngs),
+        "rngs": tuple(replace(each, backend=_backend(each.backend)) for each in devices.rngs),
         "hostdevs": tuple(_hostdev(each) for each in devices.hostdevs),
         "tpms": tuple(_tpm(each) for each in devices.tpms),
         "panics": tuple(each if each.model else replace(each, model="isa")
@@ -84,6 +85,13 @@ def _raw(stream: Any) -> Any:
     )
 
 
+def _backend(backend: RngBackend) -> RngBackend:
+    if backend.model == "random" and not backend.path:
+        return replace(backend, path="/dev/random")
+    raw: RngBackend = _raw(backend)
+    return raw
+
+
 def _filesystem(share: Filesystem) -> Filesystem:
     named = share.accessmode or share.type != "mount"
     return share if named else replace(share, accessmode="passthrough")
@@ -95,6 +103,11 @@ def _hostdev(device: Hostdev) -> Hostdev:
         changes["managed"] = False
     if device.type == "mdev" and device.display is None:
         changes["display"] = False
+    source = device.source
+    address = source.address if source is not None else None
+    if device.type == "pci" and source is not None and address is not None and address.bus:
+        bus = f"{int(address.bus, 0):#04x}"
+        changes["source"] = replace(source, address=replace(address, bus=bus))
     return replace(device, **changes) if changes else device
 
 

@@ -61,11 +61,15 @@ def with_pci_addresses(devices: Devices, machine: str, *, grow: bool = True) -> 
     kind = family(machine)
     if not any(c.type == "pci" and c.model in _ROOTS for c in devices.controllers):
         return devices
+    # Whoever lists ports says how many there are; else one more is kept free, for hotplug.
+    listed = any(c.type == "pci" and c.model not in _ROOTS for c in devices.controllers)
+    spare = grow and kind != "q35"
     while True:
         dealing = _Dealing(devices, kind, may_grow=grow)
-        given = dealing.deal()
+        given = dealing.deal(spare=spare)
         if not dealing.grown:
             return _with_multifunction(_apply(devices, given))
+        spare = spare or not listed
         for index, model in dealing.grown:
             new = Controller(type="pci", index=index, model=model)
             controllers = insert_controller(devices.controllers, new)
@@ -146,7 +150,7 @@ class _Dealing:
         }
         self.grown: list[tuple[int, str]] = []
 
-    def deal(self) -> dict[Key, PciAddress]:
+    def deal(self, *, spare: bool) -> dict[Key, PciAddress]:
         devices, kind = self._devices, self._kind
         given: dict[Key, PciAddress] = {}
         everything = _all(devices)
@@ -166,7 +170,8 @@ class _Dealing:
                     continue
                 own = device.index if key[0] == "controllers" and device.type == "pci" else None
                 given[key] = self._give(need, own)
-        self._find("pcie" if kind == "q35" else "pci", None)  # a spare place, for hotplug
+        if spare:
+            self._find("pcie" if kind == "q35" else "pci", None)
         return given
 
     def _take(self, address: PciAddress, key: Key) -> None:
