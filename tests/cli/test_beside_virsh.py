@@ -358,15 +358,17 @@ OTHER_WORDS = re.compile(
 """Where virtory words a refusal in its own way: it names what was not found, and cures."""
 
 KNOWN_TO_LACK = {
-    # Storage pools, passed descriptors and pinning come with the procedures they need.
+    # Storage pools and passed descriptors come with the procedures they need.
     "undefine": {
         "remove-all-storage", "storage", "wipe-storage", "delete-storage-volume-snapshots",
     },
     "start": {"pass-fds"},
     "create": {"pass-fds", "reset-nvram"},
     "qemu-monitor-command": {"pass-fds"},
-    "vcpupin": {"config", "live", "current", "cpulist", "vcpu"},
-    "emulatorpin": {"config", "live", "current", "cpulist"},
+    # Disks over the network are not served.
+    "attach-disk": {
+        "source-protocol", "source-host-name", "source-host-transport", "source-host-socket",
+    },
     "metadata": {"edit"},
 }  # fmt: skip
 

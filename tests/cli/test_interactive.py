@@ -137,7 +137,10 @@ def test_an_editor_that_is_not_there_is_named(
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("virtory domif", {"domif-getlink", "domifaddr", "domiflist", "domifstat"}),
+        (
+            "virtory domif",
+            {"domif-getlink", "domif-setlink", "domifaddr", "domiflist", "domifstat", "domiftune"},
+        ),
         ("virtory -c URI start sm", {"small"}),
         ("virtory -c URI domstate ", {"small", "test"}),
         ("virtory -c URI suspend ", {"test"}),

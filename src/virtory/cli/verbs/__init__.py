@@ -32,8 +32,13 @@ _MODULES = {
     "domain_state": "dominfo domstate domid domuuid domname domcontrol domjobinfo dommessages",
     "domain_devices": "domblklist domblkinfo domblkstat domblkerror domiflist domifstat domifaddr"
     " domif-getlink vncdisplay domdisplay ttyconsole",
-    "domain_stats": "domstats dommemstat vcpuinfo vcpucount cpu-stats vcpupin emulatorpin",
+    "domain_stats": "domstats dommemstat vcpuinfo vcpucount cpu-stats",
     "domain_tune": "setmem setmaxmem setvcpus",
+    "domain_plug": "attach-device detach-device detach-device-alias update-device attach-disk"
+    " detach-disk change-media attach-interface detach-interface domif-setlink",
+    "domain_processor": "vcpupin emulatorpin setvcpu guestvcpus iothreadinfo iothreadadd"
+    " iothreaddel iothreadpin iothreadset",
+    "domain_limit": "blockresize blkdeviotune set-lifecycle-action domiftune",
     "domain_guest": "domhostname domtime guestinfo domfsfreeze domfsthaw domfstrim"
     " set-user-password qemu-agent-command",
     "domain_screen": "console screenshot send-key",

@@ -224,19 +224,3 @@ def _seconds(stats: dict[str, Any]) -> str:
         f"\t{name:<12} {value // 10**9:>9}.{value % 10**9:09} seconds\n"
         for name, value in stats.items()
     )
-
-
-@verb("vcpupin", "monitor", "which host CPUs its virtual CPUs may use", DOMAIN)
-async def vcpupin(terminal: Terminal, domain: str) -> Output:
-    """`virsh vcpupin` without a change."""
-    pins = await (await terminal.domain(domain)).vcpu_pins()
-    rows = "".join(f" {i:<6} {words.ranges(cpus)}\n" for i, cpus in enumerate(pins))
-    return Data(f" VCPU   CPU Affinity\n{'-' * 22}\n{rows}\n", pins)
-
-
-@verb("emulatorpin", "monitor", "which host CPUs its other threads may use", DOMAIN)
-async def emulatorpin(terminal: Terminal, domain: str) -> Output:
-    """`virsh emulatorpin` without a change."""
-    cpus = await (await terminal.domain(domain)).emulator_pin()
-    head = "emulator: CPU Affinity"
-    return Data(f"{head}\n{'-' * 34}\n       *: {words.ranges(cpus)}\n\n", cpus)

@@ -1,0 +1,559 @@
+"""Devices attached to a domain, detached from it, changed; media, link states.
+
+The rule kept here: what is sent is the XML that `--print-xml` shows; a guest that keeps what it was
+asked to give up is named, since the call itself does not wait for ever.
+"""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, SubElement
+
+from virtory.cli.output import Done, Output, Text
+from virtory.cli.verb import ACTIVE, CONFIG, CURRENT, DOMAIN, LIVE, argument, flag, option, verb
+from virtory.errors import OperationFailed
+from virtory.lean import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from virtory.cli.terminal import Terminal
+    from virtory.client.domain import Domain
+
+_PERSISTENT = flag("persistent", "as --config; of a running domain also --live")
+_FILE = argument("file", "XML of the device", complete="file")
+_PRINT = flag("print-xml", "show the XML instead")
+_FORCE = 4
+
+
+async def _flags(
+    machine: Domain, *, live: bool, config: bool, current: bool, persistent: bool = False
+) -> int:
+    from virtory.cli.terminal import modification
+
+    if persistent:
+        return modification(await machine.is_active(), True, current)
+    return modification(live, config, current)
+
+
+def _read(path: str) -> str:
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def _printed(element: Element) -> str:
+    ElementTree.indent(element)
+    element.tail = None
+    return ElementTree.tostring(element, encoding="unicode") + "\n"
+
+
+# -- by XML ------------------------------------------------------------------------------------
+
+
+@verb("attach-device", "tune", "add a device", DOMAIN, _FILE, _PERSISTENT, CONFIG, LIVE, CURRENT)
+async def attach_device(
+    terminal: Terminal,
+    domain: str,
+    file_: str,
+    persistent: bool,
+    config: bool,
+    live: bool,
+    current: bool,
+) -> Output:
+    """`virsh attach-device`."""
+    machine = await terminal.domain(domain)
+    flags = await _flags(machine, live=live, config=config, current=current, persistent=persistent)
+    await machine.attach_device(_read(file_), flags=flags)
+    return Done("Device attached successfully", name=machine.name)
+
+
+@verb("detach-device", "tune", "remove a device", DOMAIN, _FILE, _PERSISTENT, CONFIG, LIVE, CURRENT)
+async def detach_device(
+    terminal: Terminal,
+    domain: str,
+    file_: str,
+    persistent: bool,
+    config: bool,
+    live: bool,
+    current: bool,
+) -> Output:
+    """`virsh detach-device`."""
+    machine = await terminal.domain(domain)
+    flags = await _flags(machine, live=live, config=config, current=current, persistent=persistent)
+    await machine.detach_device(_read(file_), flags=flags)
+    return Done("Device detached successfully", name=machine.name)
+
+
+@verb(
+    "detach-device-alias",
+    "tune",
+    "remove the device of that alias",
+    DOMAIN,
+    argument("alias", "as in dumpxml"),
+    CONFIG,
+    LIVE,
+    CURRENT,
+)
+async def detach_device_alias(
+    terminal: Terminal, domain: str, alias: str, config: bool, live: bool, current: bool
+) -> Output:
+    """`virsh detach-device-alias`."""
+    machine = await terminal.domain(domain)
+    flags = await _flags(machine, live=live, config=config, current=current)
+    await machine.detach_device_alias(alias, flags=flags)
+    return Done("Device detach request sent successfully", name=machine.name)
+
+
+@verb(
+    "update-device",
+    "tune",
+    "change a device",
+    DOMAIN,
+    _FILE,
+    _PERSISTENT,
+    CONFIG,
+    LIVE,
+    CURRENT,
+    flag("force", "even against the guest's will"),
+)
+async def update_device(
+    terminal: Terminal,
+    domain: str,
+    file_: str,
+    persistent: bool,
+    config: bool,
+    live: bool,
+    current: bool,
+    force: bool,
+) -> Output:
+    """`virsh update-device`."""
+    machine = await terminal.domain(domain)
+    flags = await _flags(machine, live=live, config=config, current=current, persistent=persistent)
+    await machine.update_device(_read(file_), flags=flags | force * _FORCE)
+    return Done("Device updated successfully", name=machine.name)
+
+
+# -- disks -------------------------------------------------------------------------------------
+
+
+@verb(
+    "attach-disk",
+    "tune",
+    "add a disk",
+    DOMAIN,
+    argument("source", "the image or block device", complete="file"),
+    argument("target", "its name in the guest, such as vdb"),
+    option("targetbus", "virtio, scsi, usb …"),
+    option("driver", "qemu"),
+    option("subdriver", "the image's format: raw, qcow2"),
+    option("iothread", "number of the I/O thread that serves it"),
+    option("cache", "none, writeback, writethrough, directsync, unsafe"),
+    option("io", "threads, native, io_uring"),
+    option("type", "disk, cdrom, floppy"),
+    option("mode", "readonly, shareable"),
+    option("sourcetype", "file or block"),
+    option("serial", "its serial number"),
+    option("wwn", "its world wide name"),
+    option("alias", "a name of your own, ua-…"),
+    flag("rawio", "not served"),
+    option("address", "its place: pci:0.2.0.0, scsi:0.0.1, usb:0.1"),
+    flag("multifunction", "of a PCI place"),
+    _PRINT,
+    _PERSISTENT,
+    CONFIG,
+    LIVE,
+    CURRENT,
+)
+async def attach_disk(
+    terminal: Terminal,
+    domain: str,
+    source: str,
+    target: str,
+    targetbus: str | None,
+    driver: str | None,
+    subdriver: str | None,
+    iothread: str | None,
+    cache: str | None,
+    io: str | None,
+    type_: str | None,
+    mode: str | None,
+    sourcetype: str | None,
+    serial: str | None,
+    wwn: str | None,
+    alias: str | None,
+    rawio: bool,
+    address: str | None,
+    multifunction: bool,
+    print_xml: bool,
+    persistent: bool,
+    config: bool,
+    live: bool,
+    current: bool,
+) -> Output:
+    """`virsh attach-disk`."""
+    kind = sourcetype or ("block" if source.startswith("/dev/") else "file")
+    disk = Element("disk", type=kind)
+    if type_ is not None:
+        disk.set("device", type_)
+    if rawio:
+        disk.set("rawio", "yes")
+    options = {"name": driver, "type": subdriver, "iothread": iothread, "cache": cache, "io": io}
+    given = {name: value for name, value in options.items() if value is not None}
+    if given:
+        SubElement(disk, "driver", {"name": "qemu", **given} if "name" not in given else given)
+    if source:
+        SubElement(disk, "source", {"dev" if kind == "block" else "file": source})
+    place = SubElement(disk, "target", dev=target)
+    if targetbus is not None:
+        place.set("bus", targetbus)
+    if mode in ("readonly", "shareable"):
+        SubElement(disk, mode)
+    for name, value in (("serial", serial), ("wwn", wwn)):
+        if value is not None:
+            SubElement(disk, name).text = value
+    if alias is not None:
+        SubElement(disk, "alias", name=alias)
+    if address is not None:
+        disk.append(_address(address, multifunction=multifunction))
+    if print_xml:
+        return Text(_printed(disk))
+    machine = await terminal.domain(domain)
+    flags = await _flags(machine, live=live, config=config, current=current, persistent=persistent)
+    await machine.attach_device(_printed(disk), flags=flags)
+    return Done("Disk attached successfully", name=machine.name, target=target)
+
+
+_PLACES = {
+    "pci": ("domain", "bus", "slot", "function"),
+    "scsi": ("controller", "bus", "unit"),
+    "sata": ("controller", "bus", "unit"),
+    "ide": ("controller", "bus", "unit"),
+    "usb": ("bus", "port"),
+}
+
+
+def _address(text: str, *, multifunction: bool) -> Element:
+    """`<address>` for virsh's short form; PCI's numbers are hexadecimal."""
+    from virtory.cli.parse import Usage
+
+    kind, _, rest = text.partition(":")
+    names, numbers = _PLACES.get(kind, ()), rest.replace(":", ".").split(".")
+    if not names or len(numbers) != len(names):
+        raise Usage(f"'{text}' is no address", "pci:0000.02.00.0, scsi:0.0.1, sata:0.0.1, usb:0.1")
+    form = "0x{}" if kind == "pci" else "{}"
+    address = Element("address", type=kind if kind in ("pci", "usb") else "drive")
+    for name, number in zip(names, numbers, strict=True):
+        address.set(name, form.format(number.removeprefix("0x")))
+    if multifunction:
+        address.set("multifunction", "on")
+    return address
+
+
+@verb(
+    "detach-disk",
+    "tune",
+    "remove a disk",
+    DOMAIN,
+    argument("target", "its name in the guest, such as vdb"),
+    _PERSISTENT,
+    CONFIG,
+    LIVE,
+    CURRENT,
+    _PRINT,
+)
+async def detach_disk(
+    terminal: Terminal,
+    domain: str,
+    target: str,
+    persistent: bool,
+    config: bool,
+    live: bool,
+    current: bool,
+    print_xml: bool,
+) -> Output:
+    """`virsh detach-disk`."""
+    machine = await terminal.domain(domain)
+    flags = await _flags(machine, live=live, config=config, current=current, persistent=persistent)
+    disk = await _disk(machine, target, inactive=flags == 2)
+    if print_xml:
+        return Text(_printed(disk))
+    await machine.detach_device(_printed(disk), flags=flags)
+    if flags != 2 and await machine.is_active() and _find_disk(await _root(machine), target):
+        terminal.warn(
+            f"the guest has not let go of {target} yet; it goes when it does "
+            "(virtory event --event device-removed)"
+        )
+    return Done("Disk detached successfully", name=machine.name, target=target)
+
+
+async def _root(machine: Domain, *, inactive: bool = False) -> Element:
+    from virtory.cli.described import read
+
+    return read(await machine.xml(inactive=inactive))
+
+
+def _find_disk(root: Element, target: str) -> list[Element]:
+    return [
+        disk
+        for disk in root.iterfind("devices/disk")
+        if target in (_attribute(disk, "target", "dev"), _attribute(disk, "source", "file"),
+                      _attribute(disk, "source", "dev"))
+    ]  # fmt: skip
+
+
+def _attribute(element: Element, child: str, name: str) -> str | None:
+    found = element.find(child)
+    return None if found is None else found.get(name)
+
+
+async def _disk(machine: Domain, target: str, *, inactive: bool) -> Element:
+    found = _find_disk(await _root(machine, inactive=inactive), target)
+    if not found:
+        raise OperationFailed(
+            f"No disk found whose source path or target is {target}",
+            cure=f"see 'virtory domblklist {machine.name}'",
+        )
+    return found[0]
+
+
+# -- media -------------------------------------------------------------------------------------
+
+
+@verb(
+    "change-media",
+    "tune",
+    "change the CD or floppy in a drive",
+    DOMAIN,
+    argument("path", "the drive's target, such as sda"),
+    argument("source", "the new medium", required=False, complete="file"),
+    flag("eject", "take it out"),
+    flag("insert", "put one into the empty drive"),
+    flag("update", "put another in"),
+    CURRENT,
+    LIVE,
+    CONFIG,
+    flag("force", "even when the guest has locked the tray"),
+    _PRINT,
+    flag("block", "the medium is a block device"),
+)
+async def change_media(
+    terminal: Terminal,
+    domain: str,
+    path: str,
+    source: str | None,
+    eject: bool,
+    insert: bool,
+    update: bool,
+    current: bool,
+    live: bool,
+    config: bool,
+    force: bool,
+    print_xml: bool,
+    block: bool,
+) -> Output:
+    """`virsh change-media`."""
+    from virtory.cli.parse import Usage
+
+    if eject + insert + update > 1:
+        raise Usage("--eject, --insert and --update exclude each other")
+    if (insert or update) and source is None:
+        raise Usage("change-media: name a source, or give --eject")
+    machine = await terminal.domain(domain)
+    flags = await _flags(machine, live=live, config=config, current=current)
+    drive = await _disk(machine, path, inactive=flags == 2)
+    if drive.get("device") not in ("cdrom", "floppy"):
+        raise OperationFailed(f"The disk device '{path}' is not removable")
+    former = drive.find("source")
+    eject = eject or source is None
+    if eject and former is None:
+        raise OperationFailed(f"The disk device '{path}' doesn't have media")
+    if insert and former is not None:
+        raise OperationFailed(f"The disk device '{path}' already has media")
+    for name in ("source", "backingStore"):
+        for child in drive.findall(name):
+            drive.remove(child)
+    if not eject and source is not None:
+        drive.set("type", "block" if block else "file")
+        SubElement(drive, "source", {"dev" if block else "file": source})
+    if print_xml:
+        return Text(_printed(drive))
+    await machine.update_device(_printed(drive), flags=flags | force * _FORCE)
+    word = "ejected" if eject else "inserted" if insert else "updated"
+    return Done(f"Successfully {word} media.", name=machine.name, target=path)
+
+
+# -- interfaces --------------------------------------------------------------------------------
+
+_SOURCES = {"network": "network", "bridge": "bridge", "direct": "dev"}
+
+
+@verb(
+    "attach-interface",
+    "tune",
+    "add a network card",
+    DOMAIN,
+    argument("type", "network, bridge, direct or user"),
+    argument("source", "the network, bridge or device", required=False),
+    option("target", "the tap's name on the host"),
+    option("mac", "its address; one is drawn without it"),
+    option("script", "not served"),
+    option("model", "virtio, e1000e …"),
+    option("alias", "a name of your own, ua-…"),
+    option("inbound", "average,peak,burst in KiB/s and KiB"),
+    option("outbound", "average,peak,burst in KiB/s and KiB"),
+    flag("managed", "of a host's device: not served"),
+    option("source-mode", "of a direct interface: bridge, vepa, private, passthrough"),
+    _PERSISTENT,
+    CONFIG,
+    LIVE,
+    CURRENT,
+    _PRINT,
+)
+async def attach_interface(
+    terminal: Terminal,
+    domain: str,
+    type_: str,
+    source: str | None,
+    target: str | None,
+    mac: str | None,
+    script: str | None,
+    model: str | None,
+    alias: str | None,
+    inbound: str | None,
+    outbound: str | None,
+    managed: bool,
+    source_mode: str | None,
+    persistent: bool,
+    config: bool,
+    live: bool,
+    current: bool,
+    print_xml: bool,
+) -> Output:
+    """`virsh attach-interface`."""
+    card = Element("interface", type=type_)
+    if managed:
+        card.set("managed", "yes")
+    if type_ in _SOURCES and source is not None:
+        place = SubElement(card, "source", {_SOURCES[type_]: source})
+        if source_mode is not None:
+            place.set("mode", source_mode)
+    for tag, name, value in (
+        ("target", "dev", target),
+        ("script", "path", script),
+        ("mac", "address", mac),
+        ("model", "type", model),
+        ("alias", "name", alias),
+    ):
+        if value is not None:
+            SubElement(card, tag, {name: value})
+    _limit(card, inbound, outbound)
+    if print_xml:
+        return Text(_printed(card))
+    machine = await terminal.domain(domain)
+    flags = await _flags(machine, live=live, config=config, current=current, persistent=persistent)
+    await machine.attach_device(_printed(card), flags=flags)
+    return Done("Interface attached successfully", name=machine.name)
+
+
+def _limit(card: Element, inbound: str | None, outbound: str | None) -> None:
+    """`<bandwidth>` for virsh's `average,peak,burst`."""
+    if inbound is None and outbound is None:
+        return
+    bandwidth = SubElement(card, "bandwidth")
+    for way, text in (("inbound", inbound), ("outbound", outbound)):
+        if text is not None:
+            names = ("average", "peak", "burst")
+            given = zip(names, text.split(","), strict=False)
+            SubElement(bandwidth, way, {name: value for name, value in given if value})
+
+
+@verb(
+    "detach-interface",
+    "tune",
+    "remove a network card",
+    DOMAIN,
+    argument("type", "network, bridge, direct or user"),
+    option("mac", "which one, when there are several"),
+    _PERSISTENT,
+    CONFIG,
+    LIVE,
+    CURRENT,
+    _PRINT,
+)
+async def detach_interface(
+    terminal: Terminal,
+    domain: str,
+    type_: str,
+    mac: str | None,
+    persistent: bool,
+    config: bool,
+    live: bool,
+    current: bool,
+    print_xml: bool,
+) -> Output:
+    """`virsh detach-interface`."""
+    machine = await terminal.domain(domain)
+    flags = await _flags(machine, live=live, config=config, current=current, persistent=persistent)
+    root = await _root(machine, inactive=flags == 2)
+    cards = [c for c in root.iterfind("devices/interface") if c.get("type") == type_]
+    card = _one_card(cards, mac, f"No interface found whose type is {type_}")
+    if print_xml:
+        return Text(_printed(card))
+    address = _attribute(card, "mac", "address")
+    await machine.detach_device(_printed(card), flags=flags)
+    if flags != 2 and await machine.is_active() and _has_card(await _root(machine), address):
+        terminal.warn(f"the guest has not let go of {address} yet; it goes when it does")
+    return Done("Interface detached successfully", name=machine.name, mac=address)
+
+
+def _has_card(root: Element, mac: str | None) -> bool:
+    return any(
+        _attribute(card, "mac", "address") == mac for card in root.iterfind("devices/interface")
+    )
+
+
+def _one_card(cards: list[Element], mac: str | None, nothing: str) -> Element:
+    if not cards:
+        raise OperationFailed(nothing)
+    if mac is not None:
+        cards = [c for c in cards if _attribute(c, "mac", "address") == mac.lower()]
+        if not cards:
+            raise OperationFailed(f"No interface with MAC address {mac} was found")
+    if len(cards) > 1:
+        known = ", ".join(str(_attribute(card, "mac", "address")) for card in cards)
+        raise OperationFailed(
+            f"Domain has {len(cards)} interfaces. Please specify which one to detach using --mac",
+            cure=f"they are {known}",
+        )
+    return cards[0]
+
+
+@verb(
+    "domif-setlink",
+    "tune",
+    "plug a network card's cable in or pull it",
+    ACTIVE,
+    argument("interface", "its MAC address, or the tap's name"),
+    argument("state", "up or down", choices=("up", "down")),
+    CONFIG,
+    _PRINT,
+)
+async def domif_setlink(
+    terminal: Terminal, domain: str, interface: str, state: str, config: bool, print_xml: bool
+) -> Output:
+    """`virsh domif-setlink`."""
+    machine = await terminal.domain(domain)
+    active = await machine.is_active()
+    flags = await _flags(machine, live=False, config=config or not active, current=False)
+    for card in (await _root(machine, inactive=config)).iterfind("devices/interface"):
+        names = (_attribute(card, "mac", "address"), _attribute(card, "target", "dev"))
+        if interface.lower() in names:
+            for link in card.findall("link"):
+                card.remove(link)
+            SubElement(card, "link", state=state)
+            if print_xml:
+                return Text(_printed(card))
+            await machine.update_device(_printed(card), flags=flags)
+            return Done("Device updated successfully", name=machine.name, link=state)
+    raise OperationFailed(
+        f"interface ({interface}: (null)) not found",
+        cure=f"see 'virtory domiflist {machine.name}'",
+    )
