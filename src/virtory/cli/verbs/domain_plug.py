@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element, SubElement
 from virtory.cli.output import Done, Output, Text
 from virtory.cli.verb import ACTIVE, CONFIG, CURRENT, DOMAIN, LIVE, argument, flag, option, verb
 from virtory.errors import OperationFailed
-from virtory.lean import TYPE_CHECKING
+from virtory.lean import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from virtory.cli.terminal import Terminal
@@ -165,60 +165,50 @@ async def update_device(
 async def attach_disk(
     terminal: Terminal,
     domain: str,
-    source: str,
-    target: str,
-    targetbus: str | None,
-    driver: str | None,
-    subdriver: str | None,
-    iothread: str | None,
-    cache: str | None,
-    io: str | None,
-    type_: str | None,
-    mode: str | None,
-    sourcetype: str | None,
-    serial: str | None,
-    wwn: str | None,
-    alias: str | None,
-    rawio: bool,
-    address: str | None,
-    multifunction: bool,
     print_xml: bool,
     persistent: bool,
     config: bool,
     live: bool,
     current: bool,
+    **given: Any,
 ) -> Output:
     """`virsh attach-disk`."""
-    kind = sourcetype or ("block" if source.startswith("/dev/") else "file")
-    disk = Element("disk", type=kind)
-    if type_ is not None:
-        disk.set("device", type_)
-    if rawio:
-        disk.set("rawio", "yes")
-    options = {"name": driver, "type": subdriver, "iothread": iothread, "cache": cache, "io": io}
-    given = {name: value for name, value in options.items() if value is not None}
-    if given:
-        SubElement(disk, "driver", {"name": "qemu", **given} if "name" not in given else given)
-    if source:
-        SubElement(disk, "source", {"dev" if kind == "block" else "file": source})
-    place = SubElement(disk, "target", dev=target)
-    if targetbus is not None:
-        place.set("bus", targetbus)
-    if mode in ("readonly", "shareable"):
-        SubElement(disk, mode)
-    for name, value in (("serial", serial), ("wwn", wwn)):
-        if value is not None:
-            SubElement(disk, name).text = value
-    if alias is not None:
-        SubElement(disk, "alias", name=alias)
-    if address is not None:
-        disk.append(_address(address, multifunction=multifunction))
+    disk = _disk_element(**given)
     if print_xml:
         return Text(_printed(disk))
     machine = await terminal.domain(domain)
     flags = await _flags(machine, live=live, config=config, current=current, persistent=persistent)
     await machine.attach_device(_printed(disk), flags=flags)
-    return Done("Disk attached successfully", name=machine.name, target=target)
+    return Done("Disk attached successfully", name=machine.name, target=given["target"])
+
+
+def _disk_element(source: str, target: str, **given: Any) -> Element:
+    kind = given["sourcetype"] or ("block" if source.startswith("/dev/") else "file")
+    disk = Element("disk", type=kind)
+    if given["type_"] is not None:
+        disk.set("device", given["type_"])
+    if given["rawio"]:
+        disk.set("rawio", "yes")
+    names = {"driver": "name", "subdriver": "type", "iothread": "iothread", "cache": "cache",
+             "io": "io"}  # fmt: skip
+    options = {name: given[key] for key, name in names.items() if given[key] is not None}
+    if options:
+        SubElement(disk, "driver", {"name": "qemu", **options})
+    if source:
+        SubElement(disk, "source", {"dev" if kind == "block" else "file": source})
+    place = SubElement(disk, "target", dev=target)
+    if given["targetbus"] is not None:
+        place.set("bus", given["targetbus"])
+    if given["mode"] in ("readonly", "shareable"):
+        SubElement(disk, given["mode"])
+    for name in ("serial", "wwn"):
+        if given[name] is not None:
+            SubElement(disk, name).text = given[name]
+    if given["alias"] is not None:
+        SubElement(disk, "alias", name=given["alias"])
+    if given["address"] is not None:
+        disk.append(_address(given["address"], multifunction=given["multifunction"]))
+    return disk
 
 
 _PLACES = {
@@ -410,47 +400,42 @@ _SOURCES = {"network": "network", "bridge": "bridge", "direct": "dev"}
 async def attach_interface(
     terminal: Terminal,
     domain: str,
-    type_: str,
-    source: str | None,
-    target: str | None,
-    mac: str | None,
-    script: str | None,
-    model: str | None,
-    alias: str | None,
-    inbound: str | None,
-    outbound: str | None,
-    managed: bool,
-    source_mode: str | None,
     persistent: bool,
     config: bool,
     live: bool,
     current: bool,
     print_xml: bool,
+    **given: Any,
 ) -> Output:
     """`virsh attach-interface`."""
-    card = Element("interface", type=type_)
-    if managed:
-        card.set("managed", "yes")
-    if type_ in _SOURCES and source is not None:
-        place = SubElement(card, "source", {_SOURCES[type_]: source})
-        if source_mode is not None:
-            place.set("mode", source_mode)
-    for tag, name, value in (
-        ("target", "dev", target),
-        ("script", "path", script),
-        ("mac", "address", mac),
-        ("model", "type", model),
-        ("alias", "name", alias),
-    ):
-        if value is not None:
-            SubElement(card, tag, {name: value})
-    _limit(card, inbound, outbound)
+    card = _interface_element(**given)
     if print_xml:
         return Text(_printed(card))
     machine = await terminal.domain(domain)
     flags = await _flags(machine, live=live, config=config, current=current, persistent=persistent)
     await machine.attach_device(_printed(card), flags=flags)
     return Done("Interface attached successfully", name=machine.name)
+
+
+def _interface_element(type_: str, source: str | None, **given: Any) -> Element:
+    card = Element("interface", type=type_)
+    if given["managed"]:
+        card.set("managed", "yes")
+    if type_ in _SOURCES and source is not None:
+        place = SubElement(card, "source", {_SOURCES[type_]: source})
+        if given["source_mode"] is not None:
+            place.set("mode", given["source_mode"])
+    for tag, name in (
+        ("target", "dev"),
+        ("script", "path"),
+        ("mac", "address"),
+        ("model", "type"),
+        ("alias", "name"),
+    ):
+        if given[tag] is not None:
+            SubElement(card, tag, {name: given[tag]})
+    _limit(card, given["inbound"], given["outbound"])
+    return card
 
 
 def _limit(card: Element, inbound: str | None, outbound: str | None) -> None:
