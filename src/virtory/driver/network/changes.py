@@ -6,13 +6,15 @@ The rule kept here: a change that can not be put in force changes nothing.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from typing import TYPE_CHECKING
 
 from virtory.driver.interface.network import DhcpLease
-from virtory.driver.network import resources
 from virtory.errors import FROM_NETWORK, OperationInvalid, UnsupportedFlags
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from virtory.driver.network.leases import Lease
     from virtory.driver.network.table import Entry, NetworkTable
     from virtory.driver.store import Store
@@ -26,6 +28,7 @@ class Changes:
 
     table: NetworkTable
     store: Store
+    listen: Callable[[Entry], None]
 
     async def update(
         self, uuid: bytes, command: int, section: int, parent_index: int, xml: str, flags: int
@@ -47,31 +50,52 @@ class Changes:
                 network = entry.network()
                 changed = updated(network, command, section, parent_index, xml)
             if network is not None and changed is not None:
-                await self._put_in_force(entry, changed)
-            await self._save(entry, changed, definition)
+                await self._put_in_force(entry, network, changed)
+            if definition is not None:
+                await self._keep(entry, definition)
 
-    async def _put_in_force(self, entry: Entry, network: Network) -> None:
+    async def _put_in_force(self, entry: Entry, former: Network, changed: Network) -> None:
+        """The saved description first: a daemon that comes after a crash makes it true."""
+        from virtory.driver.network import resources
+
+        before = entry.live, entry.plan
+        self._set_live(entry, changed)
+        await self.store.save(entry.row())
         plan = entry.plan
-        if plan is None or plan.dnsmasq is None:
+        if plan is None or not plan.made:
             return
+        try:
+            await asyncio.to_thread(resources.change, former, changed, plan)
+        except BaseException:
+            entry.live, entry.plan = before
+            await self.store.save(entry.row())
+            if before[1] is not None:
+                await asyncio.to_thread(resources.change, changed, former, before[1])
+            raise
+        if entry.leases is None:
+            self.listen(entry)
 
-        def change() -> None:
-            resources.write_hosts(network, plan)
-            if resources.write_configuration(network, plan):
-                resources.restart(network, plan)
-            else:
-                resources.reload(plan)
-
-        await asyncio.to_thread(change)
-
-    async def _save(self, entry: Entry, live: Network | None, config: Network | None) -> None:
+    def _set_live(self, entry: Entry, network: Network) -> None:
+        from virtory.driver.network import dnsmasq, firewall
         from virtory.model.network import format_network
 
-        if live is not None:
-            entry.live = format_network(live)
-        if config is not None:
-            entry.definition, entry.is_own_default = format_network(config), False
-        await self.store.save(entry.row())
+        plan = entry.plan
+        if plan is not None and plan.made and plan.dnsmasq is None and dnsmasq.wanted(network):
+            purpose = f"network '{entry.name}'"
+            path = firewall.find_program("dnsmasq", "dnsmasq-base", purpose)
+            entry.plan = dataclasses.replace(plan, dnsmasq=path)
+        entry.live = format_network(network)
+
+    async def _keep(self, entry: Entry, network: Network) -> None:
+        from virtory.model.network import format_network
+
+        former = entry.definition, entry.is_own_default
+        entry.definition, entry.is_own_default = format_network(network), False
+        try:
+            await self.store.save(entry.row())
+        except BaseException:
+            entry.definition, entry.is_own_default = former
+            raise
 
     def dhcp_leases(self, uuid: bytes, mac: str | None, flags: int) -> list[DhcpLease]:
         if flags:

@@ -14,10 +14,8 @@ import logging
 import os
 from typing import TYPE_CHECKING
 
-from virtory.driver.network import choice, firewall, resources
 from virtory.driver.network.leases import Leases
 from virtory.driver.network.plan import NetworkPlan
-from virtory.driver.network.rules import TABLE
 from virtory.driver.store import ForgetObject
 from virtory.errors import FROM_NETWORK, ConfigUnsupported, InternalError, OperationInvalid
 from virtory.model.events import NetworkLifecycle
@@ -46,7 +44,8 @@ def boot_id() -> str:
 
 def plan_of(network: Network, entry: Entry, networks: Networks, here: Surroundings) -> NetworkPlan:
     """What starting the network takes; looks at the host, takes nothing."""
-    from virtory.driver.network import dnsmasq
+    from virtory.driver.network import dnsmasq, firewall
+    from virtory.driver.network.rules import TABLE
     from virtory.model.network.addresses import host_address, route_subnet
 
     name = network.bridge.name if network.bridge is not None else None
@@ -85,6 +84,8 @@ def plan_of(network: Network, entry: Entry, networks: Networks, here: Surroundin
 
 
 def _refuse_clashes(network: Network, name: str, networks: Networks, here: Surroundings) -> None:
+    from virtory.driver.network import choice
+
     if any(link.name == name for link in here.links):
         raise InternalError(
             f"bridge name '{name}' already in use: the host has a device '{name}'",
@@ -96,6 +97,7 @@ def _refuse_clashes(network: Network, name: str, networks: Networks, here: Surro
 
 def _forwards(network: Network, here: Surroundings) -> tuple[str, ...]:
     """The families whose forwarding the network needs; refused where the host would lose routes."""
+    from virtory.driver.network import choice
     from virtory.model.network.addresses import subnets
 
     if network.forward is None:
@@ -132,6 +134,7 @@ async def start_transient(networks: Networks, entry: Entry, network: Network) ->
 
 
 async def _start(networks: Networks, entry: Entry, network: Network) -> None:
+    from virtory.driver.network import choice, resources
     from virtory.model.network import format_network
 
     network = with_nat_ports(network)
@@ -180,6 +183,8 @@ async def stop(networks: Networks, entry: Entry) -> None:
 
 
 async def _stop(networks: Networks, entry: Entry, plan: NetworkPlan) -> None:
+    from virtory.driver.network import resources
+
     entry.active = False
     await networks.store.save(entry.row())  # from here on the next daemon goes on releasing
     networks.checkpoint("net-stopping")
@@ -230,6 +235,8 @@ async def find_again(networks: Networks, entry: Entry) -> None:
     One that runs goes on running; parts that are missing (its dnsmasq was killed, its rules were
     flushed) are made again. One whose bridge is gone, by a reboot or another's hand, is off.
     """
+    from virtory.driver.network import resources
+
     plan = entry.plan
     if plan is None:
         return
@@ -241,7 +248,7 @@ async def find_again(networks: Networks, entry: Entry) -> None:
     ):
         network = entry.network()
         try:
-            await asyncio.to_thread(resources.acquire, network, plan, lambda _: None)
+            await asyncio.to_thread(resources.make_whole, network, plan)
         except Exception as error:
             _log.error("network '%s' can not be made whole again: %s", entry.name, error)
         listen(networks, entry)

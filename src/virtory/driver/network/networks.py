@@ -329,6 +329,10 @@ class Networks(Changes, Ports):
         """Where an interface on this network is plugged in; the network runs."""
         return attachment(self.table.get_name(name), portgroup)
 
+    def listen(self, entry: Entry) -> None:
+        """Hear of the network's leases from now on."""
+        life.listen(self, entry)
+
     def owner_of(self, device: str) -> str | None:
         """Which running network has a bridge of that name."""
         for entry in self.table:

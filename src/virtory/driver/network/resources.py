@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from virtory.driver.network import dnsmasq, firewall
 from virtory.driver.network.netlink import Netlink, exists
+from virtory.driver.network.rules import rules
 from virtory.driver.qemu.process import Identity, start_time_of
 from virtory.errors import FROM_NETWORK, InternalError, SystemCallFailed
 
@@ -57,6 +58,14 @@ def acquire(network: Network, plan: NetworkPlan, checkpoint: Callable[[str], Non
     if plan.dnsmasq is not None and serving(plan) is None:
         _run_dnsmasq(network, plan)
     checkpoint("net-dnsmasq")
+
+
+def make_whole(network: Network, plan: NetworkPlan) -> None:
+    """Take again what is missing of a running network; blocking."""
+    if plan.made:
+        if os.path.isdir(plan.directory):
+            change(network, network, plan)
+        acquire(network, plan, lambda _: None)
 
 
 def release(plan: NetworkPlan) -> None:
@@ -155,7 +164,7 @@ def _write_files(network: Network, plan: NetworkPlan) -> None:
         if plan.dnsmasq is None:
             return
         user = _user()
-        _write(plan.configuration, dnsmasq.configuration(network, plan, user.pw_name))
+        write_configuration(network, plan)
         write_hosts(network, plan)
         _write(plan.script, dnsmasq.SCRIPT.format(events=plan.events), 0o755)
         if not os.path.exists(plan.events):
@@ -170,22 +179,25 @@ def _write_files(network: Network, plan: NetworkPlan) -> None:
         ) from None
 
 
-def write_hosts(network: Network, plan: NetworkPlan) -> None:
-    """The files that dnsmasq reads again on SIGHUP."""
-    _write(plan.dhcp_hosts, dnsmasq.dhcp_hosts(network))
-    _write(plan.names, dnsmasq.names(network))
+def write_hosts(network: Network, plan: NetworkPlan) -> bool:
+    """The files that dnsmasq reads again on SIGHUP; whether they have changed."""
+    hosts = _rewrite(plan.dhcp_hosts, dnsmasq.dhcp_hosts(network))
+    return _rewrite(plan.names, dnsmasq.names(network)) or hosts
 
 
 def write_configuration(network: Network, plan: NetworkPlan) -> bool:
     """The file that dnsmasq is started with; whether it has changed."""
-    text = dnsmasq.configuration(network, plan, _user().pw_name)
+    return _rewrite(plan.configuration, dnsmasq.configuration(network, plan, _user().pw_name))
+
+
+def _rewrite(path: str, text: str) -> bool:
     try:
-        with open(plan.configuration) as file:
+        with open(path) as file:
             if file.read() == text:
                 return False
     except OSError:
         pass
-    _write(plan.configuration, text)
+    _write(path, text)
     return True
 
 
@@ -276,17 +288,26 @@ def _search(plan: NetworkPlan) -> Identity | None:
     return find_by_argument(f"--conf-file={plan.configuration}") if plan.dnsmasq else None
 
 
-def reload(plan: NetworkPlan) -> None:
-    """Let dnsmasq read its files of hosts and names again."""
-    if (identity := serving(plan)) is not None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(identity.pid, signal.SIGHUP)
+def change(former: Network, network: Network, plan: NetworkPlan) -> None:
+    """Make a running network what `network` says; blocking.
 
-
-def restart(network: Network, plan: NetworkPlan) -> None:
-    """Another dnsmasq in place of the one that serves; leases stay."""
-    if (identity := serving(plan)) is not None:
+    Raises what `acquire` raises; the caller then changes back.
+    """
+    if plan.table is not None and rules(former, plan) != rules(network, plan):
+        firewall.apply(network, plan)
+    if plan.dnsmasq is None:
+        return
+    identity = serving(plan)
+    hosts = os.path.exists(plan.configuration) and write_hosts(network, plan)
+    other = write_configuration(network, plan)
+    if identity is not None and not other:
+        if hosts:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(identity.pid, signal.SIGHUP)
+        return
+    if identity is not None:
         _end(identity)
+    _write_files(network, plan)
     _run_dnsmasq(network, plan)
 
 

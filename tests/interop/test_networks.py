@@ -1,0 +1,289 @@
+"""Virtual networks and what is plugged into them, through the real virsh; in a namespace."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import daemons
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.skipif(os.geteuid() != 0, reason="bridges need root"),
+]
+
+NETWORK = """<network><name>{name}</name>{forward}<bridge name='{bridge}' stp='off'/>
+<ip address='192.168.{third}.1' netmask='255.255.255.0'>{dhcp}</ip></network>"""
+NAT = "<forward mode='nat'/>"
+RANGE = "<dhcp><range start='192.168.{third}.2' end='192.168.{third}.9'/></dhcp>"
+GUEST = """<domain type='qemu'><name>{name}</name><memory unit='MiB'>32</memory><vcpu>4</vcpu>
+<os><type arch='x86_64' machine='pc'>hvm</type></os><features><acpi/></features>
+<devices>{cards}</devices></domain>"""
+
+
+class Host:
+    """A daemon with nothing running, and virsh on it."""
+
+    def __init__(self, daemon: daemons.Daemon) -> None:
+        self.daemon = daemon
+
+    def virsh(self, *words: str, status: int = 0) -> str:
+        command = ["virsh", "-c", self.daemon.uri, *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def file(self, name: str, text: str) -> str:
+        path = self.daemon.directory / f"{name}.xml"
+        path.write_text(text)
+        return str(path)
+
+    def network(self, verb: str, name: str, third: int, **parts: str) -> str:
+        """Define or create a network; what virsh said."""
+        text = NETWORK.format(
+            name=name,
+            third=third,
+            bridge=parts.get("bridge", f"tb{third}"),
+            forward=parts.get("forward", NAT),
+            dhcp=parts.get("dhcp", RANGE.format(third=third)),
+        )
+        return self.virsh(verb, self.file(name, text), status=int(parts.get("status", "0")))
+
+    def guest(self, name: str, *cards: str, status: int = 0) -> str:
+        """Start a machine, paused, with these cards."""
+        path = self.file(name, GUEST.format(name=name, cards="".join(cards)))
+        return self.virsh("create", path, "--paused", status=status)
+
+    def ip(self, *words: str) -> str:
+        return self.daemon.inside("ip", *words).stdout
+
+    def served(self, uuid: str, file: str = "dnsmasq.conf") -> str:
+        """One of a running network's files."""
+        (found,) = Path("/run").glob(f"virtory-*/networks/{uuid}/{file}")
+        return found.read_text()
+
+
+@pytest.fixture(scope="module")
+def daemon() -> Iterator[daemons.Daemon]:
+    with daemons.virtoryd() as made:
+        yield made
+
+
+@pytest.fixture
+def host(daemon: daemons.Daemon) -> Iterator[Host]:
+    made = Host(daemon)
+    yield made
+    for name in made.virsh("list", "--name").split():
+        made.virsh("destroy", name)
+    for name in made.virsh("net-list", "--name").split():
+        made.virsh("net-destroy", name)
+    for name in made.virsh("net-list", "--all", "--name").split():
+        if name != "default":
+            made.virsh("net-undefine", name)
+    left = re.findall(r"\d+: ([^:@]+)", made.ip("-o", "link"))
+    assert [name for name in left if name not in ("lo", "ground")] == []
+    assert made.daemon.inside("nft", "list", "ruleset").stdout == ""
+
+
+def test_events_tell_of_a_networks_life(host: Host) -> None:
+    command = ["virsh", "-c", host.daemon.uri, "net-event", "--event", "lifecycle", "--loop"]
+    listener = subprocess.Popen(
+        ["stdbuf", "-oL", *command, "--timeout", "60"], stdout=subprocess.PIPE, text=True
+    )
+    assert listener.stdout is not None
+    # virsh says nothing when it listens: a first network tells that it does.
+    host.network("net-define", "n", 51)
+    while not select_line(listener):
+        host.network("net-define", "again", 52)
+        host.virsh("net-undefine", "again")
+    host.virsh("net-start", "n")
+    host.virsh("net-destroy", "n")
+    host.virsh("net-undefine", "n")
+    heard = []
+    for line in listener.stdout:
+        heard += [line.split(": ")[1].strip()] if "network n:" in line else []
+        if "Undefined" in heard:
+            break
+    listener.terminate()
+    listener.communicate()
+    assert heard[-3:] == ["Started", "Stopped", "Undefined"]
+
+
+def select_line(process: subprocess.Popen[str]) -> bool:
+    import select
+
+    return bool(select.select([process.stdout], [], [], 0.2)[0])
+
+
+def test_networks_that_overlap_are_refused_naming_both(host: Host) -> None:
+    host.network("net-create", "one", 61)
+    said = host.network("net-create", "two", 61, bridge="tb62", status="1")
+    assert "Network is already in use by interface tb61" in said
+    assert "192.168.61.0/24 of network 'two'" in said and "of network 'one'" in said
+    host.ip("link", "add", "ground", "type", "veth", "peer", "name", "far")
+    host.ip("address", "add", "192.168.63.7/24", "dev", "ground")
+    host.ip("link", "set", "ground", "up")
+    said = host.network("net-create", "three", 63, status="1")
+    assert "in use by interface ground" in said
+    host.ip("link", "delete", "ground")
+    assert host.virsh("net-list", "--name").split() == ["one"]
+
+
+def test_a_bridge_belongs_to_one_network(host: Host) -> None:
+    host.network("net-define", "one", 64)
+    said = host.network("net-define", "two", 65, bridge="tb64", status="1")
+    assert "bridge name 'tb64' already in use" in said
+
+
+def test_one_of_several_starts_at_once_succeeds(host: Host) -> None:
+    host.network("net-define", "n", 66)
+
+    def start(_: int) -> int:
+        command = ["virsh", "-c", host.daemon.uri, "net-start", "n"]
+        return subprocess.run(command, capture_output=True, check=False).returncode
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(start, range(4))) == [0, 1, 1, 1]
+
+
+def test_what_is_changed_while_it_runs_is_in_force(host: Host) -> None:
+    host.network("net-define", "n", 67, dhcp="")
+    host.virsh("net-start", "n")
+    uuid = host.virsh("net-uuid", "n").strip()
+    assert "dhcp-range" not in host.served(uuid)
+    span = "<range start='192.168.67.20' end='192.168.67.29'/>"
+    host.virsh("net-update", "n", "add", "ip-dhcp-range", span, "--live", "--config")
+    assert "dhcp-range=192.168.67.20,192.168.67.29,255.255.255.0" in host.served(uuid)
+    card = "<host mac='52:54:00:00:67:01' name='six' ip='192.168.67.21'/>"
+    host.virsh("net-update", "n", "add", "ip-dhcp-host", card)
+    assert host.served(uuid, "dhcp-hosts") == "52:54:00:00:67:01,192.168.67.21,six\n"
+    assert "six" not in host.virsh("net-dumpxml", "n", "--inactive")
+    host.virsh("net-update", "n", "add", "forward-interface", "<interface dev='lo'/>", "--live")
+    assert 'oifname "lo"' in host.daemon.inside("nft", "list", "ruleset").stdout
+    said = host.virsh(
+        "net-update", "n", "add", "dns-txt", "<txt name='b d' value='v'/>", "--live", status=1
+    )
+    assert "/network/dns/txt[1]/@name" in said
+    assert "<txt" not in host.virsh("net-dumpxml", "n")
+
+
+def test_a_bad_option_for_dnsmasq_leaves_nothing(host: Host) -> None:
+    text = NETWORK.format(name="n", third=68, bridge="tb68", forward=NAT, dhcp="").replace(
+        "<network>", "<network xmlns:dnsmasq='http://libvirt.org/schemas/network/dnsmasq/1.0'>"
+    )
+    option = "<dnsmasq:options><dnsmasq:option value='nonsense=1'/></dnsmasq:options></network>"
+    said = host.virsh("net-create", host.file("n", text.replace("</network>", option)), status=1)
+    assert "did not start" in said and "<dnsmasq:options>" in said
+    assert "tb68" not in host.ip("link")
+
+
+def test_ipv6_is_routed_and_advertised(host: Host) -> None:
+    text = """<network><name>six</name><forward mode='route'/><bridge name='tb69'/>
+    <ip family='ipv6' address='fd00:69::1' prefix='64'/></network>"""
+    host.virsh("net-create", host.file("six", text))
+    assert "fd00:69::1/64" in host.ip("-6", "address", "show", "dev", "tb69")
+    uuid = host.virsh("net-uuid", "six").strip()
+    assert "dhcp-range=fd00:69::,ra-only" in host.served(uuid)
+    forwarding = host.daemon.inside("cat", "/proc/sys/net/ipv6/conf/all/forwarding").stdout
+    assert forwarding == "1\n"
+
+
+CARD = (
+    "<interface type='{type}'>{source}<mac address='52:54:00:00:00:{number:02}'/>{more}</interface>"
+)
+
+
+def card(number: int, kind: str, source: str, more: str = "<model type='virtio'/>") -> str:
+    return CARD.format(type=kind, source=source, number=number, more=more)
+
+
+def test_cards_of_every_kind_are_plugged_in_and_leave_nothing(host: Host) -> None:
+    host.ip("link", "add", "ground", "type", "bridge")
+    host.ip("link", "add", "base", "type", "veth", "peer", "name", "far")
+    queues = "<model type='virtio'/><driver name='qemu' queues='3'/><mtu size='1400'/>"
+    said = host.guest(
+        "cards",
+        card(1, "bridge", "<source bridge='ground'/>", queues),
+        card(
+            2, "bridge", "<source bridge='ground'/>", "<port isolated='yes'/><model type='e1000'/>"
+        ),
+        card(3, "ethernet", "", "<target dev='mytap'/><model type='virtio'/>"),
+        card(4, "direct", "<source dev='base' mode='bridge'/>"),
+        card(5, "network", "<source network='default'/>", "<link state='down'/>"),
+    )
+    assert "created" in said
+    links = host.ip("-d", "-o", "link")
+    on_ground = host.ip("-o", "link", "show", "master", "ground")
+    assert re.findall(r": (vnet\d+):", on_ground) == ["vnet0", "vnet1"]
+    assert "fe:54:00:00:00:01" in links and "mtu 1400" in on_ground
+    assert (
+        "isolated on" in host.daemon.inside("bridge", "-d", "link", "show", "dev", "vnet1").stdout
+    )
+    assert "mytap" in links and "macvtap0@base" in links
+    down = host.ip("-o", "link", "show", "master", "virbr0")
+    assert "vnet2" in down and ",UP" not in down  # the link is down
+    listed = host.virsh("domiflist", "cards").splitlines()
+    assert [line.split()[:3] for line in listed[2:] if line.strip()] == [
+        ["vnet0", "bridge", "ground"],
+        ["vnet1", "bridge", "ground"],
+        ["mytap", "ethernet", "-"],
+        ["macvtap0", "direct", "base"],
+        ["vnet2", "network", "default"],
+    ]
+    host.virsh("destroy", "cards")
+    assert not re.search("vnet|mytap|macvtap", host.ip("link"))
+    host.ip("link", "delete", "ground")
+    host.ip("link", "delete", "base")
+
+
+def test_a_card_is_plugged_in_and_out_while_it_runs(host: Host) -> None:
+    host.guest("hot")
+    more = ("--type", "network", "--source", "default", "--model", "virtio", "--live")
+    host.virsh("attach-interface", "hot", *more, "--mac", "52:54:00:00:00:77")
+    (tap,) = re.findall(r": (vnet\d+):", host.ip("-o", "link", "show", "master", "virbr0"))
+    assert tap in host.virsh("domiflist", "hot")
+    assert len(host.virsh("net-port-list", "default", "--uuid").split()) == 1
+    said = host.virsh("attach-interface", "hot", "--type", "network", "--source", "no", status=1)
+    assert "no network with matching name 'no'" in said
+    said = host.virsh("attach-interface", "hot", "--type", "bridge", "--source", "no", status=1)
+    assert "no such device" in said
+    assert re.findall(r": (vnet\d+):", host.ip("-o", "link")) == [tap]
+
+
+@pytest.mark.parametrize(
+    ("network", "words"),
+    [
+        ("none", "no network with matching name 'none'"),
+        ("off", "network 'off' is not active; start it: virtory net-start off"),
+    ],
+)
+def test_a_guest_whose_network_is_not_there_does_not_start(
+    host: Host, network: str, words: str
+) -> None:
+    host.network("net-define", "off", 70)
+    assert words in host.guest("g", card(1, "network", f"<source network='{network}'/>"), status=1)
+    assert host.virsh("list", "--all", "--name").split() == []
+
+
+def test_a_bridge_that_is_not_there_is_named(host: Host) -> None:
+    said = host.guest("g", card(1, "bridge", "<source bridge='nowhere'/>"), status=1)
+    assert "cannot plug 'vnet" in said and "into 'nowhere': the host has no such device" in said
+
+
+def test_what_a_linux_bridge_can_not_do_is_refused_by_name(host: Host) -> None:
+    more = "<vlan><tag id='5'/></vlan><filterref filter='clean-traffic'/>"
+    said = host.guest("g", card(1, "network", "<source network='default'/>", more), status=1)
+    assert "/domain/devices/interface[1]/vlan" in said
+    assert "/domain/devices/interface[1]/filterref" in said
