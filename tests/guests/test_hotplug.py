@@ -261,3 +261,65 @@ async def test_processors_memory_and_size_change_as_the_guest_sees(
     assert (await domain.block_info(uuid, "vda", 0)).capacity == 16 << 20
     await domain.set_memory(uuid, 120 << 10, LIVE)
     await seen.wait(lambda e: isinstance(e, BalloonChange) and e.actual == 120 << 10)
+
+
+ADDING = ("add-fd", "getfd", "object-add", "blockdev-add", "chardev-add", "netdev_add",
+          "device_add")  # fmt: skip
+
+
+async def test_a_refusal_at_any_command_leaves_nothing(driver, bare, image, state, monkeypatch):
+    ref = await driver.domain.define(bare("m", machine="q35", devices=PORTS), 0)
+    await driver.domain.create(ref.uuid, 0, None)
+    guest = driver.domain._table.get(ref.uuid).guest
+    execute = guest.execute
+    refused = 0
+
+    async def refusing(name, arguments=None, **more):
+        if name in ADDING:
+            nonlocal countdown
+            countdown -= 1
+            if countdown == 0:
+                raise InternalError("refused for this test")
+        return await execute(name, arguments, **more)
+
+    monkeypatch.setattr(guest, "execute", refusing)
+    countdown = 0
+    channel = "<channel type='unix'><target type='virtio' name='org.example.one'/></channel>"
+    await driver.domain.attach_device(ref.uuid, channel, LIVE)  # with its controller
+    await driver.domain.detach_device(ref.uuid, channel, LIVE)
+    devices = (
+        disk_xml(image("one.qcow2"), "sdb").replace("virtio", "usb"),
+        channel.replace("one", "two"),
+        CARD.format("<link state='down'/>"),
+        "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>",
+    )
+    before, sets = taken(driver, ref.uuid), await fdsets(driver, ref.uuid)
+    texts = [await driver.domain.xml(ref.uuid, flags) for flags in (0, 2)]
+    for device in devices:
+        for number in range(1, 20):
+            countdown = number
+            try:
+                await driver.domain.attach_device(ref.uuid, device, BOTH)
+            except InternalError:
+                refused += 1
+                assert [await driver.domain.xml(ref.uuid, f) for f in (0, 2)] == texts
+                assert taken(driver, ref.uuid) == before
+                assert await fdsets(driver, ref.uuid) == sets
+            else:
+                break
+        before, sets = taken(driver, ref.uuid), await fdsets(driver, ref.uuid)
+        texts = [await driver.domain.xml(ref.uuid, flags) for flags in (0, 2)]
+    assert refused == 4 + 3 + 2 + 2
+
+
+async def test_many_cycles_leave_nothing(driver, bare, image):
+    ref = await driver.domain.create_xml(bare("m", machine="q35", devices=PORTS), 0, None)
+    device = disk_xml(image("one.qcow2"), "sdb").replace("virtio", "usb")
+    await driver.domain.attach_device(ref.uuid, device, LIVE)
+    await driver.domain.detach_device(ref.uuid, device, LIVE)
+    before, sets = taken(driver, ref.uuid), await fdsets(driver, ref.uuid)
+    for _ in range(20):
+        await driver.domain.attach_device(ref.uuid, device, LIVE)
+        await driver.domain.detach_device(ref.uuid, device, LIVE)
+    assert taken(driver, ref.uuid) == before
+    assert await fdsets(driver, ref.uuid) == sets

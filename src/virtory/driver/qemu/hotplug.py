@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from virtory.driver.qemu.preparation import Preparation
     from virtory.driver.store import DomainRow
     from virtory.model.domain import Domain
+
+_log = logging.getLogger(__name__)
 
 UNPLUG_TIMEOUT_S = 5.0
 """How long the guest's answer is waited for, as in libvirt; it may come later."""
@@ -173,11 +176,18 @@ async def _adjust(guest: Guest, device: Any) -> None:
             await guest.execute(step.command, step.arguments)
 
 
-async def unmake(guest: Guest, items: list[Item]) -> None:
-    """Take back what stands behind a device that is gone, or was never there."""
+async def unmake(guest: Guest, items: list[Item]) -> bool:
+    """Take back what stands behind a device that is gone, or was never there.
+
+    Returns whether nothing of it is in use any more.
+    """
+    free = True
     for command, arguments in undoing(items):
-        with contextlib.suppress(VirtoryError):
+        try:
             await guest.execute(command, arguments)
+        except VirtoryError as error:
+            free = free and "in use" not in error.detail
+    return free
 
 
 async def _settle(guest: Guest, domain: Domain, device: Any, row: DomainRow | None) -> None:
@@ -336,7 +346,21 @@ async def recover(guest: Guest) -> None:
         device = one.device
         made = [i.value.get("id") for i in describe(device, wiring(guest)) if i.kind == "device"]
         if device.alias in made and device.alias not in there:
+            await _finished_going(guest, device)
             await removed(guest, device.alias, row_with(guest, rows.get(device.alias)))
+
+
+async def _finished_going(guest: Guest, device: Any) -> None:
+    """QEMU shows a device no more before it has let go of what is behind it: then it tells."""
+    told = guest.unplugging[device.alias] = asyncio.get_running_loop().create_future()
+    try:
+        if not await unmake(guest, describe(device, wiring(guest))):
+            async with asyncio.timeout(UNPLUG_TIMEOUT_S):
+                await told
+    except TimeoutError:
+        _log.warning("device '%s' is gone, but QEMU keeps what was behind it", device.alias)
+    finally:
+        guest.unplugging.pop(device.alias, None)
 
 
 async def _find_vcpus(guest: Guest) -> None:
