@@ -140,6 +140,7 @@ def _started(
         return subprocess.Popen(
             command_line(live, plan, capabilities, fds),
             env=environment(live),
+            cwd=plan.directory,
             pass_fds=list(fds.values()),
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -146,7 +146,7 @@ def _controllers(devices: Devices, kind: str) -> tuple[Controller, ...]:
     have = {(each.type, each.index) for each in found}
     for new in _own_controllers(devices, kind):
         if (new.type, new.index) not in have:
-            found = insert_controller(found, new)
+            found = insert_controller(found, new) if new.type == "pci" else (*found, new)
             have.add((new.type, new.index))
     return found
 
@@ -318,6 +318,8 @@ def _graphics(graphics: Graphics) -> Graphics:
         else:
             listens = (Listen(type="address", address=graphics.listen),)
     changes: dict[str, Any] = {"listens": listens}
+    if graphics.type == "spice":
+        changes["audio"] = None  # its sound is where its picture is
     first = listens[0]
     if graphics.type == "spice" and first.type == "address" and _has_no_port(graphics):
         changes["listens"] = (replace(first, type="none", address=None), *listens[1:])

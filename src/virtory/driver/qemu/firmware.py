@@ -155,5 +155,5 @@ def _chosen(domain: Domain, found: list[Firmware], variables: str) -> Domain:
     features = domain.features or Features()
     if firmware.needs_smm:
         features = replace(features, smm=replace(features.smm or Smm(), state=True))
-    new = replace(domain.os, firmware_auto=None, firmware=None, loader=loader, nvram=nvram)
+    new = replace(domain.os, firmware_auto=None, loader=loader, nvram=nvram)
     return replace(domain, os=new, features=features)

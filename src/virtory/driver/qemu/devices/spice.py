@@ -43,8 +43,7 @@ def _place(graphics: Graphics, number: int, wiring: Wiring) -> list[str]:
     if listen is None or listen.type == "none":
         return []
     if listen.type == "socket":
-        path = spice_socket(wiring.plan.directory, number).replace(",", ",,")
-        return ["unix=on", f"addr={path}"]
+        return ["unix=on", f"addr={spice_socket('', number)[1:]}"]  # from where QEMU runs
     return [f"port={wiring.plan.vnc_ports[number]}", f"addr={listen.address or '127.0.0.1'}"]
 
 
