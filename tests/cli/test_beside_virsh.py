@@ -154,6 +154,30 @@ net-dhcp-leases default
 net-dhcp-leases default 52:54:00:00:00:00
 net-port-list default
 net-event --list
+pool-list
+pool-list --all
+pool-list --inactive
+pool-list --all --details
+pool-list --all --uuid
+pool-list --name
+pool-list --all --type dir,fs
+pool-list --all --type logical
+pool-info default-pool
+pool-info default-pool --bytes
+pool-name dfe224cb-28fb-8dd0-c4b2-64eb3f0f4566
+pool-uuid default-pool
+pool-dumpxml default-pool
+pool-dumpxml default-pool --inactive
+pool-dumpxml default-pool --xpath //path
+pool-capabilities
+pool-event --list
+pool-define-as p dir --target /p --print-xml
+pool-define-as p fs --source-dev /dev/vg/p --source-format ext4 --target /p --print-xml
+pool-create-as p netfs h /x d - /p --source-format nfs --print-xml
+pool-define-as p logical --source-name vg --print-xml
+vol-list default-pool
+vol-list default-pool --details
+vol-create-as default-pool v 1G --allocation 5 --format qcow2 --print-xml
 """
 
 CHANGES = """
@@ -187,6 +211,29 @@ send-key test KEY_LEFTCTRL KEY_A; send-key test --codeset linux 30 31
 inject-nmi test
 domtime test --time 1000; domtime test
 undefine test; dominfo test
+pool-destroy default-pool; pool-list --all --details; pool-start default-pool; pool-list
+pool-autostart default-pool --disable; pool-list --no-autostart; pool-autostart default-pool
+pool-refresh default-pool; pool-destroy default-pool; pool-build default-pool
+pool-destroy default-pool; pool-delete default-pool; pool-undefine default-pool; pool-list --all
+pool-define POOL; pool-list --all; pool-start wet --build; pool-dumpxml wet; pool-info wet
+pool-create POOL; pool-list --all --transient; pool-uuid wet; pool-destroy wet; pool-list --all
+pool-define-as dry dir --target /dry; pool-start dry; pool-destroy dry; pool-undefine dry
+pool-create-as dry dir --target /dry --build; pool-list; vol-list dry
+vol-create default-pool VOLUME; vol-list default-pool; vol-dumpxml drop --pool default-pool
+vol-create-as default-pool v 1G; vol-info v --pool default-pool; vol-list default-pool --details
+vol-create-as default-pool v 1M --allocation 0; vol-info /default-pool/v --bytes --physical
+vol-create-as default-pool v 1M; vol-clone v w --pool default-pool; vol-list default-pool
+vol-create-as default-pool v 1M; vol-create-from default-pool VOLUME v --inputpool default-pool
+vol-create-as default-pool v 1M; vol-path v --pool default-pool; vol-key v --pool default-pool
+vol-create-as default-pool v 1M; vol-name /default-pool/v; vol-pool /default-pool/v
+vol-create-as default-pool v 1M; vol-pool /default-pool/v --uuid; vol-delete v --pool default-pool
+vol-create-as default-pool v 1M; vol-resize v 2M --pool default-pool; vol-info /default-pool/v
+vol-create-as default-pool v 1M; vol-resize /default-pool/v 1M --delta; vol-info /default-pool/v
+vol-create-as default-pool v 2M --allocation 0; vol-resize /default-pool/v -1M --delta --shrink
+vol-create-as default-pool v 1M; vol-wipe v --pool default-pool; vol-wipe v default-pool zero
+vol-create-as default-pool v 1M; vol-upload v DATA --pool default-pool; vol-list default-pool
+vol-create-as default-pool v 1M; vol-upload v DATA default-pool 5 --sparse; vol-list default-pool
+vol-create-as default-pool v 1M; vol-download v down --pool default-pool; vol-list default-pool
 net-destroy default; net-list; net-list --all; net-info default; net-start default; net-list
 net-autostart default; net-list --autostart; net-autostart default --disable; net-list
 net-undefine default; net-list; net-destroy default; net-list --all
@@ -199,6 +246,14 @@ net-update default add portgroup '<portgroup name="p"/>' --config; net-dumpxml d
 """
 
 REFUSALS = """
+pool-info nope
+pool-start default-pool
+pool-define /nonexistent/file.xml
+vol-list nope
+vol-info nope --pool default-pool
+vol-info /nope
+vol-create-as default-pool v 1G --format nope
+vol-wipe x --pool default-pool --algorithm nope
 start test
 start nope
 resume test
@@ -259,6 +314,12 @@ setvcpus test many
 THIRD = """<domain type='test'><name>third</name><uuid>33333333-3333-3333-3333-333333333333</uuid>
 <memory>2048</memory><vcpu>1</vcpu><os><type>hvm</type></os></domain>"""
 
+POOL = """<pool type='dir'><name>wet</name><uuid>33333333-3333-3333-3333-333333333335</uuid>
+<target><path>/wet</path></target></pool>
+"""
+VOLUME = """<volume><name>drop</name><capacity unit='MiB'>3</capacity><allocation>0</allocation>
+<target><format type='qcow2'/></target></volume>
+"""
 NETWORK = """<network><name>wire</name><uuid>33333333-3333-3333-3333-333333333334</uuid>
 <bridge name='virbr9'/><mac address='52:54:00:00:00:99'/><ip address='192.168.99.1'/></network>"""
 
@@ -276,6 +337,9 @@ class Beside:
         (directory / "third.xml").write_text(THIRD)
         (directory / "small.xml").write_text(SMALL)
         (directory / "wire.xml").write_text(NETWORK)
+        (directory / "wet.xml").write_text(POOL)
+        (directory / "drop.xml").write_text(VOLUME)
+        (directory / "data").write_bytes(b"virtory" * 1000)
 
     def virsh(self, lines: list[str]) -> list[tuple[int, str, str]]:
         """What virsh does, each line a process of its own."""
@@ -294,7 +358,10 @@ class Beside:
         assert status == 0, err
 
     def _words(self, lines: list[str]) -> list[list[str]]:
-        files = {"FILE": self._file, "NETWORK": str(self._directory / "wire.xml")}
+        names = {"NETWORK": "wire.xml", "POOL": "wet.xml", "VOLUME": "drop.xml", "DATA": "data"}
+        files = {word: str(self._directory / name) for word, name in names.items()}
+        files["FILE"] = self._file
+        files["down"] = str(self._directory / "down")
         return [[files.get(word, word) for word in shlex.split(line)] for line in lines]
 
     def _virsh(self, uri: str, words: list[str]) -> tuple[int, str, str]:
@@ -353,7 +420,8 @@ def test_a_refusal_has_virshs_status_and_begins_with_error(beside: Beside, line:
 
 
 OTHER_WORDS = re.compile(
-    "failed to get domain|unexpected data|requires|support option|already active|Numeric value"
+    "failed to get domain|failed to get vol|Unsupported algorithm|unexpected data|requires"
+    "|support option|already active|Numeric value|pool of its directory"
 )
 """Where virtory words a refusal in its own way: it names what was not found, and cures."""
 

@@ -152,4 +152,5 @@ def _put(verb: Verb, values: dict[str, Any], item: Option, value: str) -> None:
 
 
 def _negative(word: str) -> bool:
-    return word[1:].isdigit()
+    """Whether it is a number below zero, a size included: `-5`, `-10M`."""
+    return word[1:2].isdigit()

@@ -77,6 +77,9 @@ class Adapter(Element):
     type: Attr[Literal["scsi_host", "fc_host"] | None] = None
     name: Attr[str | None] = None
     parent: Attr[str | None] = None
+    parent_wwnn: Attr[str | None] = None
+    parent_wwpn: Attr[str | None] = None
+    parent_fabric_wwn: Attr[str | None] = None
     managed: Attr[YesNo | None] = None
     wwnn: Attr[str | None] = None
     wwpn: Attr[str | None] = None

@@ -19,6 +19,7 @@ GROUPS = {
     "tune": "Domains: changing what they have",
     "guest": "Domains: screen, console, agent",
     "network": "Virtual networks",
+    "pool": "Storage pools and volumes",
     "host": "The host",
     "virtory": "This program",
 }
@@ -60,6 +61,16 @@ _MODULES = {
     "network_port": "net-port-list net-port-dumpxml net-port-create net-port-delete",
     "inspect": "inspect publish",
     "top": "top host",
+    "pool_list": "pool-list pool-info pool-name pool-uuid pool-dumpxml pool-capabilities"
+    " find-storage-pool-sources find-storage-pool-sources-as",
+    "pool_life": "pool-build pool-start pool-destroy pool-delete pool-refresh pool-autostart"
+    " pool-event",
+    "pool_definition": "pool-define pool-define-as pool-create pool-create-as pool-undefine"
+    " pool-edit",
+    "volume_list": "vol-list vol-info vol-dumpxml vol-path vol-key vol-name vol-pool",
+    "volume_making": "vol-create vol-create-as vol-create-from vol-clone vol-delete vol-wipe"
+    " vol-resize",
+    "volume_contents": "vol-upload vol-download",
     "create": "create",
     "machine": "ssh rm wait demo",
     "image": "image",

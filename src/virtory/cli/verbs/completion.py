@@ -19,6 +19,7 @@ _LISTS = {
     "active": 'virtory "${host[@]}" list --name',
     "inactive": 'virtory "${host[@]}" list --inactive --name',
     "network": 'virtory "${host[@]}" net-list --all --name',
+    "pool": 'virtory "${host[@]}" pool-list --all --name',
     "image": 'virtory image list --json | sed -n \'s/^ *"name": "\\(.*\\)",$/\\1/p\'',
 }
 
