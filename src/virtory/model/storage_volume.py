@@ -172,3 +172,14 @@ def mode_text(mode: int) -> str:
 def format_volume(volume: StorageVolume) -> str:
     """The description as `virsh vol-dumpxml` prints it."""
     return xml.format(volume)
+
+
+def copy_of(text: str, name: str) -> str:
+    """What to ask for to have a copy, called `name`, of the volume that `text` describes."""
+    import dataclasses
+
+    volume = xml.parse(StorageVolume, text, lenient=True)
+    target = volume.target
+    if target is not None:
+        target = dataclasses.replace(target, path=None, timestamps=None)
+    return format_volume(dataclasses.replace(volume, name=name, key=None, target=target))

@@ -122,27 +122,15 @@ async def vol_clone(
     terminal: Terminal, vol: str, newname: str, pool: str | None, **given: Any
 ) -> Output:
     """`virsh vol-clone`."""
+    from virtory.model.storage_volume import copy_of
+
     source = await volume_named(terminal, vol, pool)
-    xml = _renamed(await source.xml(), newname)
+    xml = copy_of(await source.xml(), newname)
     if given["print_xml"]:
         return Text(f"{xml}\n", key="xml", value=xml)
     found = await source.pool()
     made = await found.clone_volume(xml, source, flags=_flags(given))
     return Done(f"Vol {made.name} cloned from {source.name}", name=made.name, key=made.key)
-
-
-def _renamed(xml: str, name: str) -> str:
-    """A volume's description for a copy of another name."""
-    import dataclasses
-
-    from virtory.codec.xml import parse
-    from virtory.model.storage_volume import StorageVolume, format_volume
-
-    volume = parse(StorageVolume, xml, lenient=True)
-    target = volume.target
-    if target is not None:
-        target = dataclasses.replace(target, path=None, timestamps=None)
-    return format_volume(dataclasses.replace(volume, name=name, key=None, target=target))
 
 
 @verb(
