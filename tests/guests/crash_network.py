@@ -4,7 +4,8 @@
 
 WORK is `start`, `destroy` or `look`. The first two start the network `default`, or stop it after it
 was started, and die by SIGKILL as soon as they have come to STEP. `look` prints what the driver
-finds: whether `default` is active, and its description; then stops the network.
+finds: whether `default` is active, and its description; then stops the network. `mark` lets it
+start by itself.
 """
 
 from __future__ import annotations
@@ -35,6 +36,10 @@ async def main(state: str, work: str, step: str) -> None:
         print(json.dumps({"active": active, "xml": networks.xml(uuid, 0)}))
         if active:
             await networks.destroy(uuid)
+        await driver.stop()
+        return
+    if work == "mark":
+        await networks.set_autostart(uuid, True)
         await driver.stop()
         return
     await networks.create(uuid)

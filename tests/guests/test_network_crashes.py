@@ -119,6 +119,14 @@ def test_what_was_lost_of_a_running_network_is_made_again(namespace: Namespace) 
     assert namespace.left() == NOTHING
 
 
+def test_a_marked_network_starts_with_the_first_daemon_of_a_boot(namespace: Namespace) -> None:
+    assert namespace.daemon("mark").returncode == 0
+    assert namespace.look()["active"] is False
+    os.unlink(f"{namespace.state}/run/autostarted")
+    assert namespace.look()["active"] is True
+    assert namespace.left() == NOTHING
+
+
 def test_a_network_whose_bridge_somebody_removed_is_off(namespace: Namespace) -> None:
     namespace.daemon("start", "net-saved")
     namespace.run("ip", "link", "delete", "virbr0")

@@ -277,6 +277,44 @@ def test_a_guest_whose_network_is_not_there_does_not_start(
     assert host.virsh("list", "--all", "--name").split() == []
 
 
+def test_a_pasted_live_description_leaves_out_what_was_of_that_run(host: Host) -> None:
+    host.guest("g", card(1, "network", "<source network='default'/>"))
+    live = host.virsh("dumpxml", "g")
+    assert "portid=" in live and "<target dev='vnet" in live
+    host.virsh("define", host.file("g", live))
+    defined = host.virsh("dumpxml", "g", "--inactive")
+    assert "<source network='default'/>" in defined and "<target" not in defined
+    host.virsh("destroy", "g")
+    host.virsh("undefine", "g")
+
+
+def test_firewalld_lets_the_guests_through_and_keeps_its_rules(host: Host) -> None:
+    theirs = """table inet firewalld {
+	chain filter_INPUT {
+		type filter hook input priority filter + 10; policy accept;
+		ct state established,related accept
+		reject with icmpx admin-prohibited
+	}
+
+	chain filter_FORWARD {
+		type filter hook forward priority filter + 10; policy accept;
+		ct state established,related accept
+		reject with icmpx admin-prohibited
+	}
+}
+"""
+    nft = ("nft", "-f", host.file("firewalld", theirs))
+    assert host.daemon.inside(*nft).returncode == 0
+    host.network("net-create", "n", 71)
+    table = ("nft", "list", "table", "inet", "firewalld")
+    listed = host.daemon.inside(*table).stdout
+    assert 'iifname "tb71" accept comment "virtory tb71"' in listed
+    assert listed.index("udp dport { 53, 67 } accept") < listed.index("reject")
+    host.virsh("net-destroy", "n")
+    assert host.daemon.inside(*table).stdout == theirs
+    host.daemon.inside("nft", "delete", "table", "inet", "firewalld")
+
+
 def test_a_bridge_that_is_not_there_is_named(host: Host) -> None:
     said = host.guest("g", card(1, "bridge", "<source bridge='nowhere'/>"), status=1)
     assert "cannot plug 'vnet" in said and "into 'nowhere': the host has no such device" in said

@@ -17,6 +17,7 @@ from virtory.model.domain.devices.controller import Controller
 from virtory.model.domain.devices.disk import Disk, DiskDriver
 from virtory.model.domain.devices.graphics import Graphics, Listen
 from virtory.model.domain.devices.input import Input
+from virtory.model.domain.devices.interface import GENERATED_NAMES
 from virtory.model.domain.devices.serial import Serial, SerialTarget
 from virtory.model.domain.devices.sound import Audio
 from virtory.model.domain.devices.video import Video, VideoModel
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from virtory.model.domain.devices.channel import Channel
     from virtory.model.domain.devices.filesystem import Filesystem
     from virtory.model.domain.devices.hostdev import Hostdev
+    from virtory.model.domain.devices.interface import Interface
     from virtory.model.domain.devices.rng import RngBackend
 
 D = TypeVar("D")
@@ -52,10 +54,7 @@ def with_device_defaults(devices: Devices, machine: str, capabilities: Capabilit
     changes: dict[str, Any] = {
         "emulator": devices.emulator or capabilities.path,
         "disks": disks,
-        "interfaces": tuple(
-            each if each.model else replace(each, model=_network_model(kind))
-            for each in devices.interfaces
-        ),
+        "interfaces": tuple(_interface(each, kind) for each in devices.interfaces),
         "serials": serials,
         "consoles": consoles,
         "parallels": _numbered_parallels(devices),
@@ -222,6 +221,24 @@ def disk_number(name: str) -> int:
 
 
 # -- networks, characters ----------------------------------------------------------------------
+
+
+def _interface(interface: Interface, kind: str) -> Interface:
+    """With a model; of a pasted live description without what was chosen for that run."""
+    changes: dict[str, Any] = {}
+    if not interface.model:
+        changes["model"] = _network_model(kind)
+    target, source = interface.target, interface.source
+    if (
+        interface.type != "user"
+        and target is not None
+        and (target.dev or "").startswith(GENERATED_NAMES)
+    ):
+        changes["target"] = replace(target, dev=None) if target.managed is not None else None
+    if interface.type == "network" and source is not None:
+        kept = replace(source, portid=None, bridge=None, dev=None, mode=None)
+        changes["source"] = kept
+    return replace(interface, **changes) if changes else interface
 
 
 def _network_model(kind: str) -> str:

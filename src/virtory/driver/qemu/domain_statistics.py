@@ -189,7 +189,7 @@ class DomainStatistics(Part):
         for interface in guest.domain.devices.interfaces:
             name = interface.target.dev if interface.target is not None else None
             if device in (name, interface.mac and interface.mac.address) and name:
-                return await asyncio.to_thread(_tap_stats, name)
+                return await asyncio.to_thread(_tap_stats, name, interface.type)
             if device in (interface.alias, interface.mac and interface.mac.address):
                 raise OperationUnsupported(
                     f"interface '{device}' of type '{interface.type}' is not counted by the host",
@@ -363,7 +363,7 @@ def _interface_params(guest: Guest) -> list[Param]:
         if name:
             params.append(Param(f"net.{number}.name", STRING, name))
             try:
-                stats = _tap_stats(name)
+                stats = _tap_stats(name, interface.type)
             except VirtoryError:
                 continue
             for field, value in zip(_NET_FIELDS, stats, strict=True):
@@ -376,12 +376,18 @@ _NET_FIELDS = (
 )  # fmt: skip
 
 
-def _tap_stats(name: str) -> InterfaceStats:
-    """The host's counters of a tap device, turned round: what it sends, the guest receives."""
+def _tap_stats(name: str, kind: str) -> InterfaceStats:
+    """The host's counters of a tap, turned round: what it sends, the guest receives.
+
+    A macvtap (`direct`) counts from the guest's side already.
+    """
     with open("/proc/net/dev") as file:
         for line in file:
             device, _, counters = line.partition(":")
             if device.strip() == name:
                 values = [int(each) for each in counters.split()]
-                return InterfaceStats(*values[8:12], *values[:4])
+                received, sent = values[:4], values[8:12]
+                if kind != "direct":
+                    received, sent = sent, received
+                return InterfaceStats(*received, *sent)
     raise OperationUnsupported(f"the host has no device '{name}', hence no counters of it")

@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Any
 from virtory.driver.network.attachment import Attachment
 from virtory.driver.qemu.plan import Helper, Pair, Tap
 from virtory.errors import ConfigUnsupported
+from virtory.model.domain.devices.interface import GENERATED_NAMES
 from virtory.model.values import Mac
 
 if TYPE_CHECKING:
     from virtory.driver.qemu.planning_draft import Draft
     from virtory.driver.qemu.planning_host import Host
     from virtory.model.domain.devices.interface import Interface
-
-GENERATED = ("vnet", "macvtap", "vif")
-"""Beginnings of names that a daemon chose: a definition that has one is a pasted live one."""
 
 
 def plan_interface(interface: Interface, draft: Draft) -> None:
@@ -39,7 +37,7 @@ def _plan_tap(interface: Interface, draft: Draft) -> None:
     name = None if target is None else target.dev
     made = target is None or target.managed is not False or interface.type != "ethernet"
     mode = None if where is None else where.mode
-    if name is None or (made and name.startswith(GENERATED)):
+    if name is None or (made and name.startswith(GENERATED_NAMES)):
         name = host.free_device("macvtap" if mode is not None else "vnet")
     driver = interface.driver
     queues = max(1, (driver.queues or 1) if driver is not None else 1)

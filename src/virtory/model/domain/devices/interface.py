@@ -19,6 +19,8 @@ InterfaceType = Literal[
 ]  # fmt: skip
 InterfaceMode = Literal["vepa", "private", "bridge", "passthrough", "server", "client"]
 Port = Annotated[int, Range(1, 65535)]
+GENERATED_NAMES = ("vnet", "macvtap", "macvlan", "vif")
+"""Beginnings of devices' names that a daemon chose for one run."""
 
 
 class InterfaceMac(Element):
