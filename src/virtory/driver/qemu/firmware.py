@@ -36,6 +36,7 @@ class Firmware:
     format: str
     targets: tuple[tuple[str, tuple[str, ...]], ...]  # architecture, globs of machine types
     features: frozenset[str]
+    template_format: str = "raw"
 
     def suits(self, arch: str, machine: str) -> bool:
         """Whether it is made for such a machine."""
@@ -81,6 +82,7 @@ def _described(path: str) -> Firmware | None:
                 for t in data["targets"]
             ),
             features=frozenset(str(feature) for feature in data["features"]),
+            template_format=str(variables["format"]) if variables else "raw",
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -147,10 +149,14 @@ def _chosen(domain: Domain, found: list[Firmware], variables: str) -> Domain:
         readonly=True,
         secure=True if firmware.needs_smm else None,
         type="pflash",
+        format=None if firmware.format == "raw" else firmware.format,
         path=firmware.code,
     )
     nvram = domain.os.nvram or Nvram()
     template = nvram.template or firmware.template
+    if nvram.template is None and firmware.template_format != "raw":
+        other: Any = firmware.template_format
+        nvram = replace(nvram, template_format=other, format=nvram.format or other)
     nvram = replace(nvram, template=template, path=nvram.path or variables)
     features = domain.features or Features()
     if firmware.needs_smm:

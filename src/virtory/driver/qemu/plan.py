@@ -35,11 +35,11 @@ class Directory:
 class OpenFile:
     """A file that the daemon opens; QEMU gets the descriptor in `fdset`, never the path.
 
-    `create` makes it (mode 0600) when it is missing; `template` is then copied into it. Mode
-    `directory` opens one, which QEMU reaches by the path `/proc/self/fd/N`. Mode
-    `memory`: QEMU gets a sealed copy in memory (`memfd_create`), since it opens that one by the
-    path `/proc/self/fd/N`, for which the file itself might lack permissions. `remove` says that
-    `release` unlinks it.
+    `create` makes it (mode 0600) when it is missing; `template` is then copied into it, or
+    converted from the first format of `convert` to the second. Mode `directory` opens one, which
+    QEMU reaches by the path `/proc/self/fd/N`. Mode `memory`: QEMU gets a sealed copy in memory
+    (`memfd_create`), since it opens that one by the path `/proc/self/fd/N`, for which the file
+    itself might lack permissions. `remove` says that `release` unlinks it.
     """
 
     slot: int
@@ -49,6 +49,7 @@ class OpenFile:
     purpose: str
     create: bool = False
     template: str | None = None
+    convert: tuple[str, str] | None = None
     remove: bool = False
 
 

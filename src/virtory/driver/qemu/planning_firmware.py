@@ -26,7 +26,9 @@ def plan_firmware(draft: Draft) -> None:
         return
     draft.open(loader.path, "r" if loader.readonly else "rw", "firmware")
     if nvram is not None and nvram.path is not None:
-        draft.open(nvram.path, "rw", "nvram", create=True, template=nvram.template)
+        formats = (nvram.template_format or "raw", nvram.format or "raw")
+        convert = formats if formats[0] != formats[1] else None
+        draft.open(nvram.path, "rw", "nvram", create=True, template=nvram.template, convert=convert)
 
 
 def plan_kernel(draft: Draft) -> tuple[tuple[str, str], ...]:

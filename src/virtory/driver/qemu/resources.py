@@ -178,7 +178,9 @@ def _copy_in_memory(file: OpenFile) -> int:
 
 def _create(file: OpenFile, flags: int) -> int:
     os.makedirs(os.path.dirname(file.path), 0o711, exist_ok=True)
-    if file.template is not None:
+    if file.template is not None and file.convert is not None:
+        _convert(file, file.template, *file.convert)
+    elif file.template is not None:
         with open(file.template, "rb") as template:
             content = template.read()
         new = f"{file.path}.new"
@@ -188,6 +190,25 @@ def _create(file: OpenFile, flags: int) -> int:
             os.fsync(target.fileno())
         os.rename(new, file.path)
     return os.open(file.path, flags | os.O_CREAT, 0o600)
+
+
+def _convert(file: OpenFile, template: str, from_format: str, to_format: str) -> None:
+    """Make the file in another format than its template's; whole, or not at all."""
+    import subprocess
+
+    new = f"{file.path}.new"
+    command = ["qemu-img", "convert", "-f", from_format, "-O", to_format, template, new]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    except OSError as error:
+        raise _refused("cannot run qemu-img", error) from None
+    if done.returncode:
+        _unlink(new)
+        raise OperationFailed(
+            f"cannot make {file.purpose} '{file.path}' from '{template}': {done.stderr.strip()}"
+        )
+    os.chmod(new, 0o600)
+    os.rename(new, file.path)
 
 
 def _private(path: str, flags: int) -> int:

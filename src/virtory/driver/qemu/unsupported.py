@@ -156,10 +156,10 @@ def _start(domain: Domain) -> Problems:
         if nvram.source is not None or nvram.type not in (None, "file"):
             yield "/domain/os/nvram", "only a file, by its path, is served"
         for name, value in (("format", nvram.format), ("templateFormat", nvram.template_format)):
-            if value not in (None, "raw"):
-                yield f"/domain/os/nvram/@{name}", f"'{value}' is not served; raw is"
-    if os_.loader is not None and os_.loader.format not in (None, "raw"):
-        yield "/domain/os/loader/@format", f"'{os_.loader.format}' is not served; raw is"
+            if value not in (None, "raw", "qcow2"):
+                yield f"/domain/os/nvram/@{name}", f"'{value}' is not served; raw and qcow2 are"
+    if os_.loader is not None and os_.loader.format not in (None, "raw", "qcow2"):
+        yield "/domain/os/loader/@format", f"'{os_.loader.format}' is not served; raw, qcow2 are"
     if os_.dtb is not None:
         yield "/domain/os/dtb", "device trees are of ARM and RISC-V machines only"
     if os_.smbios == "host":
