@@ -42,7 +42,7 @@ async def test_a_saved_machine_goes_on_where_it_was(driver, seen, linux, boot, s
 
     seen.clear()
     await driver.domain.restore(path, None, 0, None)
-    assert seen.lifecycles() == [RESTORED, RESUMED]
+    assert seen.lifecycles() == [RESTORED, (Kind.RESUMED, 2)]
     (ref,) = driver.domain.list_all(1)
     assert driver.domain.state(uuid, 0) == (DomainState.RUNNING, DomainRunningReason.RESTORED)
     console = await type(console)(driver, ref.uuid).open()
@@ -68,7 +68,7 @@ async def test_a_managed_save_is_used_once(driver, seen, bare, state):
     assert driver.domain.has_managed_save(ref.uuid, 0)
     seen.__init__(driver)
     await driver.domain.create(ref.uuid, 0, None)
-    assert seen.lifecycles() == [RESTORED, RESUMED]
+    assert seen.lifecycles() == [RESTORED, (Kind.RESUMED, 2)]
     assert not driver.domain.has_managed_save(ref.uuid, 0)
     assert saves(state) == []
 

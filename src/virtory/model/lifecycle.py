@@ -86,6 +86,7 @@ class Trigger(Enum):
     FROM_SNAPSHOT = "it was started as a snapshot has it"
     REVERT_PAUSED = "it was stopped so that it could go back to a snapshot"
     REVERTED_RUNNING = "it runs as a snapshot has it"
+    REVERT_BOOTED = "it was started from disks that are as a snapshot has them"
     REVERTED_PAUSED = "it is paused as a snapshot has it"
     REVERTED_OFF = "it ended because it went back to a snapshot"
 
@@ -169,12 +170,14 @@ _PUT_ASIDE: dict[tuple[int, Trigger], To] = {
     (PAUSED, Trigger.RESTORED): To(
         PAUSED, DomainPausedReason.MIGRATION, (_started(DomainEventStarted.RESTORED),)
     ),
-    (PAUSED, Trigger.RESTORED_RUNNING): _resumed(DomainRunningReason.RESTORED),
+    (PAUSED, Trigger.RESTORED_RUNNING): _resumed(
+        DomainRunningReason.RESTORED, DomainEventResumed.FROM_SNAPSHOT
+    ),
     (PAUSED, Trigger.RESTORED_PAUSED): _paused(
         DomainPausedReason.MIGRATION, DomainEventSuspended.RESTORED
     ),
     (PAUSED, Trigger.RESTORED_TO_PAUSE): _paused(
-        DomainPausedReason.USER, DomainEventSuspended.PAUSED
+        DomainPausedReason.MIGRATION, DomainEventSuspended.PAUSED
     ),
     (RUNNING, Trigger.SNAPSHOT_PAUSED): _paused(
         DomainPausedReason.SNAPSHOT, DomainEventSuspended.PAUSED
@@ -186,6 +189,7 @@ _PUT_ASIDE: dict[tuple[int, Trigger], To] = {
     (PAUSED, Trigger.REVERTED_RUNNING): _resumed(
         DomainRunningReason.FROM_SNAPSHOT, DomainEventResumed.FROM_SNAPSHOT
     ),
+    (PAUSED, Trigger.REVERT_BOOTED): _resumed(DomainRunningReason.BOOTED),
     (PAUSED, Trigger.REVERTED_PAUSED): _paused(
         DomainPausedReason.FROM_SNAPSHOT, DomainEventSuspended.FROM_SNAPSHOT
     ),

@@ -82,6 +82,13 @@ class DomainDefinitions(Part):
             raise InvalidArgument("flags KEEP_NVRAM and NVRAM are mutually exclusive")
         if row.managed_save and not flags & DomainUndefine.MANAGED_SAVE:
             raise OperationInvalid("Refusing to undefine while domain managed save image exists")
+        keep_none = bool(flags & DomainUndefine.SNAPSHOTS_METADATA)
+        if entry.snapshots and entry.guest is None and not keep_none:
+            raise OperationInvalid(
+                f"cannot delete inactive domain with {len(entry.snapshots)} snapshots",
+                cure="delete them, or forget them and leave their data on the disks: "
+                "--snapshots-metadata",
+            )
         if flags & DomainUndefine.TPM and flags & DomainUndefine.KEEP_TPM:
             raise InvalidArgument("flags KEEP_TPM and TPM are mutually exclusive")
         await self._preparation.clear_nvram(entry, flags)
@@ -118,6 +125,10 @@ class DomainDefinitions(Part):
             raise OperationInvalid(f"domain with name '{name}' already exists", domain=FROM_DOMAIN)
         if row.managed_save:
             raise OperationInvalid("cannot rename a domain with a managed save image")
+        if entry.snapshots:
+            raise OperationInvalid(
+                "cannot rename a domain with snapshots", cure="delete its snapshots first"
+            )
         domain = dataclasses.replace(entry.configuration(), name=name)
         old = entry.ref
         self._table.rename(entry, name)

@@ -177,7 +177,8 @@ class DomainSaves(Part):
             entry = wanted.claim(self._table, running_is_fine=False)
             try:
                 runs = reading.image.was_running or bool(flags & DomainSaveRestore.RUNNING)
-                start_flags = DomainStart.PAUSED if flags & DomainSaveRestore.PAUSED else 0
+                runs = runs and not flags & DomainSaveRestore.PAUSED
+                start_flags = 0
                 if flags & DomainSaveRestore.RESET_NVRAM:
                     start_flags |= DomainStart.RESET_NVRAM
                 resumption = await reading.resumption(runs=runs)

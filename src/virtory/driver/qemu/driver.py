@@ -20,6 +20,7 @@ from virtory.driver.qemu.preparation import Preparation, Wanted
 from virtory.driver.qemu.records import Records
 from virtory.driver.qemu.runtime import Runtime
 from virtory.driver.qemu.settings import settings_of
+from virtory.driver.qemu.snapshots import Snapshots
 from virtory.driver.qemu.table import DomainTable, Entry
 from virtory.driver.store import Store
 from virtory.errors import OpenFailed, SystemCallFailed, VirtoryError
@@ -119,6 +120,9 @@ class QemuDriver:
             from virtory.driver.qemu.reconnect import reconnect
 
             await reconnect(self._runtime, self._preparation, loaded.running)
+        if any(row.kind == "snapshot" for row in loaded.objects):
+            await self._recall_snapshots(loaded.objects)
+        self.snapshot = Snapshots(self._runtime, self._preparation)
         if loaded.intents:
             self._learn_mending()
         await recover(Journal(self._store), loaded.intents, self._menders)
@@ -139,10 +143,28 @@ class QemuDriver:
         """Who takes up which work of a former daemon."""
         from functools import partial
 
-        from virtory.driver.qemu import domain_saves
+        from virtory.driver.qemu import domain_saves, snapshot_mending, snapshot_taking
 
         assert self._runtime is not None
         self._menders[domain_saves.WORK] = partial(domain_saves.mend, self._runtime)
+        self._menders[snapshot_taking.WORK] = partial(
+            snapshot_mending.mend, self._runtime, self._preparation
+        )
+
+    async def _recall_snapshots(self, rows: list[ObjectRow]) -> None:
+        """Give every domain its snapshots; those of a domain that is no more are forgotten."""
+        from virtory.driver.snapshot_family import families
+
+        assert self._runtime is not None
+        found, problems = families(rows)
+        for problem in problems:
+            _log.error("%s", problem)
+        for uuid, family in found.items():
+            entry = self._runtime.table.find(uuid)
+            if entry is not None:
+                entry.snapshots = family
+            else:
+                await self._runtime.records.store.save(*family.forget())
 
     async def _open_networks(self, rows: list[ObjectRow], first: bool) -> None:
         from virtory.driver.network.networks import Networks

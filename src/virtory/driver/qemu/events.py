@@ -48,7 +48,12 @@ _IO_ERROR = {
 _FAMILY = {"ipv4": 0, "ipv6": 1, "unix": 2}
 _RECIPIENT = {"hypervisor": 0, "guest": 1}
 _QUIET_ENDS = (Trigger.SAVED, Trigger.HALTED_BY_SNAPSHOT, Trigger.REVERTED_OFF)
-_RESUMING = (Trigger.SAVE_CANCELED, Trigger.RESTORED_RUNNING, Trigger.REVERTED_RUNNING)
+_RESUMING = (
+    Trigger.SAVE_CANCELED,
+    Trigger.RESTORED_RUNNING,
+    Trigger.REVERTED_RUNNING,
+    Trigger.REVERT_BOOTED,
+)
 _FAILURE = {"ignore": 0, "inject": 1, "fatal": 2, "reset": 3}
 
 
@@ -285,6 +290,13 @@ def _migration(guest: Guest, data: dict[str, Any]) -> None:
     """Memory is on its way into a file, or out of one."""
     if guest.transfer is not None:
         guest.transfer.report(str(data.get("status", "")))
+
+
+def _job(guest: Guest, data: dict[str, Any]) -> None:
+    """A long job of QEMU's has a new status."""
+    waiter = guest.concluding.get(str(data.get("id", "")))
+    if waiter is not None and data.get("status") == "concluded" and not waiter.done():
+        waiter.set_result(None)
 
 
 def _vnc(phase: int) -> Callable[[Guest, dict[str, Any]], None]:

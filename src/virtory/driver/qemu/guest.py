@@ -76,6 +76,7 @@ class Guest:
         self.tray_openings: dict[str, asyncio.Future[None]] = {}  # alias → a tray that is awaited
         self.unplugged_rows: dict[str, str] = {}  # alias → the definition that comes with its end
         self.transfer: Transfer | None = None  # of its memory, into or out of a file
+        self.concluding: dict[str, asyncio.Future[None]] = {}  # QEMU's jobs whose end is awaited
         self.last_job: tuple[int, list[Param]] = (0, [])
         self.block_jobs: dict[str, BlockJob] = {}  # by the disk's target
         self.block_waiters: dict[str, list[asyncio.Future[str | None]]] = {}  # by the job's id

@@ -34,6 +34,9 @@ class Records:
         running = self._running(entry)
         changes = [*self._definition(entry), *self._run(entry, running)]
         row = entry.row
+        if row is None and running is None and entry.snapshots:
+            changes += entry.snapshots.forget()
+            entry.snapshots = None
         if changes:
             await self.store.save(*changes)
             entry.saved_row, entry.saved_running = row, running

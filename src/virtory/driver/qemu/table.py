@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from virtory.driver.qemu.guest import Guest
+    from virtory.driver.snapshot_family import Family
     from virtory.driver.store import RunningRow
     from virtory.model.domain import Domain
 
@@ -41,6 +42,7 @@ class Entry:
         "row",
         "saved_row",
         "saved_running",
+        "snapshots",
         "state",
         "updated",
         "uuid",
@@ -57,6 +59,7 @@ class Entry:
         self.reason: int = DomainShutoffReason.UNKNOWN if row is None else row.reason
         self.saved_row: DomainRow | None = None  # what is on disk; `records` keeps these
         self.saved_running: RunningRow | None = None
+        self.snapshots: Family | None = None  # None: it has none
 
     @property
     def ref(self) -> DomainRef:
@@ -224,7 +227,7 @@ def _passes(entry: Entry, flags: int) -> bool:
         entry.is_persistent,
         entry.autostart,
         entry.row is not None and entry.row.managed_save,
-        False,
+        bool(entry.snapshots),
         False,
     )
     for (yes, no), answer in zip(_GROUPS, answers, strict=True):

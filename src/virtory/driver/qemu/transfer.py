@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from virtory.errors import OperationAborted, OperationFailed, OperationInvalid, VirtoryError
 from virtory.model.events import JobCompleted
-from virtory.model.refs import BOOLEAN, INT, ULLONG, Param
+from virtory.model.refs import INT, ULLONG, Param
 
 if TYPE_CHECKING:
     from virtory.driver.qemu.guest import Guest
@@ -22,6 +22,15 @@ UNLIMITED = (1 << 63) - (1 << 20)  # bytes a second
 UNBOUNDED, COMPLETED = 2, 3  # virDomainJobType: nobody knows how long it takes; it is done
 _ENDS = ("completed", "failed", "cancelled")
 _SIZES = ("total", "processed", "remaining")
+_RAM = (
+    ("constant", "duplicate"),
+    ("normal", "normal"),
+    ("normal_bytes", "normal-bytes"),
+    ("dirty_rate", "dirty-pages-rate"),
+    ("iteration", "dirty-sync-count"),
+    ("postcopy_requests", "postcopy-requests"),
+    ("page_size", "page-size"),
+)
 
 
 class Operation:
@@ -95,7 +104,8 @@ async def _await_end(guest: Guest, transfer: Transfer) -> None:
         raise OperationFailed("domain is no longer running")
     status = transfer.ended.result()
     if status == "completed":
-        await _tell(guest, transfer)
+        if transfer.number != Operation.RESTORE[0]:
+            await _tell(guest, transfer)
     elif transfer.aborted:
         raise OperationAborted(f"{transfer.words}: canceled by client")
     else:
@@ -123,11 +133,13 @@ async def numbers(guest: Guest) -> list[int]:
     transfer = guest.transfer
     if transfer is None:
         return [0] * 12
-    ram = (await _progress(guest)).get("ram", {})
-    total, left = int(ram.get("total", 0)), int(ram.get("remaining", 0))
-    done = int(ram.get("transferred", 0))
-    sizes = [total, done, left]
+    sizes = _sizes(await _progress(guest))
     return [UNBOUNDED, transfer.elapsed_ms, 0, *sizes, *sizes, 0, 0, 0]
+
+
+def _sizes(told: dict[str, Any]) -> list[int]:
+    ram = told.get("ram", {})
+    return [int(ram.get(name, 0)) for name in ("total", "transferred", "remaining")]
 
 
 async def statistics(guest: Guest) -> tuple[int, list[Param]]:
@@ -135,22 +147,30 @@ async def statistics(guest: Guest) -> tuple[int, list[Param]]:
     transfer = guest.transfer
     if transfer is None:
         return 0, []
-    return UNBOUNDED, _params(transfer, await numbers(guest))
+    return UNBOUNDED, _params(transfer, await _progress(guest))
 
 
-def _params(transfer: Transfer, told: list[int]) -> list[Param]:
+def _params(transfer: Transfer, told: dict[str, Any]) -> list[Param]:
+    ram = told.get("ram", {})
     params = [
         Param("operation", INT, transfer.number),
         Param("time_elapsed", ULLONG, transfer.elapsed_ms),
     ]
-    for kind, begin in (("data", 3), ("memory", 6)):
-        for name, value in zip(_SIZES, told[begin : begin + 3], strict=True):
+    params += [
+        Param(name.replace("-", "_"), ULLONG, int(told[name.replace("_", "-")]))
+        for name in ("downtime", "setup-time")
+        if name in told
+    ]
+    for kind in ("data", "memory"):
+        for name, value in zip(_SIZES, _sizes(told), strict=True):
             params.append(Param(f"{kind}_{name}", ULLONG, value))
+    params.append(Param("memory_bps", ULLONG, int(float(ram.get("mbps", 0)) * 1e6 / 8)))
+    params += [Param(f"memory_{ours}", ULLONG, int(ram.get(name, 0))) for ours, name in _RAM]
     return params
 
 
 async def _tell(guest: Guest, transfer: Transfer) -> None:
     """Tell listeners that the job is done; nobody waits for it."""
-    params = [*_params(transfer, await numbers(guest)), Param("success", BOOLEAN, 1)]
+    params = _params(transfer, await _progress(guest))
     guest.last_job = (COMPLETED, params)
     guest.runtime.announce(guest.entry, JobCompleted(guest.ref, tuple(params)), save=False)

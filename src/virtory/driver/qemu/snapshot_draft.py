@@ -1,0 +1,199 @@
+"""From what a client asks for to a whole snapshot: which disk goes where, what the memory does.
+
+The rule kept here: choosing only; every refusal names the disk and the cure, before anything is
+touched.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from virtory.errors import FROM_DOMAIN_SNAPSHOT, ConfigUnsupported, OperationFailed, XmlError
+from virtory.model.domain.devices.disk import Source
+from virtory.model.snapshot import Memory, Parent, Snapshot, SnapshotDisk, SnapshotDisks
+
+if TYPE_CHECKING:
+    from virtory.driver.snapshot_family import Family
+    from virtory.model.domain import Domain
+    from virtory.model.domain.devices.disk import Disk
+
+DISK_SNAPSHOT = "disk-snapshot"
+
+
+def named(asked: Snapshot, family: Family, *, redefine: bool) -> Snapshot:
+    """The same with a name that is free and the time."""
+    now = int(time.time())
+    name = asked.name or str(now)
+    if "/" in name:
+        raise XmlError(
+            f"invalid snapshot name '{name}': name can't contain '/'",
+            domain=FROM_DOMAIN_SNAPSHOT,
+            code=35,
+        )
+    if name.startswith("."):
+        raise XmlError(f"invalid snapshot name '{name}': name can't start with '.'", code=35)
+    if not redefine and name in family.by_name:
+        raise OperationFailed(
+            f"domain moment {name} already exists",
+            cure=f"choose another name, or delete it: virsh snapshot-delete DOMAIN {name}",
+        )
+    return replace(asked, name=name, creation_time=now)
+
+
+def whole(
+    asked: Snapshot,
+    domain: Domain,
+    inactive: Domain | None,
+    *,
+    state: str,
+    disk_only: bool,
+    parent: str | None,
+    reuse: bool,
+) -> Snapshot:
+    """The snapshot as it will be taken; `state` is the machine's word for its own."""
+    off = state == "shutoff"
+    memory = _memory(asked.memory, off=off, disk_only=disk_only)
+    external = disk_only or memory.snapshot == "external"
+    default = "external" if external else "internal"
+    disks = _disks(asked, domain, default, str(asked.name), reuse=reuse)
+    kinds = {disk.snapshot for disk in disks} - {"no"}
+    if not kinds and memory.snapshot != "external":
+        raise ConfigUnsupported(
+            "nothing selected for snapshot", cure="give the machine a disk that can be written"
+        )
+    if len(kinds) > 1 or (kinds == {"internal"} and external):
+        raise ConfigUnsupported(
+            "mixing internal and external targets for a snapshot is not yet supported",
+            cure="ask for the same kind for every disk and the memory, or for 'no'",
+        )
+    if kinds == {"external"} and memory.snapshot == "internal":
+        memory = Memory(snapshot="no")
+        if not off:
+            disk_only = True
+    return replace(
+        asked,
+        state=DISK_SNAPSHOT if disk_only and not off else state,
+        parent=Parent(name=parent) if parent is not None else None,
+        memory=memory,
+        disks=SnapshotDisks(disks=disks),
+        domain=domain,
+        inactive_domain=inactive,
+        active=None,
+        cookie=None,
+    )
+
+
+def _memory(asked: Memory | None, *, off: bool, disk_only: bool) -> Memory:
+    wanted = asked.snapshot if asked is not None else None
+    if asked is not None and asked.file is not None and wanted is None:
+        wanted = "external"
+    if (off or disk_only) and wanted not in (None, "no"):
+        raise ConfigUnsupported(
+            "memory state cannot be saved with offline or disk-only snapshot",
+            cure="leave <memory> away, or take the snapshot of the running machine",
+        )
+    if off or disk_only or wanted == "no":
+        return Memory(snapshot="no")
+    if wanted == "external":
+        file = asked.file if asked is not None else None
+        if file is None or not file.startswith("/"):
+            raise XmlError(
+                f"memory snapshot file path ({file}) must be absolute",
+                cure="name it: <memory snapshot='external' file='/whole/path'/>",
+            )
+        return Memory(snapshot="external", file=file)
+    return Memory(snapshot="internal")
+
+
+def _disks(
+    asked: Snapshot, domain: Domain, default: str, name: str, *, reuse: bool
+) -> tuple[SnapshotDisk, ...]:
+    wishes = list(asked.every_disk)
+    found = []
+    for disk in domain.devices.disks:
+        mine = [wish for wish in wishes if wish.is_of(disk)]
+        if len(mine) > 1:
+            raise XmlError(f"disk '{disk.target.dev}' specified twice")
+        wishes = [wish for wish in wishes if wish not in mine]
+        wish = mine[0] if mine else SnapshotDisk(name=disk.target.dev)
+        found.append(_disk(disk, wish, default, name, reuse=reuse))
+    if wishes:
+        raise ConfigUnsupported(f"no disk named '{wishes[0].name}'")
+    paths = [d.source.file for d in found if d.source is not None and d.source.file]
+    if len(set(paths)) < len(paths):
+        raise ConfigUnsupported("two disks would get the same new image", cure="name each <source>")
+    return tuple(found)
+
+
+def _disk(disk: Disk, wish: SnapshotDisk, default: str, name: str, *, reuse: bool) -> SnapshotDisk:
+    target = disk.target.dev
+    writable = disk.source is not None and not disk.readonly and disk.device in ("disk", "lun")
+    mode = wish.snapshot or ("external" if wish.source is not None else None)
+    if mode is None:
+        mode = disk.snapshot or (default if writable else "no")  # type: ignore[assignment]
+    if mode == "manual":
+        mode = "no"
+    image_format = (disk.driver.type if disk.driver is not None else None) or "raw"
+    if mode == "no":
+        return SnapshotDisk(name=target, snapshot="no")
+    if mode == "internal":
+        if image_format != "qcow2":
+            raise ConfigUnsupported(
+                f"internal snapshot for disk {target} unsupported for storage type {image_format}",
+                cure="take an external one (--disk-only), convert the image to qcow2, or leave "
+                f"the disk out (<disk name='{target}' snapshot='no'/>)",
+            )
+        return SnapshotDisk(name=target, snapshot="internal")
+    return _external(disk, wish, name, reuse=reuse)
+
+
+def _external(disk: Disk, wish: SnapshotDisk, name: str, *, reuse: bool) -> SnapshotDisk:
+    target, path = disk.target.dev, None
+    if wish.source is not None:
+        path = wish.source.file or wish.source.dev
+    if wish.driver not in (None, "qcow2"):
+        raise ConfigUnsupported(
+            f"external snapshot format for disk {target} is unsupported: {wish.driver}",
+            cure="use qcow2",
+        )
+    if path is None:
+        below = disk.source.file if disk.source is not None else None
+        if below is None:
+            raise ConfigUnsupported(
+                f"cannot generate external snapshot name for disk '{target}' on a '{disk.type}' "
+                "device",
+                cure=f"name it: <disk name='{target}'><source file='/whole/path'/></disk>",
+            )
+        stem, _, suffix = below.rpartition(".")
+        path = f"{stem if stem and '/' not in suffix else below}.{name}"
+    if not path.startswith("/"):
+        raise XmlError(f"the image '{path}' for disk '{target}' is not named by a whole path")
+    if os.path.exists(path) != reuse and not _is_device(path):
+        if reuse:
+            raise ConfigUnsupported(f"missing existing file for disk {target}: {path}")
+        raise ConfigUnsupported(
+            f"external snapshot file for disk {target} already exists and is not a block device: "
+            f"{path}",
+            cure="name another file, or say that it is to be used: --reuse-external",
+        )
+    return SnapshotDisk(
+        name=target, snapshot="external", type="file", driver="qcow2", source=Source(file=path)
+    )
+
+
+def _is_device(path: str) -> bool:
+    import stat
+
+    try:
+        return stat.S_ISBLK(os.stat(path).st_mode)
+    except OSError:
+        return False
+
+
+def new_image(disk: SnapshotDisk) -> str:
+    """The path of an external disk's new image."""
+    assert disk.source is not None
+    return str(disk.source.file or disk.source.dev)

@@ -1,0 +1,96 @@
+"""Snapshot works that a daemon left unfinished: finished or undone when the next one starts.
+
+The rule kept here: taking is undone, going back and deleting are finished; each may be repeated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from virtory.driver.qemu import snapshot_internal as internal
+from virtory.driver.qemu import snapshot_state
+from virtory.driver.qemu.snapshots import family_of
+from virtory.errors import VirtoryError
+from virtory.model.flags import DomainState
+
+if TYPE_CHECKING:
+    from virtory.driver.journal import Work
+    from virtory.driver.qemu.guest import Guest
+    from virtory.driver.qemu.preparation import Preparation
+    from virtory.driver.qemu.runtime import Runtime
+    from virtory.driver.qemu.table import Entry
+
+
+async def mend(
+    runtime: Runtime, preparation: Preparation, work: Work, step: dict[str, Any]
+) -> None:
+    """Take up one work at its last step."""
+    entry = runtime.table.find(bytes.fromhex(step["domain"]))
+    if entry is None:
+        await work.done()
+        return
+    if step["step"] == "inside":
+        await _undo_inside(entry, step)
+        await work.done()
+    elif step["step"] == "back":
+        await _go_back(runtime, preparation, entry, work, step)
+    elif step["step"] == "delete":
+        await _delete(entry, work, step)
+    else:
+        from virtory.driver.qemu import snapshot_overlays
+
+        await snapshot_overlays.mend(runtime, entry, work, step)
+
+
+async def _undo_inside(entry: Entry, step: dict[str, Any]) -> None:
+    guest, name = entry.guest, step["name"]
+    if guest is not None:
+        await _drop_open(guest, name, step["paths"])
+        if step["ran"] and entry.state == DomainState.PAUSED:
+            with contextlib.suppress(VirtoryError):
+                await guest.execute("cont")
+    else:
+        await internal.each("-d", name, await internal.with_name(name, step["paths"]))
+    await asyncio.to_thread(snapshot_state.drop, step["files"])
+
+
+async def _drop_open(guest: Guest, name: str, paths: list[str]) -> list[str]:
+    """What QEMU was told to do goes on without a daemon: wait for its end, then undo it.
+
+    Returns the paths that QEMU does not have open.
+    """
+    for job in await guest.execute("query-jobs"):
+        if str(job["id"]).startswith("snapshot-"):
+            await internal.conclude(guest, str(job["id"]))
+    tops, others = internal.opened(guest, paths)
+    if tops:
+        await internal.drop(guest, name, tops)
+    return others
+
+
+async def _go_back(
+    runtime: Runtime, preparation: Preparation, entry: Entry, work: Work, step: dict[str, Any]
+) -> None:
+    from virtory.driver.qemu.snapshot_reverting import Reverting
+    from virtory.model.snapshot import parse_snapshot
+
+    kept = family_of(entry).by_name.get(step["name"])
+    if kept is not None and entry.guest is None:
+        await internal.each("-a", step["name"], step["paths"])
+        await asyncio.to_thread(snapshot_state.bring_back, step["files"])
+        snapshot = parse_snapshot(kept.xml, lenient=True)
+        await Reverting(runtime, preparation).became(entry, kept.name, snapshot, announce=False)
+    await work.done()
+
+
+async def _delete(entry: Entry, work: Work, step: dict[str, Any]) -> None:
+    name, guest = step["name"], entry.guest
+    paths = step["paths"]
+    if guest is not None:
+        paths = await _drop_open(guest, name, paths)
+    await internal.each("-d", name, await internal.with_name(name, paths))
+    family = family_of(entry)
+    await work.done(*(family.remove([name]) if name in family.by_name else []))
+    await asyncio.to_thread(snapshot_state.drop, step["files"])

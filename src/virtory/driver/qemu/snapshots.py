@@ -1,0 +1,118 @@
+"""Snapshots of domains under QEMU: what is known of them; taking, reverting, deleting.
+
+The rule kept here: lists and lookups, answered from memory; the work is in `snapshot_taking`,
+`snapshot_reverting` and `snapshot_deleting`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from virtory.driver.qemu.part import Part, refuse_unknown, to_the_end
+from virtory.driver.snapshot_family import Family
+from virtory.errors import InvalidArgument, OperationInvalid
+from virtory.model.snapshot_flags import (
+    SnapshotCreate,
+    SnapshotDelete,
+    SnapshotList,
+    SnapshotRevert,
+)
+
+if TYPE_CHECKING:
+    from virtory.driver.qemu.table import Entry
+    from virtory.driver.snapshot_family import Kept
+
+XML_SECURE = 1
+
+
+class Snapshots(Part):
+    """The SnapshotDriver of QEMU."""
+
+    def _family(self, uuid: bytes) -> Family:
+        return family_of(self._entry(uuid))
+
+    def names(self, uuid: bytes, flags: int, below: str | None = None) -> list[str]:
+        refuse_unknown(flags, SnapshotList.ALL, "qemuDomainListAllSnapshots")
+        return [kept.name for kept in self._family(uuid).select(flags, below)]
+
+    def require(self, uuid: bytes, name: str) -> None:
+        self._family(uuid).get(name)
+
+    def current(self, uuid: bytes) -> str | None:
+        return self._family(uuid).current
+
+    def parent(self, uuid: bytes, name: str) -> str:
+        return self._family(uuid).parent(name)
+
+    async def xml(self, uuid: bytes, name: str, flags: int) -> str:
+        refuse_unknown(flags, XML_SECURE, "qemuDomainSnapshotGetXMLDesc")
+        return shown(self._family(uuid).get(name), secure=bool(flags))
+
+    async def create(self, uuid: bytes, xml: str, flags: int) -> str:
+        refuse_unknown(flags, SnapshotCreate.ALL, "qemuSnapshotCreateXML")
+        from virtory.driver.qemu.snapshot_taking import Taking
+
+        _refuse_create(flags)
+        taking = Taking(self._runtime, self._preparation)
+        return await to_the_end(taking.take(self._entry(uuid), xml, flags))
+
+    async def revert(self, uuid: bytes, name: str, flags: int) -> None:
+        refuse_unknown(flags, SnapshotRevert.ALL, "qemuDomainRevertToSnapshot")
+        from virtory.driver.qemu.snapshot_reverting import Reverting
+
+        if flags & 3 == 3:
+            raise InvalidArgument("running and paused flags are mutually exclusive")
+        reverting = Reverting(self._runtime, self._preparation)
+        await to_the_end(reverting.revert(self._entry(uuid), name, flags))
+
+    async def delete(self, uuid: bytes, name: str, flags: int) -> None:
+        refuse_unknown(flags, SnapshotDelete.ALL, "qemuDomainSnapshotDelete")
+        from virtory.driver.qemu.snapshot_deleting import Deleting
+
+        if flags & 5 == 5:
+            raise InvalidArgument("children and children_only flags are mutually exclusive")
+        deleting = Deleting(self._runtime, self._preparation)
+        await to_the_end(deleting.delete(self._entry(uuid), name, flags))
+
+
+def family_of(entry: Entry) -> Family:
+    """The domain's snapshots; made when first asked for."""
+    if entry.snapshots is None:
+        entry.snapshots = Family(entry.uuid)
+    return entry.snapshots
+
+
+def shown(kept: Kept, *, secure: bool) -> str:
+    """The description as clients get it."""
+    from virtory.model.domain import without_secrets
+    from virtory.model.snapshot import Parent, format_snapshot, parse_snapshot
+
+    snapshot = parse_snapshot(kept.xml, lenient=True)
+    parent = Parent(name=kept.parent) if kept.parent is not None else None
+    snapshot = replace(snapshot, parent=parent)
+    domain, inactive = snapshot.domain, snapshot.inactive_domain
+    if not secure:
+        domain = without_secrets(domain) if domain is not None else None
+        inactive = without_secrets(inactive) if inactive is not None else None
+        snapshot = replace(snapshot, domain=domain, inactive_domain=inactive)
+    return format_snapshot(snapshot)
+
+
+def _refuse_create(flags: int) -> None:
+    flag = SnapshotCreate
+    if flags & flag.REDEFINE and flags & (flag.NO_METADATA | flag.HALT | flag.QUIESCE):
+        raise InvalidArgument(
+            "redefining a snapshot goes with neither halt, quiesce nor no-metadata"
+        )
+    if flags & flag.QUIESCE and not flags & flag.DISK_ONLY:
+        raise InvalidArgument(
+            "Flag 'VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY' is required by flag "
+            "'VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE'"
+        )
+    if flags & flag.CURRENT and flags & flag.NO_METADATA:
+        raise InvalidArgument("a snapshot without metadata can not be current")
+    if flags & flag.LIVE and flags & flag.DISK_ONLY:
+        raise InvalidArgument("live and disk-only snapshots exclude each other")
+    if flags & flag.REDEFINE and flags & flag.LIVE:
+        raise OperationInvalid("a snapshot that is redefined is not taken")

@@ -1,0 +1,165 @@
+"""Snapshots of real machines: what the guest wrote after one is gone when it goes back."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from virtory.errors import ConfigUnsupported, OperationFailed, OperationInvalid, SnapshotNotFound
+from virtory.model.flags import DomainEventLifecycle as Kind
+from virtory.model.flags import DomainState
+
+SUSPENDED, RESUMED = (Kind.SUSPENDED, 0), (Kind.RESUMED, 0)
+DEFINED, REVERTED = (Kind.DEFINED, 3), (Kind.RESUMED, 2)
+
+
+def image(path, size="64M"):
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(path), size], check=True)
+    return path
+
+
+def check(path):
+    done = subprocess.run(["qemu-img", "check", str(path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def states_in(path):
+    shown = subprocess.run(
+        ["qemu-img", "info", "-U", "--output=json", str(path)],
+        check=True,
+        capture_output=True,
+    ).stdout
+    return [one["name"] for one in json.loads(shown).get("snapshots", [])]
+
+
+def disk(path, target="vda", more=""):
+    return (
+        f"<disk type='file' device='disk'><driver name='qemu' type='qcow2'/>"
+        f"<source file='{path}'/><target dev='{target}' bus='virtio'/>{more}</disk>"
+    )
+
+
+def asked(name, more=""):
+    return f"<domainsnapshot><name>{name}</name>{more}</domainsnapshot>"
+
+
+async def write(console, text):
+    """Put a marker onto the disk, past the guest's cache."""
+    await console.type(f"echo {text} | dd of=/dev/vda bs=512 conv=sync,fsync 2>/dev/null\n")
+    await console.type("echo wrote-$?\n")
+    await console.until(b"wrote-0")
+
+
+async def on_disk(console):
+    await console.type("echo 3 > /proc/sys/vm/drop_caches; echo [$(head -n1 /dev/vda)]\n")
+    await console.until(b"\n[")
+    said = await console.until(b"]")
+    return said.rstrip(b"]").decode()
+
+
+async def test_a_running_machine_goes_back_with_memory_and_disk(
+    driver, seen, linux, boot, tmp_path
+):
+    path = image(tmp_path / "a.qcow2")
+    uuid, console = await boot(linux.xml("m", devices=disk(path)))
+    await write(console, "first")
+    await console.type("x=old\n")
+    seen.clear()
+    assert await driver.snapshot.create(uuid, asked("one"), 0) == "one"
+    assert seen.lifecycles() == [SUSPENDED, RESUMED]
+    assert states_in(path) == ["one"]
+    await write(console, "second")
+    await console.type("x=new\n")
+    pid = driver.domain._table.get(uuid).guest.pid
+    seen.clear()
+    await driver.snapshot.revert(uuid, "one", 0)
+    assert seen.lifecycles() == [REVERTED]
+    assert driver.domain._table.get(uuid).guest.pid == pid
+    assert driver.domain.state(uuid, 0) == (DomainState.RUNNING, 4)
+    assert await on_disk(console) == "first"
+    await console.type("echo is-$x\n")
+    await console.until(b"is-old")
+    xml = await driver.snapshot.xml(uuid, "one", 0)
+    assert "<state>running</state>" in xml
+    assert "<memory snapshot='internal'/>" in xml
+    await driver.snapshot.revert(uuid, "one", 2)
+    assert driver.domain.state(uuid, 0) == (DomainState.PAUSED, 7)
+    console.close()
+    await driver.snapshot.delete(uuid, "one", 0)
+    await driver.domain.destroy(uuid, 0)
+    assert states_in(path) == []
+    check(path)
+
+
+async def test_a_stopped_machine_goes_back(driver, seen, bare, tmp_path):
+    path = image(tmp_path / "a.qcow2")
+    ref = await driver.domain.define(bare("m", disk(path)), 0)
+    await driver.snapshot.create(ref.uuid, asked("off"), 0)
+    await driver.domain.create(ref.uuid, 0, None)
+    await driver.snapshot.create(ref.uuid, asked("on"), 0)
+    assert driver.snapshot.parent(ref.uuid, "on") == "off"
+    assert driver.snapshot.current(ref.uuid) == "on"
+    seen.clear()
+    await driver.snapshot.revert(ref.uuid, "off", 0)
+    assert seen.lifecycles() == [(Kind.STOPPED, 6), DEFINED]
+    assert driver.domain.state(ref.uuid, 0) == (DomainState.SHUTOFF, 7)
+    seen.clear()
+    await driver.snapshot.revert(ref.uuid, "on", 0)
+    assert seen.lifecycles() == [(Kind.STARTED, 3), REVERTED, DEFINED]
+    await driver.domain.destroy(ref.uuid, 0)
+    with pytest.raises(OperationInvalid, match="inactive domain with 2 snapshots"):
+        await driver.domain.undefine(ref.uuid, 0)
+    with pytest.raises(OperationInvalid, match="rename a domain with snapshots"):
+        await driver.domain.rename(ref.uuid, "other", 0)
+    await driver.stop()
+    await driver.start()
+    assert driver.snapshot.names(ref.uuid, 0) == ["off", "on"]
+    assert driver.snapshot.current(ref.uuid) == "on"
+    seen.__init__(driver)
+    await driver.snapshot.revert(ref.uuid, "off", 1)
+    assert seen.lifecycles() == [(Kind.STARTED, 3), RESUMED, DEFINED]
+    await driver.domain.destroy(ref.uuid, 0)
+    await driver.snapshot.delete(ref.uuid, "off", 1)
+    assert driver.snapshot.names(ref.uuid, 0) == []
+    assert states_in(path) == []
+    with pytest.raises(SnapshotNotFound):
+        await driver.snapshot.revert(ref.uuid, "off", 0)
+    check(path)
+
+
+async def test_what_can_not_be_taken_is_refused_before_anything_is_touched(
+    driver, seen, bare, tmp_path
+):
+    path = image(tmp_path / "a.qcow2")
+    raw = tmp_path / "b.raw"
+    raw.write_bytes(bytes(1 << 20))
+    second = disk(raw, "vdb").replace("type='qcow2'", "type='raw'")
+    ref = await driver.domain.define(bare("m", disk(path) + second), 0)
+    take = driver.snapshot.create
+    for live in (False, True):
+        if live:
+            await driver.domain.create(ref.uuid, 0, None)
+            seen.clear()
+        with pytest.raises(ConfigUnsupported, match="disk vdb unsupported for storage type raw"):
+            await take(ref.uuid, asked("one"), 0)
+        none = "<disks><disk name='vda' snapshot='no'/><disk name='vdb' snapshot='no'/></disks>"
+        with pytest.raises(ConfigUnsupported, match="nothing selected"):
+            await take(ref.uuid, asked("one", none), 0)
+        mixed = "<disks><disk name='vda' snapshot='internal'/><disk name='vdb' snapshot='external'/></disks>"
+        with pytest.raises(ConfigUnsupported, match="mixing internal and external"):
+            await take(ref.uuid, asked("one", mixed), 0)
+    assert seen.lifecycles() == []
+    assert driver.snapshot.names(ref.uuid, 0) == []
+    left = asked("one", "<disks><disk name='vdb' snapshot='no'/></disks>")
+    await take(ref.uuid, left, 0)
+    with pytest.raises(OperationFailed, match="domain moment one already exists"):
+        await take(ref.uuid, left, 0)
+    await driver.domain.destroy(ref.uuid, 0)
+    subprocess.run(["qemu-img", "snapshot", "-c", "theirs", str(path)], check=True)
+    with pytest.raises(OperationFailed, match="already, that no daemon made"):
+        await take(ref.uuid, asked("theirs", "<disks><disk name='vdb' snapshot='no'/></disks>"), 0)
+    assert states_in(path) == ["one", "theirs"]
+    check(path)
