@@ -163,3 +163,89 @@ async def test_what_can_not_be_taken_is_refused_before_anything_is_touched(
         await take(ref.uuid, asked("theirs", "<disks><disk name='vdb' snapshot='no'/></disks>"), 0)
     assert states_in(path) == ["one", "theirs"]
     check(path)
+
+
+async def test_an_external_snapshot_freezes_the_image_and_can_be_gone_back_to(
+    driver, seen, linux, boot, tmp_path
+):
+    path, memory = image(tmp_path / "a.qcow2"), tmp_path / "one.mem"
+    definition = linux.xml("m", devices=disk(path))
+    ref = await driver.domain.define(definition, 0)
+    uuid, console = await boot(definition.replace("<name>", f"<uuid>{_uuid(ref)}</uuid><name>"))
+    await write(console, "first")
+    await console.type("x=old\n")
+    seen.clear()
+    more = f"<memory snapshot='external' file='{memory}'/>"
+    await driver.snapshot.create(uuid, asked("one", more), 0)
+    assert seen.lifecycles() == [SUSPENDED, RESUMED]
+    assert memory.read_bytes()[:16] == b"LibvirtQemudSave"
+    for flags in (0, 2):
+        xml = await driver.domain.xml(uuid, flags)
+        assert f"<source file='{tmp_path}/a.one'" in xml
+        assert f"<source file='{path}'" in xml  # in its backingStore
+    await write(console, "second")
+    before = path.read_bytes()
+    await driver.snapshot.create(uuid, asked("two"), 0x10)
+    assert driver.domain.state(uuid, 0)[0] == DomainState.RUNNING
+    await write(console, "third")
+    assert path.read_bytes() == before
+    assert driver.snapshot.names(uuid, 0x200) == ["one", "two"]
+
+    seen.clear()
+    console.close()
+    await driver.snapshot.revert(uuid, "one", 0)
+    assert seen.lifecycles() == [(Kind.STOPPED, 6), (Kind.STARTED, 3), REVERTED, DEFINED]
+    console = await type(console)(driver, uuid).open()
+    assert await on_disk(console) == "first"
+    await console.type("echo is-$x\n")
+    await console.until(b"is-old")
+    assert not (tmp_path / "a.two").exists()  # nothing stood in it but what was given up
+    assert (tmp_path / "a.one").exists()  # the snapshot `two` is in it
+    await write(console, "fourth")
+
+    await driver.snapshot.delete(uuid, "two", 0)
+    await driver.snapshot.delete(uuid, "one", 0)
+    assert await on_disk(console) == "fourth"
+    console.close()
+    assert not memory.exists()
+    await driver.domain.destroy(uuid, 0)
+    assert driver.snapshot.names(uuid, 0) == []
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["a.qcow2"]
+    check(path)
+    assert f"<source file='{path}'/>" in await driver.domain.xml(uuid, 0)
+
+
+def _uuid(ref):
+    return ref.uuid.hex()
+
+
+async def test_external_snapshots_of_a_stopped_machine_merge_in_any_order(driver, bare, tmp_path):
+    path = image(tmp_path / "a.qcow2")
+    ref = await driver.domain.define(bare("m", disk(path)), 0)
+    for name in ("one", "two", "three"):
+        await driver.snapshot.create(ref.uuid, asked(name), 0x10)
+        top = tmp_path / f"a.{name}"
+        fill = f"write -P {len(name)} 0 1M"
+        subprocess.run(["qemu-io", "-f", "qcow2", "-c", fill, str(top)], check=True, stdout=-3)
+    with pytest.raises(ConfigUnsupported, match="already exists"):
+        disks = f"<disks><disk name='vda'><source file='{path}'/></disk></disks>"
+        await driver.snapshot.create(ref.uuid, asked("four", disks), 0x10)
+    await driver.snapshot.delete(ref.uuid, "two", 0)
+    assert not (tmp_path / "a.two").exists()
+    xml = await driver.snapshot.xml(ref.uuid, "three", 0)
+    assert f"<source file='{tmp_path}/a.one'/>" in xml
+    assert driver.snapshot.parent(ref.uuid, "three") == "one"
+    await driver.snapshot.revert(ref.uuid, "three", 0)
+    (top,) = [one for one in tmp_path.iterdir() if one.name not in ("a.qcow2", "a.one")]
+    read = ["qemu-io", "-r", "-f", "qcow2", "-c", "read -P 3 0 1M", str(top)]
+    said = subprocess.run(read, check=True, capture_output=True, text=True).stdout
+    assert "failed" not in said
+    await driver.snapshot.delete(ref.uuid, "one", 1)
+    assert driver.snapshot.names(ref.uuid, 0) == []
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["a.qcow2"]
+    check(path)
+    read[-1] = str(path)
+    said = subprocess.run(read, check=True, capture_output=True, text=True).stdout
+    assert "failed" not in said
+    assert f"<source file='{path}'/>" in await driver.domain.xml(ref.uuid, 0)
+    await driver.domain.create(ref.uuid, 0, None)

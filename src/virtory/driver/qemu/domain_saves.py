@@ -22,6 +22,7 @@ from virtory.errors import (
     InvalidArgument,
     OperationFailed,
     OperationInvalid,
+    SystemCallFailed,
     VirtoryError,
 )
 from virtory.model.flags import DomainSaveRestore, DomainStart, DomainState
@@ -129,13 +130,13 @@ class DomainSaves(Part):
     async def _write(self, guest: Guest, target: _Target, work: Work) -> None:
         """From a running machine to a whole file that is on record."""
         checkpoint = self._runtime.checkpoint
+        checkpoint("save begun")
+        if guest.is_running:
+            guest.pause_cause = Trigger.SAVE_PAUSED
+            await guest.execute("stop")
+        checkpoint("save stopped")
         descriptor = await asyncio.to_thread(_begin_file, target)
         try:
-            checkpoint("save begun")
-            if guest.is_running:
-                guest.pause_cause = Trigger.SAVE_PAUSED
-                await guest.execute("stop")
-            checkpoint("save stopped")
             await transfer.write(guest, descriptor, transfer.Operation.SAVE)
             checkpoint("save written")
             await asyncio.to_thread(_finish_file, descriptor, target)
@@ -234,6 +235,12 @@ class DomainSaves(Part):
 
     async def remove_managed_save(self, uuid: bytes, flags: int) -> None:
         refuse_unknown(flags, 0, "qemuDomainManagedSaveRemove")
+        if not self.has_managed_save(uuid, 0):
+            raise SystemCallFailed(
+                f"Failed to remove managed save file of domain '{self._entry(uuid).name}': "
+                "No such file or directory",
+                errno=2,
+            )
         await self._forget_managed(self._entry(uuid))
 
     async def _forget_managed(self, entry: Entry) -> None:
@@ -283,19 +290,10 @@ class DomainSaves(Part):
 
 def _begin_file(target: _Target) -> int:
     """The file, with its head written; positioned where the stream goes."""
-    try:
-        if target.managed:
-            os.makedirs(os.path.dirname(target.path), 0o700, exist_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(target.unfinished, flags, 0o600)
-    except OSError as error:
-        raise save_image.cannot("create", target.unfinished, error) from None
-    try:
-        os.write(descriptor, save_image.head(target.xml, running=target.runs, finished=False))
-    except OSError as error:
-        os.close(descriptor)
-        raise save_image.cannot("write", target.unfinished, error) from None
-    return descriptor
+    if target.managed:
+        os.makedirs(os.path.dirname(target.path), 0o700, exist_ok=True)
+    begin = save_image.head(target.xml, running=target.runs, finished=False)
+    return save_image.created(target.unfinished, begin)
 
 
 def _finish_file(descriptor: int, target: _Target) -> None:

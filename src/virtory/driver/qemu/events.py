@@ -292,13 +292,6 @@ def _migration(guest: Guest, data: dict[str, Any]) -> None:
         guest.transfer.report(str(data.get("status", "")))
 
 
-def _job(guest: Guest, data: dict[str, Any]) -> None:
-    """A long job of QEMU's has a new status."""
-    waiter = guest.concluding.get(str(data.get("id", "")))
-    if waiter is not None and data.get("status") == "concluded" and not waiter.done():
-        waiter.set_result(None)
-
-
 def _vnc(phase: int) -> Callable[[Guest, dict[str, Any]], None]:
     def reaction(guest: Guest, data: dict[str, Any]) -> None:
         server, client = data.get("server") or {}, data.get("client") or {}
@@ -324,6 +317,9 @@ def _end(described: dict[str, Any]) -> tuple[int, str, str]:
 
 def _job(guest: Guest, data: dict[str, Any]) -> None:
     """A long job of QEMU's has a new status."""
+    waiter = guest.concluding.get(str(data.get("id", "")))
+    if waiter is not None and data.get("status") == "concluded" and not waiter.done():
+        waiter.set_result(None)
     if guest.block_jobs:
         from virtory.driver.qemu import block_job_course
 

@@ -35,6 +35,14 @@ class Part:
         self._preparation = preparation
         self._table: DomainTable = runtime.table
 
+    @property
+    def runtime(self) -> Runtime:
+        return self._runtime
+
+    @property
+    def preparation(self) -> Preparation:
+        return self._preparation
+
     def _entry(self, uuid: bytes) -> Entry:
         return self._table.get(uuid)
 

@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 
     from virtory.driver.qemu.guest import Guest
 
+Steps = tuple[Trigger, Trigger, Trigger, Trigger]
+
+RESTORED: Steps = (
+    Trigger.RESTORED,
+    Trigger.RESTORED_RUNNING,
+    Trigger.RESTORED_PAUSED,
+    Trigger.RESTORED_TO_PAUSE,
+)
+
 
 class Resumption:
     """How a new process gets its memory.
@@ -38,12 +47,7 @@ class Resumption:
         *,
         runs: bool,
         used_up: Callable[[Guest], None] | None = None,
-        steps: tuple[Trigger, Trigger, Trigger, Trigger] = (
-            Trigger.RESTORED,
-            Trigger.RESTORED_RUNNING,
-            Trigger.RESTORED_PAUSED,
-            Trigger.RESTORED_TO_PAUSE,
-        ),
+        steps: Steps = RESTORED,
     ) -> None:
         self._fetch = fetch
         self.arguments = arguments
@@ -72,7 +76,11 @@ class Resumption:
 
 
 def from_file(
-    descriptor: int, *, runs: bool, used_up: Callable[[Guest], None] | None = None
+    descriptor: int,
+    *,
+    runs: bool,
+    used_up: Callable[[Guest], None] | None = None,
+    steps: Steps = RESTORED,
 ) -> Resumption:
     """From a save image; the descriptor stands at the stream and stays the caller's."""
     mine = [os.dup(descriptor)]
@@ -84,6 +92,6 @@ def from_file(
         while mine:
             os.close(mine.pop())
 
-    resumption = Resumption(fetch, ("-incoming", "defer"), runs=runs, used_up=used_up)
+    resumption = Resumption(fetch, ("-incoming", "defer"), runs=runs, used_up=used_up, steps=steps)
     resumption.close = close
     return resumption

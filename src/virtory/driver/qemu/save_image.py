@@ -61,6 +61,21 @@ def _packed(text: bytes, room: int, *, running: bool, finished: bool) -> bytes:
     return struct.pack("=" + _HEADER, magic, *words) + text.ljust(room, b"\0")
 
 
+def created(path: str, begin: bytes) -> int:
+    """A new file with its head written; it stands where the stream goes. Blocking."""
+    try:
+        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(path, flags, 0o600)
+    except OSError as error:
+        raise cannot("create", path, error) from None
+    try:
+        os.write(descriptor, begin)
+    except OSError as error:
+        os.close(descriptor)
+        raise cannot("write", path, error) from None
+    return descriptor
+
+
 def finish(descriptor: int) -> None:
     """The stream is whole: from here on the file is an image."""
     os.pwrite(descriptor, MAGIC, 0)

@@ -10,14 +10,14 @@ import os
 from typing import TYPE_CHECKING
 
 from virtory.driver.qemu import save_image
-from virtory.driver.qemu.resumption import from_file
+from virtory.driver.qemu.resumption import RESTORED, from_file
 from virtory.errors import ConfigUnsupported, OperationFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from virtory.driver.qemu.guest import Guest
-    from virtory.driver.qemu.resumption import Resumption
+    from virtory.driver.qemu.resumption import Resumption, Steps
     from virtory.errors import VirtoryError
     from virtory.model.domain import Domain
 
@@ -47,14 +47,18 @@ class Reading:
             await self._unpacking.wait()
 
     async def resumption(
-        self, *, runs: bool, used_up: Callable[[Guest], None] | None = None
+        self,
+        *,
+        runs: bool,
+        used_up: Callable[[Guest], None] | None = None,
+        steps: Steps = RESTORED,
     ) -> Resumption:
         """The start that takes the machine up again."""
         os.lseek(self.descriptor, self.image.stream_at, os.SEEK_SET)
         program = self.image.decompressor
         if program is not None:
             await self._unpack(program)
-        return from_file(self.descriptor, runs=runs, used_up=used_up)
+        return from_file(self.descriptor, runs=runs, used_up=used_up, steps=steps)
 
     async def _unpack(self, program: str) -> None:
         """Let QEMU read from the unpacking program instead."""

@@ -46,9 +46,9 @@ class Deleting(Part):
 
     async def _delete(self, entry: Entry, kept: Kept) -> None:
         if kept.external:
-            from virtory.driver.qemu.snapshot_merging import delete_external
+            from virtory.driver.qemu import snapshot_merging
 
-            await delete_external(self, entry, kept)
+            await snapshot_merging.delete(self, entry, kept)
             return
         snapshot = parse_snapshot(kept.xml, lenient=True)
         paths = internal_paths(snapshot)

@@ -38,6 +38,16 @@ async def mend(
         await _go_back(runtime, preparation, entry, work, step)
     elif step["step"] == "delete":
         await _delete(entry, work, step)
+    elif step["step"] == "branch":
+        from virtory.driver.qemu import snapshot_branching
+
+        await snapshot_branching.mend(entry, step)
+        await work.done()
+    elif step["step"] == "merge":
+        from virtory.driver.qemu import snapshot_merging
+
+        await snapshot_merging.mend(runtime, entry, step)
+        await work.done()
     else:
         from virtory.driver.qemu import snapshot_overlays
 

@@ -47,6 +47,8 @@ _STEPS = (
 class Reverting(Part):
     """One machine going back."""
 
+    steps = _STEPS
+
     async def revert(self, entry: Entry, name: str, flags: int) -> None:
         """Make the machine as the snapshot has it."""
         kept = family_of(entry).get(name)
@@ -61,9 +63,9 @@ class Reverting(Part):
                 "transient domain needs to request run or pause to revert to inactive snapshot"
             )
         if kept.external:
-            from virtory.driver.qemu.snapshot_overlays import revert_external
+            from virtory.driver.qemu import snapshot_branching
 
-            await revert_external(self, entry, kept, snapshot, flags)
+            await snapshot_branching.revert(self, entry, kept, snapshot, flags)
         elif kept.state in ("running", "paused"):
             await self._to_live(entry, kept, snapshot, flags)
         else:
@@ -144,7 +146,7 @@ class Reverting(Part):
             self._table.let_go(entry)
         if flags & 3:
             await self.boot_as(entry, snapshot, flags)
-        self._announce(entry)
+        self.announce(entry)
 
     # -- what all of them need -----------------------------------------------------------------
     async def end(self, entry: Entry) -> None:
@@ -198,9 +200,9 @@ class Reverting(Part):
         await self._runtime.commit(entry)
         await self._preparation.clear_save(entry.uuid)
         if announce:
-            self._announce(entry)
+            self.announce(entry)
 
-    def _announce(self, entry: Entry) -> None:
+    def announce(self, entry: Entry) -> None:
         if entry.row is not None:
             kind, detail = DomainEventLifecycle.DEFINED, DomainEventDefined.FROM_SNAPSHOT
             self._runtime.announce(entry, Lifecycle(entry.ref, kind, detail), save=False)
