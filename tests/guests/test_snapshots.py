@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -148,7 +147,7 @@ async def test_what_can_not_be_taken_is_refused_before_anything_is_touched(
         none = "<disks><disk name='vda' snapshot='no'/><disk name='vdb' snapshot='no'/></disks>"
         with pytest.raises(ConfigUnsupported, match="nothing selected"):
             await take(ref.uuid, asked("one", none), 0)
-        mixed = "<disks><disk name='vda' snapshot='internal'/><disk name='vdb' snapshot='external'/></disks>"
+        mixed = none.replace("'no'", "'internal'", 1).replace("'no'", "'external'")
         with pytest.raises(ConfigUnsupported, match="mixing internal and external"):
             await take(ref.uuid, asked("one", mixed), 0)
     assert seen.lifecycles() == []

@@ -68,6 +68,10 @@ class Definitions:
             raise OperationInvalid("cannot undefine transient domain")
         if machine.saved is not None and not flags & f.DomainUndefine.MANAGED_SAVE:
             raise OperationInvalid("Refusing to undefine while domain managed save image exists")
+        keep_none = bool(flags & f.DomainUndefine.SNAPSHOTS_METADATA)
+        if machine.snapshots and not machine.active and not keep_none:
+            count = len(machine.snapshots)
+            raise OperationInvalid(f"cannot delete inactive domain with {count} snapshots")
         machine.saved = None
         ref = machine.ref
         machine.definition = None

@@ -15,6 +15,7 @@ from virtory.driver.memory.host import Host
 from virtory.driver.memory.interface import MemoryInterfaces
 from virtory.driver.memory.network import MemoryNetworks
 from virtory.driver.memory.node_device import MemoryNodeDevices
+from virtory.driver.memory.snapshots import MemorySnapshots
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,7 +96,7 @@ class MemoryDriver:
         self._domains = MemoryDomains(self._host)
         self.connect: ConnectDriver = MemoryConnect()
         self.domain: DomainDriver = self._domains
-        self.snapshot: SnapshotDriver | None = None
+        self.snapshot: SnapshotDriver | None = MemorySnapshots(self._host)
         self.network: NetworkDriver | None = MemoryNetworks(self.bus)
         self._storage: StorageDriver | None = None
         self.node_device: NodeDeviceDriver | None = MemoryNodeDevices()

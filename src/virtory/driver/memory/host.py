@@ -138,7 +138,7 @@ def _matches(machine: Machine, flags: int) -> bool:
         ),
         (_L.AUTOSTART, machine.autostart, _L.NO_AUTOSTART, not machine.autostart),
         (_L.MANAGEDSAVE, bool(machine.saved), _L.NO_MANAGEDSAVE, not machine.saved),
-        (_L.HAS_SNAPSHOT, False, _L.NO_SNAPSHOT, True),
+        (_L.HAS_SNAPSHOT, bool(machine.snapshots), _L.NO_SNAPSHOT, not machine.snapshots),
         (_L.HAS_CHECKPOINT, False, _L.NO_CHECKPOINT, True),
         (
             _L.RUNNING,

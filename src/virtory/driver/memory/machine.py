@@ -19,6 +19,7 @@ from virtory.model.values import Mac, Size, Uuid
 if TYPE_CHECKING:
     from virtory.driver.memory.console import Console
     from virtory.driver.memory.host import Host
+    from virtory.driver.snapshot_family import Family
     from virtory.model.domain import Domain
     from virtory.model.lifecycle import Trigger
 
@@ -42,6 +43,7 @@ class Machine:
         self.updated = False
         self.owner: object | None = None
         self.consoles: dict[str, Console] = {}
+        self.snapshots: Family | None = None
         self.saved: tuple[Domain, bool] | None = None  # its managed save, and whether that ran
         self.frozen = 0
         self.ssh_keys: dict[str, list[str]] = {}
@@ -117,14 +119,18 @@ class Machine:
         self.host.power_on(self)
         self.step(trigger)
 
-    def resume_from(self, domain: Domain, *, runs: bool, flags: int) -> None:
-        """Power on as it was saved; `flags` with PAUSED keep it stopped."""
+    def start_from(self, domain: Domain, arrived: Trigger) -> None:
+        """Power on as a file or a snapshot has it, stopped for now."""
         self.state = lifecycle.step(self.state, lifecycle.Trigger.STARTING).state
         self.id = self.host.next_id()
         self.live = dataclasses.replace(domain, id=self.id)
         self._ran_ns = 0
         self.host.power_on(self)
-        self.step(lifecycle.Trigger.RESTORED)
+        self.step(arrived)
+
+    def resume_from(self, domain: Domain, *, runs: bool, flags: int) -> None:
+        """Power on as it was saved; `flags` with PAUSED keep it stopped."""
+        self.start_from(domain, lifecycle.Trigger.RESTORED)
         if flags & DomainSaveRestore.PAUSED:
             self.step(lifecycle.Trigger.RESTORED_TO_PAUSE)
         else:

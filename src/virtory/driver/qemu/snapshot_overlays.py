@@ -24,6 +24,8 @@ from virtory.model.lifecycle import Trigger
 from virtory.model.snapshot_flags import SnapshotCreate
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from virtory.driver.journal import Work
     from virtory.driver.qemu.guest import Guest
     from virtory.driver.qemu.plan import Image
@@ -139,56 +141,52 @@ def over(domain: Domain, overlays: dict[str, str]) -> Domain:
 
 async def take_live(taking: Taking, guest: Guest, snapshot: Snapshot, flags: int) -> str:
     """Memory into its file when asked for, then all disks at once; with the lock held."""
-    name, overlays, ran = str(snapshot.name), overlays_of(snapshot), guest.is_running
+    overlays, ran = overlays_of(snapshot), guest.is_running
     made = [] if flags & SnapshotCreate.REUSE_EXT else list(overlays.values())
     memory = snapshot.memory.file if snapshot.memory is not None else None
-    ours = [*made, *([memory, f"{memory}.part"] if memory is not None else [])]
     files: dict[str, Any] = {"made": made, "memory": memory}
-    work = await taking.begin(
-        guest.entry,
-        "overlays",
-        made=ours,
-        ran=ran,
-        name=name,
-        snapshot=_kept_text(snapshot, files, flags),
-    )
-    frozen = False
+    ours = [*made, *([memory, f"{memory}.part"] if memory is not None else [])]
+    noted = {"made": ours, "ran": ran, "snapshot": _kept_text(snapshot, files, flags)}
+    work = await taking.begin(guest.entry, "overlays", **noted)
     try:
-        if flags & SnapshotCreate.QUIESCE:
-            await _freeze(guest)
-            frozen = True
-        if memory is not None:
-            await _keep_memory(guest, snapshot, memory, live=bool(flags & SnapshotCreate.LIVE))
-        taking.runtime.checkpoint("snapshot memory kept")
-        more = await _made(guest, overlays, bool(made))
-        await work.step(
-            step="overlays",
-            domain=guest.entry.uuid.hex(),
-            made=ours,
-            ran=ran,
-            name=name,
-            snapshot=_kept_text(snapshot, files, flags),
-            images=[(image.target, image.index) for image in more],
-            fragment=disk_chain.rows_of(guest.plan, more).to_json(),
-        )
-        taking.runtime.checkpoint("overlays made")
-        await _switch(guest, more)
-        taking.runtime.checkpoint("overlays switched")
+        async with _quiet(guest, flags):
+            if memory is not None:
+                await _keep_memory(guest, snapshot, memory, live=bool(flags & SnapshotCreate.LIVE))
+            taking.runtime.checkpoint("snapshot memory kept")
+            more = await _made(guest, overlays, bool(made))
+            noted["fragment"] = disk_chain.rows_of(guest.plan, more).to_json()
+            await work.step(step="overlays", domain=guest.entry.uuid.hex(), **noted)
+            taking.runtime.checkpoint("overlays made")
+            await _switch(guest, more)
+            taking.runtime.checkpoint("overlays switched")
     except BaseException:
         await _undo(guest, overlays, ours)
         await work.done()
         raise
     finally:
-        if frozen:
-            with contextlib.suppress(VirtoryError):
-                await _thaw(guest)
         if ran and not guest.is_running and not flags & SnapshotCreate.HALT:
             with contextlib.suppress(VirtoryError):
                 await guest.execute("cont")
     await settle(guest, more)
     taking.runtime.checkpoint("overlays settled")
     await taking.finish(guest.entry, snapshot, flags, work, files)
-    return name
+    return str(snapshot.name)
+
+
+@contextlib.asynccontextmanager
+async def _quiet(guest: Guest, flags: int) -> AsyncIterator[None]:
+    """The guest's file systems are frozen meanwhile, when that was asked for."""
+    if not flags & SnapshotCreate.QUIESCE:
+        yield
+        return
+    from virtory.driver.qemu.domain_lifecycle import usable_agent
+
+    await usable_agent(guest).call("guest-fsfreeze-freeze")
+    try:
+        yield
+    finally:
+        with contextlib.suppress(VirtoryError):
+            await usable_agent(guest).call("guest-fsfreeze-thaw")
 
 
 def _kept_text(snapshot: Snapshot, files: dict[str, Any], flags: int) -> dict[str, Any] | None:
@@ -261,18 +259,6 @@ async def _undo(guest: Guest, overlays: dict[str, str], made: list[str]) -> None
         for target in overlays:
             await disk_chain.give_back(guest, target)
     await asyncio.to_thread(remove, made)
-
-
-async def _freeze(guest: Guest) -> None:
-    from virtory.driver.qemu.domain_lifecycle import usable_agent
-
-    await usable_agent(guest).call("guest-fsfreeze-freeze")
-
-
-async def _thaw(guest: Guest) -> None:
-    from virtory.driver.qemu.domain_lifecycle import usable_agent
-
-    await usable_agent(guest).call("guest-fsfreeze-thaw")
 
 
 def written(path: str) -> bool:
