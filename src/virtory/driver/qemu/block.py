@@ -65,6 +65,15 @@ def path_of(disk: Disk) -> str:
     return "" if source is None else source.file or source.dev or ""
 
 
+def image_path(disk: Disk, guest: Guest | None) -> str:
+    """As `path_of`; of a volume of a pool, where it was when the running guest opened it."""
+    path = path_of(disk)
+    if path or guest is None or disk.source is None:
+        return path
+    images = guest.plan.chain(disk.target.dev)
+    return images[0].path if images else ""
+
+
 def alias_of(described: dict[str, Any]) -> str:
     """The alias in a QOM path (`/machine/peripheral/ALIAS/virtio-backend`) or id."""
     qdev = str(described.get("qdev") or "")
@@ -158,7 +167,7 @@ def _disk_params(
     prefix: str, disk: Disk, counted: dict[str, Any] | None, guest: Guest | None
 ) -> list[Param]:
     told = [Param(f"{prefix}name", STRING, disk.target.dev)]
-    path = path_of(disk)
+    path = image_path(disk, guest)
     if path:
         told.append(Param(f"{prefix}path", STRING, path))
         if disk.source is not None and disk.source.index is not None:

@@ -61,8 +61,10 @@ def device_problems(domain: Domain, capabilities: Capabilities) -> list[tuple[st
 
 def _disk(path: str, disk: Disk, kind: str) -> Problems:
     source = disk.source
-    if disk.type not in ("file", "block"):
-        yield f"{path}/@type", f"'{disk.type}' is not served; file and block are"
+    if disk.type not in ("file", "block", "volume"):
+        yield f"{path}/@type", f"'{disk.type}' is not served; file, block and volume are"
+    if disk.type == "volume" and source is not None and source.mode is not None:
+        yield f"{path}/source/@mode", "is of iSCSI pools, which are not served"
     if disk.device == "lun":
         yield f"{path}/@device", "passing SCSI commands through (lun) is not served"
     bus = disk.target.bus

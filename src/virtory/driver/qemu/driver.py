@@ -78,6 +78,7 @@ class QemuDriver:
         self._preparation = Preparation(self._settings)
         self._store: Store | None = None
         self._storage: Storage | None = None
+        self._preparation.volumes = self._volume_path
         self._menders: dict[str, Mender] = {
             "storage-file": _mend_storage_file,
             "storage-wipe": _mend_storage_wipe,
@@ -101,6 +102,9 @@ class QemuDriver:
             assert self._store is not None
             self._storage = Storage(self._store, self.bus)
         return self._storage
+
+    def _volume_path(self, pool: str, volume: str) -> str:
+        return self._pools().disk_path(pool, volume)
 
     async def start(self) -> None:
         settings = self._settings

@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 def plan_disk(disk: Disk, draft: Draft) -> None:
     """Add a disk's images; a drive without a medium takes nothing. Headers of images are read.
 
-    Raises SystemCallFailed when an image is not there.
+    Raises SystemCallFailed when an image is not there; OperationInvalid when the pool of a volume
+    does not run, StoragePoolNotFound and StorageVolumeNotFound when there is none.
     """
     source = disk.source
     path = (source.file or source.dev) if source is not None else None
+    if disk.type == "volume" and source is not None and source.pool and source.volume:
+        path = draft.host.volume(source.pool, source.volume)
     if source is None or path is None:
         return
     if source.startup_policy == "optional" and not os.path.exists(path):

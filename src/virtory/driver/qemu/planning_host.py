@@ -15,6 +15,7 @@ from virtory.driver.network.attachment import no_networks
 from virtory.driver.network.netlink import exists
 from virtory.driver.qemu.host_memory import free_huge_pages, plenty
 from virtory.driver.qemu.ports import bind_error, nothing_in_the_way
+from virtory.errors import StoragePoolNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,13 +35,19 @@ VHOST_VSOCK: Final = "/dev/vhost-vsock"
 VHOST_NET: Final = "/dev/vhost-net"
 
 
+def no_volumes(pool: str, volume: str) -> str:
+    """Where there are no pools at all."""
+    raise StoragePoolNotFound(f"no storage pool with matching name '{pool}'")
+
+
 @dataclass(frozen=True, slots=True)
 class Host:
     """What plans depend on. `user` is (uid, gid) for all guests; None: one uid for each.
 
     `privileged` says that the daemon is root, hence guests must be someone else. `port_is_free`
     asks whether a TCP port of an address can be had. `attachment` says where an interface on a
-    virtual network is plugged in, `free_device` finds a name for a tap.
+    virtual network is plugged in, `volume` where a pool's volume is, `free_device` finds a name
+    for a tap.
     """
 
     run_directory: str
@@ -63,6 +70,7 @@ class Host:
     port_is_free: Callable[[str, int], bool] = lambda address, port: True
     bind_error: BindError = nothing_in_the_way
     attachment: Callable[[str, str | None], Attachment] = no_networks
+    volume: Callable[[str, str], str] = no_volumes
     free_device: Callable[[str], str] = lambda prefix: f"{prefix}0"
     has_vhost_net: bool = False
 

@@ -24,7 +24,7 @@ from virtory.model.flags import DomainUndefine
 from virtory.model.values import Uuid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from virtory.driver.network.attachment import Attachment
     from virtory.driver.network.networks import Networks
@@ -90,6 +90,7 @@ class Preparation:
         self._host: Host | None = None
         self._capabilities: dict[str, Capabilities] = {}
         self.networks: Networks | None = None
+        self.volumes: Callable[[str, str], str] | None = None
         self._looking = asyncio.Lock()
         self._asking = asyncio.Lock()  # one QEMU is asked at a time, however many want to know
 
@@ -117,6 +118,7 @@ class Preparation:
             settings.state_directory,
             accelerator.verdict(os.path.join(settings.cache_directory, "kvm.json")),
             attachment=self._attachment,
+            volume=self._volume,
             **settings.of_host,
         )
 
@@ -126,6 +128,12 @@ class Preparation:
 
         networks = self.networks
         return (no_networks if networks is None else networks.attachment)(name, portgroup)
+
+    def _volume(self, pool: str, volume: str) -> str:
+        """Where a volume is that a disk names by its pool."""
+        from virtory.driver.qemu.planning_host import no_volumes
+
+        return (self.volumes or no_volumes)(pool, volume)
 
     async def networks_ready(self, interfaces: Iterable[Interface]) -> None:
         """Before interfaces are planned: networks that start when they are needed do so."""

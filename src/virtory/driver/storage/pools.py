@@ -65,6 +65,19 @@ class Pools:
     def pool_by_path(self, path: str) -> NamedRef:
         return self._table.at(path).ref
 
+    def disk_path(self, pool: str, volume: str) -> str:
+        """Where a volume is that a machine's disk names.
+
+        Raises:
+            OperationInvalid: the pool does not run, or the volume is being made.
+            StoragePoolNotFound: there is no such pool.
+            StorageVolumeNotFound: it has no such volume.
+        """
+        found = self._table.named(pool).running().volume(volume)
+        if found.building:
+            raise invalid(f"volume '{volume}' is still being allocated.")
+        return found.path
+
     def pool_of_volume(self, volume: VolumeRef) -> NamedRef:
         return self._table.named(volume.pool).ref
 
