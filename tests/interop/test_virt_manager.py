@@ -1,0 +1,165 @@
+"""The real virt-manager on its own display: list, wizard, console, details; virt-viewer."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import daemons
+import screens
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = [pytest.mark.interop, pytest.mark.guest]
+
+XML = """<domain type='qemu'><name>vm</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>
+<os><type arch='x86_64' machine='q35'>hvm</type></os><features><acpi/></features><devices>
+<interface type='user'><model type='virtio'/></interface><serial type='pty'/>
+<graphics type='{graphics}' autoport='yes'/><video><model type='vga'/></video>
+</devices></domain>"""
+
+# Looking whether something exists that may not is how these programs find a free name.
+EXPECTED = re.compile(r"failed: (Storage volume|Domain|Network|Storage pool|metadata) not found")
+NEW = (25, 46)
+FORWARD = (440, 471)
+
+
+@pytest.fixture
+def daemon() -> Iterator[daemons.Daemon]:
+    if reason := daemons.lacking() or screens.lacking("virt-manager", "virt-viewer", "dnsmasq"):
+        pytest.skip(reason)
+    with daemons.virtoryd("--log-level", "debug") as ours:
+        yield ours
+        for name in run(ours, "list", "--name").split():
+            run(ours, "destroy", name)
+        for name in run(ours, "net-list", "--name").split():
+            run(ours, "net-destroy", name)
+        (ours.directory / "errors").write_text("")  # a trace, no complaints
+
+
+@pytest.fixture
+def screen(tmp_path: Path) -> Iterator[screens.Screen]:
+    made = screens.Screen(tmp_path)
+    yield made
+    made.close()
+
+
+def run(daemon: daemons.Daemon, *words: str) -> str:
+    done = subprocess.run(
+        ["virsh", "-c", daemon.uri, *words], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def local(daemon: daemons.Daemon) -> str:
+    """A URI without a transport: with one, virt-manager takes the daemon for a distant one."""
+    return daemon.uri.replace("qemu+unix:", "qemu:")
+
+
+def trace(daemon: daemons.Daemon) -> str:
+    return (daemon.directory / "errors").read_text()
+
+
+def calls(daemon: daemons.Daemon) -> set[str]:
+    return set(re.findall(r": ([A-Z_]+), call", trace(daemon)))
+
+
+def unexpected(daemon: daemons.Daemon) -> list[str]:
+    failed = [line for line in trace(daemon).splitlines() if " failed" in line]
+    return [line for line in failed if not EXPECTED.search(line)]
+
+
+def created(daemon: daemons.Daemon, graphics: str) -> None:
+    """A running machine."""
+    xml = daemon.directory / "vm.xml"
+    xml.write_text(XML.format(graphics=graphics))
+    run(daemon, "create", str(xml))
+
+
+def test_virt_manager_lists_creates_shows_and_explains(
+    daemon: daemons.Daemon, screen: screens.Screen
+) -> None:
+    created(daemon, "vnc")
+    run(daemon, "net-start", "default")
+    disk = daemon.directory / "import.qcow2"
+    subprocess.run(["qemu-img", "create", "-qf", "qcow2", disk, "64M"], check=True)
+    disk.chmod(0o666)
+    said = screen.start("virt-manager", "--no-fork", "--debug", "--connect", local(daemon))
+
+    screen.window("Virtual Machine Manager")
+    screen.until(lambda: "domain=vm status=Running" in said.read_text(), "the machine in the list")
+    screen.steady()
+    assert not screens.blank(screens.part(screen.picture(), 0, 120, 400, 160))  # name and state
+    assert {"CONNECT_LIST_ALL_DOMAINS", "CONNECT_GET_ALL_DOMAIN_STATS"} <= calls(daemon)
+
+    import_by_wizard(screen, str(disk))
+    screen.window("linux2022 on QEMU/KVM")
+    assert {"DOMAIN_CREATE_XML", "DOMAIN_DEFINE_XML"} <= calls(daemon)
+    assert "linux2022" in run(daemon, "list", "--name")
+
+    screen.until(lambda: "DOMAIN_OPEN_GRAPHICS_FD" in calls(daemon), "the console's connection")
+    screen.until(  # what the firmware writes, white on black
+        lambda: screens.is_console(screens.part(screen.picture(), 100, 240, 900, 460)),
+        "the guest's screen",
+    )
+    assert screen.keep("console").stat().st_size > 0
+
+    screen.click(67, 46)  # the bulb: details instead of the console
+    screen.until(
+        lambda: screens.part(screen.picture(), 240, 500, 1000, 780).count(255) > 100_000,
+        "the page about the machine",
+    )
+    assert screen.keep("details").stat().st_size > 0
+    assert "Traceback" not in said.read_text()
+    assert unexpected(daemon) == []
+    run(daemon, "undefine", "linux2022")
+
+
+def import_by_wizard(screen: screens.Screen, disk: str) -> None:
+    """Create a new virtual machine: an existing disk, and all that is proposed."""
+    screen.click(*NEW)
+    screen.window("New VM")
+    screen.click(135, 267)  # import existing disk image
+    screen.click(*FORWARD)
+    screen.click(150, 114)  # the storage path
+    screen.type(disk)
+    screen.click(200, 422)  # the operating system
+    screen.type("generic")
+    screen.press("Return")
+    screen.click(*FORWARD)
+    screen.click(*FORWARD)  # memory and processors as proposed
+    screen.click(*FORWARD)  # finish
+
+
+@pytest.mark.parametrize("graphics", ["vnc", "spice"])
+def test_virt_viewer_shows_the_guest(
+    daemon: daemons.Daemon, screen: screens.Screen, graphics: str
+) -> None:
+    if graphics == "spice" and not spice_is_there():
+        pytest.skip("this QEMU has no SPICE")
+    created(daemon, graphics)
+    screen.start("virt-viewer", "--attach", "-c", local(daemon), "vm")
+    screen.until(lambda: any(title.startswith("vm (") for title in screen.titles()), "its window")
+    screen.until(lambda: "DOMAIN_OPEN_GRAPHICS_FD" in calls(daemon), "its connection")
+    screen.until(  # black, and what the firmware writes
+        lambda: screens.is_console(screens.part(screen.picture(), 10, 60, 640, 440)),
+        "the guest's screen",
+    )
+    assert screen.keep(graphics).stat().st_size > 0
+    assert unexpected(daemon) == []
+
+
+def spice_is_there() -> Any:
+    program = shutil.which("qemu-system-x86_64") or "false"
+    told = subprocess.run([program, "-spice", "help"], capture_output=True, check=False)
+    return b"there is no option with that name" not in told.stderr + told.stdout
