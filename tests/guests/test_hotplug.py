@@ -323,3 +323,45 @@ async def test_many_cycles_leave_nothing(driver, bare, image):
         await driver.domain.detach_device(ref.uuid, device, LIVE)
     assert taken(driver, ref.uuid) == before
     assert await fdsets(driver, ref.uuid) == sets
+
+
+async def test_a_memory_module_comes_and_a_share_and_a_port_for_lent_devices(
+    driver, linux, boot, seen, state
+):
+    more = (
+        "<maxMemory slots='4' unit='MiB'>1024</maxMemory>"
+        "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>"
+        "<cpu><numa><cell id='0' cpus='0' memory='160' unit='MiB'/></numa></cpu>"
+    )
+    uuid, console = await boot(linux.xml("m", devices=PORTS, more=more))
+    texts = await driver.domain.xml(uuid, 0)
+    module = (
+        "<memory model='dimm'><target><size unit='MiB'>128</size><node>0</node></target></memory>"
+    )
+    await driver.domain.attach_device(uuid, module, LIVE)
+    assert driver.domain.info(uuid).max_memory_kib == 288 << 10
+    await console.type(
+        "cd /sys/devices/system/memory; while [ $(ls -d memory* | wc -l) -lt 3 ]; do usleep 50000;"
+        " done; for m in memory*; do echo online_movable > $m/state 2>/dev/null; done;"
+        " echo ON''LINE\n"
+    )
+    await console.until(b"ONLINE")
+    before = taken(driver, uuid)
+    directory = os.path.join(state, "shared")
+    os.mkdir(directory)
+    share = (
+        f"<filesystem type='mount'><driver type='virtiofs'/><source dir='{directory}'/>"
+        "<target dir='tag'/></filesystem>"
+    )
+    lent = "<redirdev bus='usb' type='unix'><source mode='bind' path='{}'/></redirdev>"
+    lent = lent.format(os.path.join(state, "lent.sock"))
+    await driver.domain.attach_device(uuid, share, LIVE)
+    await driver.domain.attach_device(uuid, lent, LIVE)
+    with pytest.raises(VirtoryError, match="only virtiofs filesystems can be hotplugged"):
+        await driver.domain.attach_device(uuid, share.replace("virtiofs", "path"), LIVE)
+    await driver.domain.detach_device(uuid, lent, LIVE)
+    await driver.domain.detach_device(uuid, share, LIVE)
+    assert taken(driver, uuid) == before
+    await driver.domain.detach_device(uuid, module, LIVE)
+    await seen.wait(lambda e: isinstance(e, DeviceRemoved) and e.alias == "dimm0", 10)
+    assert await driver.domain.xml(uuid, 0) == texts

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from virtory.errors import XmlError
 from virtory.model.domain.order import disk_index
+from virtory.model.values import Size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,6 +75,23 @@ def by_alias(devices: Devices, alias: str) -> Held | None:
 
 def added(domain: Domain, device: Any) -> Domain:
     """The same machine with the device at its place."""
+    return _at_its_place(_with_memory(domain, device, 1), device)
+
+
+def _with_memory(domain: Domain, device: Any, sign: int) -> Domain:
+    """A module is part of the machine's memory."""
+    if tag_of(device) != "memory":
+        return domain
+    size = sign * int(device.target.size)
+    current = domain.current_memory
+    return replace(
+        domain,
+        memory=Size(domain.memory + size),
+        current_memory=None if current is None else Size(current + size),
+    )
+
+
+def _at_its_place(domain: Domain, device: Any) -> Domain:
     devices = domain.devices
     field = field_of(device, devices)
     value = getattr(devices, field)
@@ -91,6 +109,7 @@ def added(domain: Domain, device: Any) -> Domain:
 
 def appended(domain: Domain, device: Any) -> Domain:
     """The same machine with the device after all of its kind."""
+    domain = _with_memory(domain, device, 1)
     field = field_of(device, domain.devices)
     value: Any = getattr(domain.devices, field)
     new: Any = (*value, device) if isinstance(value, tuple) else device
@@ -112,6 +131,7 @@ def _place(row: tuple[Any, ...], key: Any, device: Any) -> int:
 
 def removed(domain: Domain, gone: Held) -> Domain:
     """The same machine without the device."""
+    domain = _with_memory(domain, gone.device, -1)
     value = getattr(domain.devices, gone.field)
     rest: Any = None
     if isinstance(value, tuple):
@@ -131,4 +151,4 @@ def changed(domain: Domain, former: Held, device: Any) -> Domain:
 def alone(domain: Domain, device: Any) -> Domain:
     """The machine with no device but this one."""
     devices = type(domain.devices)(emulator=domain.devices.emulator)
-    return added(replace(domain, devices=devices), device)
+    return _at_its_place(replace(domain, devices=devices), device)

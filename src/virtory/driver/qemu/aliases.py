@@ -144,6 +144,8 @@ def next_alias(field: str, device: Any, devices: Devices) -> str:
         return disk_alias(device, devices)
     if field == "controllers":
         return controller_alias(device, devices)
+    if field == "memories":
+        return f"{device.model}{_slot(device, len(devices.memories))}"
     if field in ("balloon", "vsock", "iommu"):
         return f"{field}0"
     prefix = _NUMBERED.get(field) or {"consoles": "console"}.get(field, field.removesuffix("s"))

@@ -255,6 +255,11 @@ def _refuse_plugging(domain: Domain, device: Any) -> None:
                 f"disk bus '{bus}' cannot be hotplugged.",
                 cure="use bus virtio, scsi or usb, or --config and a restart",
             )
+    if kind == "filesystem" and (device.driver is None or device.driver.type != "virtiofs"):
+        raise ConfigUnsupported(
+            "only virtiofs filesystems can be hotplugged",
+            cure="use <driver type='virtiofs'/>, or --config and a restart",
+        )
     if kind == "controller" and device.type not in _PLUGGED_CONTROLLERS:
         raise OperationUnsupported(
             f"'{device.type}' controller cannot be hot plugged.",

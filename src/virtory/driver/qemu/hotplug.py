@@ -378,7 +378,7 @@ _PERIPHERAL = "/machine/peripheral"
 
 def _pluggable(domain: Domain) -> list[device_edit.Held]:
     fields = ("disks", "interfaces", "channels", "inputs", "watchdogs", "rngs", "vsock",
-              "hostdevs", "redirdevs", "filesystems", "controllers")  # fmt: skip
+              "hostdevs", "redirdevs", "filesystems", "memories", "controllers")  # fmt: skip
     return [one for one in device_edit.every(domain.devices) if one.field in fields]
 
 

@@ -15,8 +15,12 @@ from virtory.driver.qemu.devices import (
     character,
     controller,
     disk,
+    filesystem,
+    hostdev,
     input,
     interface,
+    memory,
+    redirdev,
     rng,
     vsock,
     watchdog,
@@ -39,6 +43,10 @@ _DESCRIBE: dict[str, Callable[[Any, Wiring], list[Item]]] = {
     "channels": character.describe_channel,
     "inputs": input.describe,
     "hubs": input.describe_hub,
+    "filesystems": filesystem.describe,
+    "hostdevs": lambda device, wiring: hostdev.describe(device, wiring, device.boot_order),
+    "redirdevs": lambda device, wiring: redirdev.describe(device, wiring, device.boot_order),
+    "memories": memory.describe,
     "watchdogs": watchdog.describe,
     "rngs": rng.describe,
     "balloon": balloon.describe,
@@ -73,9 +81,12 @@ def fragment(plan: Plan, domain: Domain, host: Host, device: Any) -> Plan:
     """
     from dataclasses import replace
 
+    from virtory.driver.qemu.devices.rng import stream
     from virtory.driver.qemu.planning_characters import plan_character
     from virtory.driver.qemu.planning_disks import plan_disk
     from virtory.driver.qemu.planning_draft import Draft
+    from virtory.driver.qemu.planning_filesystems import plan_filesystem
+    from virtory.driver.qemu.planning_hostdevs import plan_hostdev
     from virtory.driver.qemu.planning_interfaces import plan_interface
     from virtory.driver.qemu.planning_vsock import plan_vsock
 
@@ -85,8 +96,14 @@ def fragment(plan: Plan, domain: Domain, host: Host, device: Any) -> Plan:
         plan_disk(device, draft)
     elif field == "interfaces":
         plan_interface(device, draft)
-    elif field in ("serials", "consoles", "channels"):
+    elif field in ("serials", "consoles", "channels", "redirdevs"):
         plan_character(device, draft)
+    elif field == "rngs" and (source := stream(device)) is not None:
+        plan_character(source, draft)
+    elif field == "filesystems":
+        plan_filesystem(device, draft)
+    elif field == "hostdevs":
+        plan_hostdev(device, draft)
     elif field == "vsock":
         cid = plan_vsock(device, draft)
         return replace(draft.fragment(), cids=(cid,))
