@@ -4,7 +4,8 @@
 
 WORK is `start`, `destroy` or `look`. The first two start the network `default`, or stop it after it
 was started, and die by SIGKILL as soon as they have come to STEP. `look` prints what the driver
-finds: whether `default` is active, and its description; then stops the network. `mark` lets it
+finds: whether `default` is active, its description and ports; then stops the network. `guest`
+starts the machine that STEP describes, paused, and dies. `mark` lets it
 start by itself.
 """
 
@@ -31,9 +32,16 @@ async def main(state: str, work: str, step: str) -> None:
     networks = driver.network
     assert networks is not None
     uuid = networks.by_name("default").uuid
+    if work == "guest":
+        await driver.domain.create_xml(step, 1, None)
+        os.kill(os.getpid(), signal.SIGKILL)
     if work == "look":
+        guests = driver.domain.list_all(1)
+        ports = networks.list_ports(uuid, 0)
         active = networks.is_active(uuid)
-        print(json.dumps({"active": active, "xml": networks.xml(uuid, 0)}))
+        print(json.dumps({"active": active, "xml": networks.xml(uuid, 0), "ports": len(ports)}))
+        for guest in guests:
+            await driver.domain.destroy(guest.uuid, 0)
         if active:
             await networks.destroy(uuid)
         await driver.stop()

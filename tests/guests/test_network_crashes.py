@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="bridges need root")
 
@@ -124,6 +124,17 @@ def test_a_marked_network_starts_with_the_first_daemon_of_a_boot(namespace: Name
     assert namespace.look()["active"] is False
     os.unlink(f"{namespace.state}/run/autostarted")
     assert namespace.look()["active"] is True
+    assert namespace.left() == NOTHING
+
+
+def test_a_guests_port_outlives_the_daemon(namespace: Namespace, bare: Callable[..., str]) -> None:
+    card = "<interface type='network'><source network='default'/></interface>"
+    killed = namespace.daemon("guest", bare("g", card))
+    assert killed.returncode == -9, killed.stderr
+    assert set(namespace.left()["links"]) == {"virbr0", "vnet0"}
+    found = namespace.look()
+    assert (found["active"], found["ports"]) == (True, 1)
+    assert "<network connections='1'>" in found["xml"]
     assert namespace.left() == NOTHING
 
 

@@ -31,6 +31,9 @@ VIRSH = ["virsh", "-c"]
 BOOT_S = 90.0
 WATCH = str(Path(__file__).parent / "watch_lease.py")
 MAC = "52:54:00:aa:bb:01"
+SIX = """<network><name>six</name><forward mode='nat'><nat ipv6='yes'/></forward>
+<bridge name='six0' stp='off'/><domain name='six.example'/>
+<ip family='ipv6' address='fd00:6::1' prefix='64'/></network>"""
 # What Docker does to FORWARD and a firewall to INPUT: they drop whatever they do not know.
 THEIRS = (
     "-P INPUT DROP",
@@ -120,6 +123,11 @@ class Setting:
         self.daemon, self.world = daemon, world
         card = f"<interface type='network'><source network='default'/><mac address='{MAC}'/>"
         card += "<model type='virtio'/></interface>"
+        card += (
+            "<interface type='network'><source network='six'/><model type='virtio'/></interface>"
+        )
+        (daemon.directory / "six.xml").write_text(SIX)
+        self.virsh("net-create", str(daemon.directory / "six.xml"))
         xml = daemon.directory / "guest.xml"
         xml.write_text(linux.xml("guest", devices=card))
         self.virsh("create", str(xml), "--paused")
@@ -213,6 +221,16 @@ def test_it_is_known_by_its_name_and_others_by_net_update(setting: Setting) -> N
     assert "192.168.122.77" in said
 
 
+def test_it_takes_an_ipv6_address_from_the_advertisement(setting: Setting) -> None:
+    setting.shell.run("ip link set eth1 up")
+    address = "until ip -6 addr show dev eth1 | grep 'fd00:6:.*global'; do :; done"
+    said = setting.shell.run(address)
+    assert "fd00:6:" in said
+    reach = "until ping -6 -c 1 -W 1 fd00:6::1 | grep 'bytes from'; do :; done"
+    assert "64 bytes from fd00:6::1" in setting.shell.run(reach)
+    assert "ipv6" in setting.virsh("domifaddr", "guest", "--source", "arp")
+
+
 def test_the_neighbour_table_and_the_counters_tell_of_it(setting: Setting) -> None:
     assert setting.address() in setting.virsh("domifaddr", "guest", "--source", "arp")
     counted = setting.virsh("domifstat", "guest", "vnet0")
@@ -234,9 +252,10 @@ def test_other_programs_rules_stay_and_ours_go_and_come_back(setting: Setting) -
     def theirs() -> list[str]:
         return setting.daemon.inside("iptables", "-S").stdout.splitlines()
 
-    with_ours = theirs()
+    with_ours = [line for line in theirs() if "six0" not in line]
     assert len([line for line in with_ours if "virtory virbr0" in line]) == 6
     address = setting.address()
+    setting.virsh("net-destroy", "six")
     setting.virsh("net-destroy", "default")
     assert set(theirs()) == {*THEIRS, "-P OUTPUT ACCEPT"}
     assert "virtory" not in setting.daemon.inside("nft", "list", "tables").stdout

@@ -158,6 +158,25 @@ def test_one_of_several_starts_at_once_succeeds(host: Host) -> None:
         assert sorted(pool.map(start, range(4))) == [0, 1, 1, 1]
 
 
+def test_many_networks_and_guests_start_and_end_at_once(host: Host) -> None:
+    thirds = range(80, 86)
+    for third in thirds:
+        host.network("net-define", f"n{third}", third)
+
+    def live(third: int) -> None:
+        host.virsh("net-start", f"n{third}")
+        source = f"<source network='n{third}'/>"
+        host.guest(f"g{third}", card(third - 80, "network", source))
+        host.virsh("net-destroy", f"n{third}")
+        host.virsh("net-start", f"n{third}")
+        assert "vnet" in host.ip("-o", "link", "show", "master", f"tb{third}")
+        host.virsh("destroy", f"g{third}")
+        host.virsh("net-destroy", f"n{third}")
+
+    with ThreadPoolExecutor(len(thirds)) as pool:
+        list(pool.map(live, thirds))
+
+
 def test_what_is_changed_while_it_runs_is_in_force(host: Host) -> None:
     host.network("net-define", "n", 67, dhcp="")
     host.virsh("net-start", "n")
@@ -226,21 +245,20 @@ def test_cards_of_every_kind_are_plugged_in_and_leave_nothing(host: Host) -> Non
     assert "created" in said
     links = host.ip("-d", "-o", "link")
     on_ground = host.ip("-o", "link", "show", "master", "ground")
-    assert re.findall(r": (vnet\d+):", on_ground) == ["vnet0", "vnet1"]
+    first, second = re.findall(r": (vnet\d+):", on_ground)
     assert "fe:54:00:00:00:01" in links and "mtu 1400" in on_ground
-    assert (
-        "isolated on" in host.daemon.inside("bridge", "-d", "link", "show", "dev", "vnet1").stdout
-    )
+    assert "isolated on" in host.daemon.inside("bridge", "-d", "link", "show", "dev", second).stdout
     assert "mytap" in links and "macvtap0@base" in links
     down = host.ip("-o", "link", "show", "master", "virbr0")
-    assert "vnet2" in down and ",UP" not in down  # the link is down
+    (third,) = re.findall(r": (vnet\d+):", down)
+    assert ",UP" not in down  # the link is down
     listed = host.virsh("domiflist", "cards").splitlines()
     assert [line.split()[:3] for line in listed[2:] if line.strip()] == [
-        ["vnet0", "bridge", "ground"],
-        ["vnet1", "bridge", "ground"],
+        [first, "bridge", "ground"],
+        [second, "bridge", "ground"],
         ["mytap", "ethernet", "-"],
         ["macvtap0", "direct", "base"],
-        ["vnet2", "network", "default"],
+        [third, "network", "default"],
     ]
     host.virsh("destroy", "cards")
     assert not re.search("vnet|mytap|macvtap", host.ip("link"))

@@ -71,6 +71,8 @@ def test_all_problems_come_at_once_with_their_places() -> None:
         ("<forward mode='private' dev='eth0'/><bridge name='br0'/>", "/network/bridge"),
         ("<forward mode='bridge'/><bridge name='b'/><ip address='10.0.0.1'/>", "/network/ip"),
         ("<ip address='10.0.0.1' prefix='33'/>", "/network/ip/@address"),
+        ("<forward dev='a&quot; accept'/>", "/network/forward/@dev"),
+        ("<forward><interface dev='a b'/></forward>", "/network/forward/interface[1]/@dev"),
         ("<ip address='10.0.0.1' netmask='255.0.255.0'/>", "/network/ip/@address"),
         ("<ip family='ipv6' address='fd00::1' netmask='255.0.0.0'/>", "/network/ip/@address"),
     ],
@@ -82,6 +84,7 @@ def test_what_can_not_be_is_refused(xml: str, place: str) -> None:
 def test_what_is_right_but_not_served_is_told_as_such() -> None:
     network = parse_network(
         "<network><name>n</name><forward mode='passthrough' dev='eth0'/>"
+        "<bridge zone='public'/>"
         "<vlan><tag id='3'/></vlan><bandwidth><inbound average='1'/></bandwidth>"
         "<portgroup name='p'><virtualport type='openvswitch'/></portgroup></network>"
     )
@@ -90,6 +93,7 @@ def test_what_is_right_but_not_served_is_told_as_such() -> None:
         "/network/vlan",
         "/network/bandwidth",
         "/network/portgroup[1]/virtualport",
+        "/network/bridge/@zone",
     ]
 
 

@@ -86,11 +86,7 @@ class Networks(Changes, Ports):
                 self.table.add(entry_of(row))
             except ValueError as error:
                 _log.error("the record of network '%s' is damaged: %s", row.name, error)
-        for entry in self.table:
-            try:
-                await life.find_again(self, entry)
-            except (VirtoryError, OSError) as error:
-                _log.error("network '%s' can not be found again: %s", entry.name, error)
+        await asyncio.gather(*(self._find_again(entry) for entry in self.table))
         if not made:
             try:
                 await self._make_default()
@@ -102,6 +98,12 @@ class Networks(Changes, Ports):
                     await life.start(self, entry)
                 except VirtoryError as error:
                     _log.error("network '%s' could not start by itself: %s", entry.name, error)
+
+    async def _find_again(self, entry: Entry) -> None:
+        try:
+            await life.find_again(self, entry)
+        except (VirtoryError, OSError) as error:
+            _log.error("network '%s' can not be found again: %s", entry.name, error)
 
     def close(self) -> None:
         """Let go of everything; networks keep running."""

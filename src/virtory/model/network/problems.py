@@ -82,11 +82,18 @@ def _is_name(text: str) -> bool:
 
 def _forward(network: Network) -> Problems:
     forward, mode = network.forward, network.mode
+    if forward is not None:
+        named = [("/@dev", forward.dev)] if forward.dev is not None else []
+        named += [
+            (f"/interface[{number}]/@dev", each.dev)
+            for number, each in enumerate(forward.interfaces, 1)
+        ]
+        for place, device in named:
+            if not _is_device(device) or "%" in device:
+                yield f"/network/forward{place}", f"{device!r} is no name of a device"
     if network.is_ours:
         if forward is not None:
             yield from _nat(network)
-            if forward.dev is not None and not _DEVICE.fullmatch(forward.dev):
-                yield "/network/forward/@dev", f"{forward.dev!r} is no name of a device"
             if len(forward.interfaces) > 1:
                 yield (
                     "/network/forward/interface[2]",
@@ -101,14 +108,14 @@ def _forward(network: Network) -> Problems:
     if network.routes:
         yield "/network/route", f"a network of mode '{mode}' has no routes of its own"
     bridge = network.bridge
-    named = bridge is not None and bridge.name is not None
+    has_bridge = bridge is not None and bridge.name is not None
     if mode == "bridge":
         devices = forward is not None and (forward.dev or forward.interfaces or forward.pf)
-        if not named and not devices:
+        if not has_bridge and not devices:
             yield "/network/bridge/@name", "it must name the host's bridge"
         if bridge is not None and (bridge.stp is not None or bridge.delay is not None):
             yield "/network/bridge", "stp and delay belong to whoever made the host's bridge"
-    elif named:
+    elif has_bridge:
         yield "/network/bridge", f"a network of mode '{mode}' has no bridge"
 
 
@@ -311,5 +318,7 @@ def _unserved(network: Network) -> Problems:
             yield f"{place}/virtualport", f"{why}: Open vSwitch and 802.1Qbg/h switches have them"
         if holder.bandwidth is not None:
             yield f"{place}/bandwidth", "is not served: traffic is not limited yet"
+    if network.bridge is not None and network.bridge.zone is not None:
+        yield "/network/bridge/@zone", "is not served: firewalld's rules are kept, ours beside them"
     if network.bridge is not None and network.bridge.mac_table_manager == "libvirt":
         yield "/network/bridge/@macTableManager", "'libvirt' is not served; kernel is"
