@@ -443,7 +443,7 @@ KNOWN_TO_LACK = {
 
 OUR_OWN = {
     "completion", "demo", "doctor", "dommessages", "host", "image", "inspect", "net-desc",
-    "net-metadata", "proxy", "publish", "rm", "ssh", "top", "wait",
+    "net-metadata", "proxy", "publish", "revert", "rm", "snapshot", "ssh", "top", "wait",
 }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ GROUPS = {
     "machine": "A machine from nothing to a shell",
     "domain": "Domains: life and definition",
     "save": "Domains: memory put aside",
+    "snapshot": "Domains: snapshots",
     "monitor": "Domains: what they are doing",
     "tune": "Domains: changing what they have",
     "guest": "Domains: screen, console, agent",
@@ -45,6 +46,10 @@ _MODULES = {
     "domain_screen": "console screenshot send-key",
     "domain_save": "save restore save-image-dumpxml save-image-define save-image-edit managedsave"
     " managedsave-remove managedsave-dumpxml managedsave-define managedsave-edit dump domjobabort",
+    "snapshot": "snapshot-create snapshot-create-as snapshot-revert snapshot-delete snapshot-edit"
+    " snapshot revert",
+    "snapshot_list": "snapshot-list snapshot-info snapshot-dumpxml snapshot-current"
+    " snapshot-parent",
     "domain_event": "event qemu-monitor-event",
     "qemu": "qemu-monitor-command",
     "connect": "uri version hostname capabilities domcapabilities sysinfo maxvcpus cpu-models"

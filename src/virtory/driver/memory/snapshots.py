@@ -7,7 +7,6 @@ there are no images.
 from __future__ import annotations
 
 import dataclasses
-import time
 from typing import TYPE_CHECKING
 
 from virtory.driver.memory.flags_check import only
@@ -78,7 +77,7 @@ class MemorySnapshots:
         only(flags, SnapshotCreate.ALL, "testDomainSnapshotCreateXML")
         machine, family = self._host.machine(uuid), self._family(uuid)
         asked = parse_snapshot(xml, lenient=True)
-        now = int(time.time())
+        now = self._host.time_ns() // 10**9
         name = asked.name or str(now)
         redefine = bool(flags & SnapshotCreate.REDEFINE)
         if name in family.by_name and not redefine:
