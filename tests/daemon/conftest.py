@@ -17,7 +17,15 @@ from virtory.driver.memory.driver import MemoryDriver
 from virtory.link import memory
 from virtory.link.unix import UnixLink
 from virtory.wire import remote  # noqa: F401  # the package, so that `find` can load its files
-from virtory.wire.incoming import Event, Failure, Reply, StreamAborted, StreamData, StreamFinished
+from virtory.wire.incoming import (
+    Event,
+    Failure,
+    Reply,
+    StreamAborted,
+    StreamData,
+    StreamFinished,
+    StreamHole,
+)
 from virtory.wire.remote import connect
 from virtory.wire.session import CLIENT, Session
 
@@ -43,6 +51,7 @@ class Client:
         self.order: list[str] = []
         self.streamed: dict[int, bytearray] = {}
         self.ended: dict[int, Any] = {}
+        self.holes = 0
         self.lost: Any = None
         self.gone = asyncio.Event()
         self._replies: dict[int, asyncio.Future[Reply]] = {}
@@ -89,6 +98,9 @@ class Client:
                 self.streamed.setdefault(value.serial, bytearray()).extend(value.data)
                 if not value.data:
                     self.ended[value.serial] = "end of data"
+            elif isinstance(value, StreamHole):
+                self.holes += value.length
+                self.streamed.setdefault(value.serial, bytearray()).extend(bytes(value.length))
             elif isinstance(value, StreamFinished):
                 self.ended[value.serial] = "finished"
             elif isinstance(value, StreamAborted):

@@ -95,6 +95,7 @@ def comparable(label: str, answer: Any) -> str:
         "block_copy",
         "networks",
         "pools",
+        "volumes",
     ],
 )
 def test_the_same_calls_have_the_same_answers(

@@ -1,0 +1,76 @@
+"""The storage driver on a state and directories of its own, started anew when a test wants it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from virtory.driver.bus import Bus
+from virtory.driver.journal import Journal, recover
+from virtory.driver.storage import unnamed, wiping
+from virtory.driver.storage.driver import Storage
+from virtory.driver.store import Store
+from virtory.model import events
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+POOL = "<pool type='dir'><name>{name}</name><target><path>{path}</path></target></pool>"
+
+
+class Host:
+    """One daemon's storage; `again` is the next daemon on the same state."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.told: list[Any] = []
+        self._open()
+
+    def _open(self) -> None:
+        self.store = Store(str(self.directory / "state"))
+        self.loaded = self.store.load()
+        self.bus = Bus()
+        self.bus.listen(self.told.append, events.StoragePoolEvent)
+        self.storage = Storage(self.store, self.bus)
+
+    async def again(self, *, booted: bool = False, boot: str | None = None) -> Storage:
+        self.store.close()
+        self._open()
+        if boot is not None:
+            self.storage.boot = boot
+        menders = {unnamed.KIND: unnamed.mend, wiping.KIND: wiping.mend}
+        await recover(Journal(self.store), self.loaded.intents, menders)
+        self.storage.load([row for row in self.loaded.objects if row.kind == "pool"])
+        await self.storage.resume(autostart=booted)
+        return self.storage
+
+    async def pool(self, name: str = "p", *, path: Path | None = None) -> bytes:
+        """A running pool's UUID."""
+        path = path or self.directory / name
+        xml = POOL.format(name=name, path=path)
+        uuid = (await self.storage.define_pool(xml, 0)).uuid
+        await self.storage.build_pool(uuid, 0)
+        await self.storage.start_pool(uuid, 0)
+        return uuid
+
+    async def volume(
+        self, pool: bytes, name: str, size: int = 1 << 20, format: str = "raw", more: str = ""
+    ) -> Any:
+        xml = (
+            f"<volume><name>{name}</name><capacity>{size}</capacity><allocation>0</allocation>"
+            f"<target><format type='{format}'/></target>{more}</volume>"
+        )
+        return await self.storage.create_volume(pool, xml, 0)
+
+    def names(self, pool: bytes) -> list[str]:
+        return sorted(ref.name for ref in self.storage.list_volumes(pool, 0))
+
+
+@pytest.fixture
+async def host(tmp_path: Path) -> AsyncIterator[Host]:
+    (tmp_path / "state").mkdir()
+    host = Host(tmp_path)
+    yield host
+    host.store.close()
