@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from virtory.driver.qemu import hotplug, hotplug_media, vcpu_hotplug
+from virtory.driver.qemu.qmp import Event
 from virtory.errors import (
     DeviceNotFound,
     InternalError,
@@ -17,7 +18,13 @@ from virtory.errors import (
     VirtoryError,
     XmlError,
 )
-from virtory.model.events import BalloonChange, DeviceAdded, DeviceRemoved, TrayChange
+from virtory.model.events import (
+    BalloonChange,
+    DeviceAdded,
+    DeviceRemovalFailed,
+    DeviceRemoved,
+    TrayChange,
+)
 
 LIVE, CONFIG, BOTH = 1, 2, 3
 PORTS = "".join("<controller type='pci' model='pcie-root-port'/>" for _ in range(7))
@@ -365,3 +372,31 @@ async def test_a_memory_module_comes_and_a_share_and_a_port_for_lent_devices(
     await driver.domain.detach_device(uuid, module, LIVE)
     await seen.wait(lambda e: isinstance(e, DeviceRemoved) and e.alias == "dimm0", 10)
     assert await driver.domain.xml(uuid, 0) == texts
+
+
+async def test_a_guest_that_refuses_keeps_machine_and_definition(driver, bare, image, seen):
+    ref = await driver.domain.define(bare("m", machine="q35", devices=PORTS), 0)
+    await driver.domain.create(ref.uuid, 0, None)
+    device = disk_xml(image("one.qcow2"))
+    await driver.domain.attach_device(ref.uuid, device, BOTH)
+    texts = [await driver.domain.xml(ref.uuid, flags) for flags in (0, 2)]
+    guest = driver.domain._table.get(ref.uuid).guest
+    refusal = Event("DEVICE_UNPLUG_GUEST_ERROR", {"device": "virtio-disk1"}, 0, 0)
+    guest.runtime.checkpoint = lambda step: (
+        guest.on_event(refusal) if step == "unplug: asked" else None
+    )
+    with pytest.raises(OperationFailed, match="unplug of device was rejected by the guest"):
+        await driver.domain.detach_device(ref.uuid, device, BOTH)
+    assert [await driver.domain.xml(ref.uuid, flags) for flags in (0, 2)] == texts
+    await seen.wait(lambda e: isinstance(e, DeviceRemovalFailed) and e.alias == "virtio-disk1")
+
+
+async def test_a_display_gets_another_password(driver, bare):
+    screen = "<graphics type='vnc' passwd='{}'><listen type='socket'/></graphics>"
+    ref = await driver.domain.create_xml(bare("m", devices=screen.format("old")), 0, None)
+    await driver.domain.update_device(ref.uuid, screen.format("new"), LIVE)
+    assert "passwd='new'" in await driver.domain.xml(ref.uuid, 1)
+    assert "passwd" not in await driver.domain.xml(ref.uuid, 0)
+    with pytest.raises(OperationUnsupported, match="cannot change keymap setting"):
+        changed = screen.replace("type='vnc'", "type='vnc' keymap='de'").format("new")
+        await driver.domain.update_device(ref.uuid, changed, LIVE)

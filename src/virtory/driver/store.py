@@ -342,9 +342,8 @@ class Store:
     def _sync(self, durable: bool) -> None:
         """Whether the next commit waits for the disk.
 
-        A definition that was only forgotten need not: like a removed file, it may be there again
-        after a power cut (not after a crash of the daemon), and nothing that was asked to be kept
-        is lost. The next durable commit carries it to the disk too.
+        What need not may be as before after a power cut, not after a crash of the daemon; the next
+        durable commit carries it to the disk too.
         """
         if durable is not self._durable:
             self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
@@ -353,7 +352,7 @@ class Store:
     def _commit(self, changes: Sequence[Change]) -> VirtoryError | None:
         db = self._db
         try:
-            self._sync(not all(type(change) is ForgetDomain for change in changes))
+            self._sync(any(_must_last(change) for change in changes))
             db.execute("BEGIN IMMEDIATE")
             for change in changes:
                 db.execute(_SQL[type(change)], change)
@@ -367,6 +366,18 @@ class Store:
                 return InternalError(f"text that is not Unicode can not be saved: {error}")
             return explain(error, self.path, "write")
         return None
+
+
+def _must_last(change: Change) -> bool:
+    """Whether it matters after a power cut.
+
+    What is told of a guest whose process is known does not: the power ends the process too, and the
+    guest is found dead whatever its record says. A definition that was only forgotten may be there
+    again, like a removed file: nothing that was asked to be kept is lost.
+    """
+    if type(change) is RunningRow:
+        return change.pid == 0
+    return type(change) not in (State, ForgetDomain)
 
 
 def _settle(future: asyncio.Future[None], error: VirtoryError | None) -> None:

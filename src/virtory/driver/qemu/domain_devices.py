@@ -66,6 +66,8 @@ class DomainDevices(Part):
                 return
             _refuse_plugging(guest.domain, device)
             needed = await hotplug.placed(guest, self._preparation, device)
+            if needed[:-1]:
+                await hotplug.rehearse(guest, self._preparation, needed[-1])
             for carrier in needed[:-1]:
                 await hotplug.plug(guest, self._preparation, carrier)
             await hotplug.plug(guest, self._preparation, needed[-1], row)

@@ -87,6 +87,12 @@ def _place_of(field: str, device: Any, row: tuple[Any, ...], value: tuple[Any, .
     return len(row)
 
 
+async def rehearse(guest: Guest, preparation: Preparation, device: Any) -> None:
+    """Raise what planning the device raises, before a controller is plugged in for it."""
+    device = replace(device, alias=_alias(guest.domain, device))
+    await asyncio.to_thread(fragment, guest.plan, guest.domain, await preparation.host(), device)
+
+
 async def plug(
     guest: Guest, preparation: Preparation, device: Any, row: DomainRow | None = None
 ) -> None:

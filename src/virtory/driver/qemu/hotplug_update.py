@@ -139,28 +139,45 @@ def _where(source: Any) -> tuple[Any, ...]:
 
 
 async def _graphics(guest: Guest, old: Any, new: Any) -> Any:
-    if old.type != "vnc":
-        raise OperationUnsupported(f"unable to change config on '{old.type}' graphics type")
+    kind = old.type
+    if kind not in ("vnc", "spice"):
+        raise OperationUnsupported(f"unable to change config on '{kind}' graphics type")
     if new.port not in (None, -1, old.port) and not new.autoport:
-        raise OperationUnsupported("cannot change port settings on vnc graphics")
-    mine, theirs = old.listens[:1], new.listens[:1]
-    if theirs and mine and theirs[0].type != mine[0].type:
-        raise OperationUnsupported("cannot change listen address setting on vnc graphics")
-    if theirs and mine and theirs[0].address not in (None, mine[0].address):
-        raise OperationUnsupported("cannot change listen address setting on vnc graphics")
+        raise OperationUnsupported(f"cannot change port settings on {kind} graphics")
+    for mine, theirs in zip(old.listens, new.listens, strict=False):
+        if theirs.type != mine.type or theirs.address not in (None, mine.address):
+            raise OperationUnsupported(f"cannot change listen address setting on {kind} graphics")
     if new.keymap is not None and new.keymap != old.keymap:
-        raise OperationUnsupported("cannot change keymap setting on vnc graphics")
-    if new.passwd is not None and old.passwd is None:
+        raise OperationUnsupported(f"cannot change keymap setting on {kind} graphics")
+    if new.passwd is None:
+        return replace(old, passwd_valid_to=old.passwd_valid_to)
+    if kind == "vnc" and old.passwd is None:
         raise OperationUnsupported(
             "the display was started without a password, and can not get one while it runs",
             cure="set it with --config and restart the domain",
         )
-    if new.passwd is not None:
-        arguments = {"protocol": "vnc", "password": new.passwd}
-        if new.connected is not None:
-            arguments["connected"] = new.connected
-        await guest.execute("set_password", arguments)
-    return replace(old, passwd=new.passwd if new.passwd is not None else old.passwd)
+    arguments = {"protocol": kind, "password": new.passwd}
+    if new.connected is not None:
+        arguments["connected"] = new.connected
+    await guest.execute("set_password", arguments)
+    until = new.passwd_valid_to
+    await guest.execute("expire_password", {"protocol": kind, "time": _moment(until)})
+    return replace(old, passwd=new.passwd, passwd_valid_to=until, connected=new.connected)
+
+
+def _moment(text: str | None) -> str:
+    """The end of a password's life, in seconds since 1970; without one it lives on."""
+    if text is None:
+        return "never"
+    from datetime import UTC, datetime
+
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigUnsupported(
+            f"cannot parse password validity time '{text}'", cure="such as 2030-04-09T15:51:00"
+        ) from None
+    return str(int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()))
 
 
 async def _balloon(guest: Guest, old: Any, new: Any) -> Any:
