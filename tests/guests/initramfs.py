@@ -21,6 +21,7 @@ READY = b"GUEST-UP"
 _MODULES = (
     "virtio_pci", "virtio_mmio", "virtio_blk", "virtio_net", "virtio_balloon", "virtio_console",
     "virtio-rng", "button", "evdev", "pvpanic-pci", "virtio_scsi", "sr_mod", "sd_mod", "isofs",
+    "virtiofs",
 )  # fmt: skip
 
 _INIT = """#!/bin/busybox sh

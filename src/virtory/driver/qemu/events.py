@@ -238,8 +238,13 @@ def _balloon(guest: Guest, data: dict[str, Any]) -> None:
 
 
 def _rtc(guest: Guest, data: dict[str, Any]) -> None:
-    event = told.RtcChange(guest.ref, int(data.get("offset", 0)))
-    guest.runtime.announce(guest.entry, event, save=False)
+    offset, clock = int(data.get("offset", 0)), guest.domain.clock
+    is_variable = clock.offset == "variable"
+    if is_variable:  # QEMU counts from the time it was started with
+        offset += guest.plan.clock_adjustment
+        changed = dataclasses.replace(clock, adjustment=str(offset))
+        guest.domain = dataclasses.replace(guest.domain, clock=changed)
+    guest.runtime.announce(guest.entry, told.RtcChange(guest.ref, offset), save=is_variable)
 
 
 def _port(guest: Guest, data: dict[str, Any]) -> None:
@@ -292,7 +297,7 @@ def _migration(guest: Guest, data: dict[str, Any]) -> None:
         guest.transfer.report(str(data.get("status", "")))
 
 
-def _vnc(phase: int) -> Callable[[Guest, dict[str, Any]], None]:
+def _screen(phase: int) -> Callable[[Guest, dict[str, Any]], None]:
     def reaction(guest: Guest, data: dict[str, Any]) -> None:
         server, client = data.get("server") or {}, data.get("client") or {}
         named = (("x509dname", "x509_dname"), ("saslUsername", "sasl_username"))
@@ -312,7 +317,8 @@ def _vnc(phase: int) -> Callable[[Guest, dict[str, Any]], None]:
 
 def _end(described: dict[str, Any]) -> tuple[int, str, str]:
     family = _FAMILY.get(described.get("family", ""), 0)
-    return family, str(described.get("host", "")), str(described.get("service", ""))
+    port = described.get("service", described.get("port", ""))  # as VNC and as SPICE calls it
+    return family, str(described.get("host", "")), str(port)
 
 
 def _job(guest: Guest, data: dict[str, Any]) -> None:
@@ -347,7 +353,10 @@ _REACTIONS: dict[str, Callable[[Guest, dict[str, Any]], None]] = {
     "MEMORY_FAILURE": _memory_failed,
     "MIGRATION": _migration,
     "JOB_STATUS_CHANGE": _job,
-    "VNC_CONNECTED": _vnc(DomainEventGraphics.CONNECT),
-    "VNC_INITIALIZED": _vnc(DomainEventGraphics.INITIALIZE),
-    "VNC_DISCONNECTED": _vnc(DomainEventGraphics.DISCONNECT),
+    "VNC_CONNECTED": _screen(DomainEventGraphics.CONNECT),
+    "VNC_INITIALIZED": _screen(DomainEventGraphics.INITIALIZE),
+    "VNC_DISCONNECTED": _screen(DomainEventGraphics.DISCONNECT),
+    "SPICE_CONNECTED": _screen(DomainEventGraphics.CONNECT),
+    "SPICE_INITIALIZED": _screen(DomainEventGraphics.INITIALIZE),
+    "SPICE_DISCONNECTED": _screen(DomainEventGraphics.DISCONNECT),
 }

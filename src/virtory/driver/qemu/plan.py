@@ -185,6 +185,7 @@ class Plan:
     vnc_ports: tuple[int, ...] = ()  # one for each display, 0 for one without a port
     cids: tuple[int, ...] = ()
     clock_base: str | None = None  # what a clock of variable offset starts with
+    clock_adjustment: int = 0  # and the seconds that are in it
 
     def slot(self, purpose: str) -> int | None:
         """The descriptor for a purpose, if the plan has one."""

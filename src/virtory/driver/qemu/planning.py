@@ -18,7 +18,7 @@ from virtory.driver.qemu.host_memory import refuse_without_huge_pages
 from virtory.driver.qemu.live import with_plan
 from virtory.driver.qemu.plan import Plan
 from virtory.driver.qemu.planning_characters import characters, plan_character
-from virtory.driver.qemu.planning_clock import clock_base
+from virtory.driver.qemu.planning_clock import adjustment, clock_base
 from virtory.driver.qemu.planning_disks import plan_disk
 from virtory.driver.qemu.planning_displays import plan_displays
 from virtory.driver.qemu.planning_draft import Draft
@@ -94,5 +94,6 @@ def plan(domain: Domain, host: Host, domain_id: int) -> Plan:
         vnc_ports=ports,
         cids=cids,
         clock_base=clock_base(domain, host),
+        clock_adjustment=adjustment(domain),
         **draft.rows(),
     )

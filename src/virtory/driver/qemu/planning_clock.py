@@ -20,8 +20,13 @@ def clock_base(domain: Domain, host: Host) -> str | None:
         return _spelled(clock.start, local=False)
     if clock.offset != "variable":
         return None
-    adjustment = int(clock.adjustment or 0)
-    return _spelled(int(host.now()) + adjustment, local=clock.basis == "localtime")
+    return _spelled(int(host.now()) + adjustment(domain), local=clock.basis == "localtime")
+
+
+def adjustment(domain: Domain) -> int:
+    """The seconds by which a clock of variable offset differs from the host's."""
+    clock = domain.clock
+    return int(clock.adjustment or 0) if clock.offset == "variable" else 0
 
 
 def _spelled(seconds: int, *, local: bool) -> str:

@@ -16,6 +16,7 @@ from virtory.model.domain.devices.address import (
     VirtioSerialAddress,
 )
 from virtory.model.domain.order import disk_index
+from virtory.model.domain.tuning_problems import threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,25 +130,15 @@ def _disk(place: str, disk: Disk, domain: Domain) -> Problems:
         if parts[0] and any(parts[1:]):
             yield f"{place}/iotune/total_{kind}", "total excludes read and write"
     thread = disk.driver.iothread if disk.driver else None
-    if thread is not None and thread not in _threads(domain):
+    if thread is not None and thread not in threads(domain):
         yield f"{place}/driver/@iothread", f"there is no I/O thread {thread}; see <iothreads>"
 
 
 def _scsi_threads(domain: Domain) -> Problems:
     for place, each in places(domain.devices.controllers, "controller"):
         thread = each.driver.iothread if each.driver else None
-        if thread is not None and thread not in _threads(domain):
+        if thread is not None and thread not in threads(domain):
             yield f"{place}/driver/@iothread", f"there is no I/O thread {thread}; see <iothreads>"
-
-
-def _threads(domain: Domain) -> set[int]:
-    """The numbers of the machine's I/O threads: those given, then the lowest that are free."""
-    given = {thread.id for thread in domain.iothreadids.iothreads} if domain.iothreadids else set()
-    number = 1
-    while len(given) < min(domain.iothreads or 0, 1000):
-        given.add(number)
-        number += 1
-    return given
 
 
 def _interface(place: str, interface: Interface) -> Problems:

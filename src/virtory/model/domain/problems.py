@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from virtory.model.domain.device_problems import device_problems, places
+from virtory.model.domain.tuning_problems import tuning_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     Problems = Iterator[tuple[str, str]]
 
+LONGEST_ADJUSTMENT_S = 10**10
 LONGEST_NAME = 200
 """In bytes of UTF-8: the name becomes part of file names, which may have 255."""
 
@@ -28,6 +30,7 @@ def problems(domain: Domain) -> list[tuple[str, str]]:
         *_processors(domain),
         *_start(domain),
         *_settings(domain),
+        *tuning_problems(domain),
         *device_problems(domain),
     ]
 
@@ -148,7 +151,26 @@ def _boot_orders(domain: Domain) -> Iterator[tuple[str, int]]:
                 yield place, device.boot_order
 
 
+def _clock(domain: Domain) -> Problems:
+    clock = domain.clock
+    adjustment = clock.adjustment
+    if adjustment not in (None, "reset"):
+        digits = adjustment.removeprefix("-") if adjustment else ""
+        if (
+            not (digits.isascii() and digits.isdecimal())
+            or len(digits) > 11
+            or int(digits) > LONGEST_ADJUSTMENT_S
+        ):
+            yield (
+                "/domain/clock/@adjustment",
+                f"{adjustment!r} is no number of seconds up to {LONGEST_ADJUSTMENT_S}, nor 'reset'",
+            )
+    if clock.start is not None and not 0 <= clock.start <= LONGEST_ADJUSTMENT_S:
+        yield "/domain/clock/@start", f"{clock.start} is no time in seconds since 1970"
+
+
 def _settings(domain: Domain) -> Problems:
+    yield from _clock(domain)
     clock = domain.clock
     if clock.offset == "timezone" and not clock.timezone:
         yield "/domain/clock/@timezone", "offset 'timezone' needs the name of a time zone"
