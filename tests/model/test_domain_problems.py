@@ -273,3 +273,63 @@ def test_all_problems_come_at_once() -> None:
         "/domain/devices/serial/source/@path",
         "/domain/devices/disk[2]/target/@dev",
     ]
+
+
+@pytest.mark.parametrize(
+    ("inner", "place"),
+    [
+        ("<vcpu cpuset='0-'>2</vcpu>", "/domain/vcpu/@cpuset"),
+        ("<cputune><vcpupin vcpu='0' cpuset='x'/></cputune>", "/domain/cputune/vcpupin[1]/@cpuset"),
+        ("<cputune><vcpupin vcpu='0' cpuset='0'/><vcpupin vcpu='0' cpuset='1'/></cputune>",
+         "/domain/cputune/vcpupin[2]/@vcpu"),
+        ("<cputune><emulatorpin cpuset='^1'/></cputune>", "/domain/cputune/emulatorpin/@cpuset"),
+        ("<cputune><iothreadpin iothread='1' cpuset='0'/></cputune>",
+         "/domain/cputune/iothreadpin[1]/@iothread"),
+        ("<iothreads>1</iothreads><cputune><iothreadpin iothread='1' cpuset=''/></cputune>",
+         "/domain/cputune/iothreadpin[1]/@cpuset"),
+        ("<cputune><vcpusched vcpus='9-1' scheduler='batch'/></cputune>",
+         "/domain/cputune/vcpusched[1]/@vcpus"),
+        ("<numatune><memory mode='strict' nodeset='a'/></numatune>",
+         "/domain/numatune/memory/@nodeset"),
+        ("<numatune><memnode cellid='0' mode='strict' nodeset='0'/></numatune>",
+         "/domain/numatune/memnode[1]/@cellid"),
+        ("<cpu><numa><cell cpus='0,' memory='1024'/></numa></cpu>",
+         "/domain/cpu/numa/cell[1]/@cpus"),
+        ("<memoryBacking><hugepages><page size='4' nodeset='!'/></hugepages></memoryBacking>",
+         "/domain/memoryBacking/hugepages/page[1]/@nodeset"),
+        ("<clock offset='variable' adjustment='soon'/>", "/domain/clock/@adjustment"),
+        ("<clock offset='variable' adjustment='99999999999999'/>", "/domain/clock/@adjustment"),
+        ("<clock offset='absolute' start='99999999999999'/>", "/domain/clock/@start"),
+    ],
+)  # fmt: skip
+def test_sets_pins_and_clocks_that_mean_nothing(inner: str, place: str) -> None:
+    assert place in dict(found(inner))
+
+
+@pytest.mark.parametrize(
+    ("devices", "place"),
+    [
+        ("<memory model='dimm'><target><size>1024</size><node>1</node></target></memory>",
+         "/domain/devices/memory[1]/target/node"),
+        ("<controller type='usb' model='none'/><controller type='usb' model='ehci'/>",
+         "/domain/devices/controller[1]/@model"),
+        ("<console type='pty'/><console type='pty'><target type='serial'/></console>",
+         "/domain/devices/console[2]/target/@type"),
+        ("<redirfilter><usbdev class='8|0' allow='yes'/></redirfilter>",
+         "/domain/devices/redirfilter/usbdev[1]/@class"),
+        ("<redirfilter><usbdev version='two' allow='no'/></redirfilter>",
+         "/domain/devices/redirfilter/usbdev[1]/@version"),
+        ("<controller type='scsi' model='virtio-scsi'><driver iothread='3'/></controller>",
+         "/domain/devices/controller/driver/@iothread"),
+        ("<disk><source file='/a'/><target dev='sdzzz'/></disk>",
+         "/domain/devices/disk/target/@dev"),
+    ],
+)  # fmt: skip
+def test_devices_that_contradict_each_other_or_the_machine(devices: str, place: str) -> None:
+    assert place in dict(found(devices=devices))
+
+
+def test_modules_need_slots() -> None:
+    module = "<memory model='dimm'><target><size>1024</size></target></memory>"
+    inner = "<maxMemory slots='1'>4096</maxMemory>"
+    assert "/domain/maxMemory/@slots" in dict(found(inner, devices=module * 2))

@@ -6,6 +6,7 @@ to say.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from virtory.model.domain.devices.address import (
@@ -40,6 +41,8 @@ _INTERFACE_SOURCES = {"network": "network", "bridge": "bridge", "direct": "dev",
 _PATHS = ("file", "dev", "pipe")
 LONGEST_VNC_PASSWORD = 8
 MOST_DRIVES = 1 << 10
+_NUMBER = re.compile(r"-1|0[xX][0-9a-fA-F]{1,4}|\d{1,5}", re.ASCII)
+_VERSION = re.compile(r"-1|\d{1,2}\.\d{1,2}", re.ASCII)
 
 
 def device_problems(domain: Domain) -> Problems:
@@ -209,6 +212,7 @@ def _others(devices: Devices) -> Problems:
     for place, hostdev in places(devices.hostdevs, "hostdev"):
         if hostdev.source is None:
             yield f"{place}/source", "which device of the host is meant is not said"
+    yield from _filter(devices)
     usb = [(p, c) for p, c in places(devices.controllers, "controller") if c.type == "usb"]
     if len(usb) > 1 and any(each.model == "none" for _, each in usb):
         where = next(place for place, each in usb if each.model == "none")
@@ -221,6 +225,22 @@ def _others(devices: Devices) -> Problems:
     balloon = devices.balloon
     if balloon is not None and balloon.model == "none" and balloon.stats_period:
         yield "/domain/devices/memballoon/stats", "without a balloon there are no statistics"
+
+
+def _filter(devices: Devices) -> Problems:
+    """Rules about lent USB devices: numbers as libvirt takes them."""
+    rules = devices.redirfilter.rules if devices.redirfilter is not None else ()
+    for number, rule in enumerate(rules, 1):
+        place = f"/domain/devices/redirfilter/usbdev[{number}]"
+        for name, text in (
+            ("class", rule.device_class),
+            ("vendor", rule.vendor),
+            ("product", rule.product),
+        ):
+            if text is not None and _NUMBER.fullmatch(text) is None:
+                yield f"{place}/@{name}", f"{text!r} is no number such as 0x08, nor -1 for any"
+        if rule.version is not None and _VERSION.fullmatch(rule.version) is None:
+            yield f"{place}/@version", f"{rule.version!r} is no version such as 2.56, nor -1"
 
 
 def _same(devices: Devices) -> Problems:
