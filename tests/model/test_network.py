@@ -71,6 +71,33 @@ def test_all_problems_come_at_once_with_their_places() -> None:
         ("<forward mode='private' dev='eth0'/><bridge name='br0'/>", "/network/bridge"),
         ("<forward mode='bridge'/><bridge name='b'/><ip address='10.0.0.1'/>", "/network/ip"),
         ("<ip address='10.0.0.1' prefix='33'/>", "/network/ip/@address"),
+        ("<ip family='ipv6' address='fd00::1%a&#10;b'/>", "/network/ip/@address"),
+        (
+            "<dns><host ip='fd00::1%a&#10;b'><hostname>h</hostname></host></dns>",
+            "/network/dns/host[1]/@ip",
+        ),
+        ("<dns><forwarder addr='fd00::1%a&#10;b'/></dns>", "/network/dns/forwarder[1]/@addr"),
+        ("<dns><txt name='a&#10;b' value='v'/></dns>", "/network/dns/txt[1]/@name"),
+        ("<dns><txt name='a' value='v&#10;x'/></dns>", "/network/dns/txt[1]/@value"),
+        ("<dns><srv service='a,b' protocol='tcp'/></dns>", "/network/dns/srv[1]/@service"),
+        ("<domain name='a/b'/>", "/network/domain/@name"),
+        ("<ip address='10.0.0.1'><tftp root='/a&#10;b'/></ip>", "/network/ip/tftp/@root"),
+        (
+            "<ip address='10.0.0.1'><dhcp><bootp file='a&#10;b'/></dhcp></ip>",
+            "/network/ip/dhcp/bootp",
+        ),
+        (
+            "<ip address='10.0.0.1'><dhcp><host id='a,b' ip='10.0.0.2'/></dhcp></ip>",
+            "/network/ip/dhcp/host/@id",
+        ),
+        (
+            "<ip address='10.0.0.1'><dhcp><host name='a#' ip='10.0.0.2'/></dhcp></ip>",
+            "/network/ip/dhcp/host/@name",
+        ),
+        (
+            "<forward mode='nat'><nat><address start='1.1.1.1%x'/></nat></forward>",
+            "/network/forward/nat/address",
+        ),
         ("<forward dev='a&quot; accept'/>", "/network/forward/@dev"),
         ("<forward><interface dev='a b'/></forward>", "/network/forward/interface[1]/@dev"),
         ("<ip address='10.0.0.1' netmask='255.0.255.0'/>", "/network/ip/@address"),

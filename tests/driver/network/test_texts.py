@@ -100,7 +100,7 @@ def test_dnsmasq_is_told_everything() -> None:
         "no-resolv",
         "server=192.0.2.53",
         "server=/corp.example/192.0.2.54",
-        "txt-record=note,a value, with words",
+        'txt-record=note,"a value, with words"',
         "srv-host=_http._tcp.lab.example,www.lab.example,80,5,10",
         "local=/202.168.192.in-addr.arpa/",
         "dhcp-range=192.168.202.100,192.168.202.150,255.255.255.0,7200",

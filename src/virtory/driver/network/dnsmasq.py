@@ -8,6 +8,7 @@ another dnsmasq.
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import TYPE_CHECKING
 
 from virtory.model.network.addresses import host_address
@@ -28,6 +29,9 @@ printf '%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\n' "$1" "$2" "$3" "${{4:-*}}" \\
     "${{DNSMASQ_LEASE_EXPIRES:-0}}" "${{DNSMASQ_CLIENT_ID:-*}}" "${{DNSMASQ_IAID:-*}}" \\
     "${{DNSMASQ_MAC:-*}}" >&3
 """
+
+
+_PLAIN = re.compile(r"[A-Za-z0-9/._=+@:-]+")
 
 
 def wanted(network: Network) -> bool:
@@ -82,7 +86,7 @@ def _dns(network: Network) -> Iterator[str]:
     for each in dns.forwarders:
         yield f"server={f'/{each.domain}/' if each.domain else ''}{each.addr or '#'}"
     for txt in dns.txts:
-        yield f"txt-record={txt.name},{txt.value}"
+        yield f"txt-record={txt.name},{_quoted(txt.value)}"
     for srv in dns.srvs:
         place = f"_{srv.service}._{srv.protocol}" + (f".{srv.domain}" if srv.domain else "")
         if srv.target:
@@ -95,6 +99,14 @@ def _dns(network: Network) -> Iterator[str]:
     for ip in network.ips:
         if ip.local_ptr:
             yield f"local=/{_reverse(host_address(ip))}/"
+
+
+def _quoted(text: str) -> str:
+    """A value that dnsmasq takes as it is, whatever is in it."""
+    if _PLAIN.fullmatch(text):
+        return text
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _reverse(address: HostAddress) -> str:
@@ -122,11 +134,11 @@ def _dhcp(network: Network, plan: NetworkPlan) -> Iterator[str]:
                 yield f"dhcp-range={interface.network.network_address},static{prefix}"
                 most += len(dhcp.hosts)
             if dhcp.bootp is not None:
-                server = f",,{dhcp.bootp.server}" if dhcp.bootp.server else ""
-                yield f"dhcp-boot={dhcp.bootp.file}{server}"
+                server = f",,{_quoted(dhcp.bootp.server)}" if dhcp.bootp.server else ""
+                yield f"dhcp-boot={_quoted(dhcp.bootp.file)}{server}"
         if ip.tftp is not None:
             yield "enable-tftp"
-            yield f"tftp-root={ip.tftp}"
+            yield f"tftp-root={_quoted(ip.tftp)}"
     if leased:
         if network.mode == "isolated":
             yield "dhcp-option=3"  # nobody to go through

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import os
 import pwd
+import re
 import select
 import shutil
 import signal
@@ -30,18 +31,21 @@ if TYPE_CHECKING:
     from virtory.model.network import Network
 
 _END_MS = 2000
+_PLAIN = re.compile(r"[A-Za-z0-9/._-]+")
 _START_S = 20
 
 
 def networks_directory(run_directory: str) -> str:
     """Where running networks keep their files: dnsmasq's user must be able to get there."""
     path = os.path.realpath(run_directory)
-    while path != "/":
-        if not os.stat(path).st_mode & 0o001:
-            name = hashlib.sha256(os.fsencode(run_directory)).hexdigest()[:12]
-            return f"/run/virtory-{name}/networks"
+    usable = _PLAIN.fullmatch(run_directory) is not None  # as it stands in files of others' formats
+    while usable and path != "/":
+        usable = bool(os.stat(path).st_mode & 0o001)
         path = os.path.dirname(path)
-    return os.path.join(run_directory, "networks")
+    if usable:
+        return os.path.join(run_directory, "networks")
+    name = hashlib.sha256(os.fsencode(run_directory)).hexdigest()[:12]
+    return f"/run/virtory-{name}/networks"
 
 
 def acquire(network: Network, plan: NetworkPlan, checkpoint: Callable[[str], None]) -> None:

@@ -19,6 +19,17 @@ Subnet = ipaddress.IPv4Network | ipaddress.IPv6Network
 HostAddress = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 
 
+def address_of(text: str) -> Address:
+    """The address that `text` is.
+
+    Raises:
+        ValueError: none, or one with a scope (`%eth0`), whose text could be anything.
+    """
+    if "%" in text:
+        raise ValueError(f"{text!r} names a scope, which only a host's own addresses have")
+    return ipaddress.ip_address(text)
+
+
 def host_address(ip: NetworkIp) -> HostAddress:
     """The host's own address with its prefix.
 
@@ -27,7 +38,7 @@ def host_address(ip: NetworkIp) -> HostAddress:
     """
     if not ip.address:
         raise ValueError("it has no address")
-    address = ipaddress.ip_address(ip.address)
+    address = address_of(ip.address)
     return ipaddress.ip_interface(f"{address}/{_prefix(ip, address)}")
 
 
@@ -44,7 +55,7 @@ def subnets(network: Network) -> Iterator[Subnet]:
 
 def route_subnet(route: NetworkRoute) -> Subnet:
     """Where a route leads."""
-    address = ipaddress.ip_address(route.address)
+    address = address_of(route.address)
     return ipaddress.ip_network(f"{address}/{_prefix(route, address)}", strict=True)
 
 

@@ -5,11 +5,16 @@ The rule kept here: pure. What depends on the host (whether a subnet is free) is
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import TYPE_CHECKING, Any
 
-from virtory.model.network.addresses import Address, Subnet, host_address, route_subnet
+from virtory.model.network.addresses import (
+    Address,
+    Subnet,
+    address_of,
+    host_address,
+    route_subnet,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +26,7 @@ if TYPE_CHECKING:
 MOST_LETTERS = 15
 _DEVICE = re.compile(r"[A-Za-z0-9_.:-]{1,15}")
 _NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
+_CLIENT_ID = re.compile(r"[A-Za-z0-9:._*-]+")
 _LINE = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -132,8 +138,8 @@ def _nat(network: Network) -> Problems:
     if nat.address is not None:
         place = "/network/forward/nat/address"
         try:
-            first = ipaddress.ip_address(nat.address.start)
-            last = ipaddress.ip_address(nat.address.end or nat.address.start)
+            first = address_of(nat.address.start)
+            last = address_of(nat.address.end or nat.address.start)
         except ValueError as error:
             yield place, str(error)
             return
@@ -176,7 +182,7 @@ def _dhcp(place: str, dhcp: Dhcp, subnet: Subnet, ip: NetworkIp) -> Problems:
         ends = []
         for name, text in (("start", each.start), ("end", each.end)):
             try:
-                address = ipaddress.ip_address(text)
+                address = address_of(text)
             except ValueError as error:
                 yield f"{where}/@{name}", str(error)
                 continue
@@ -205,7 +211,7 @@ def _dhcp_hosts(place: str, dhcp: Dhcp, subnet: Subnet) -> Problems:
     for number, host in enumerate(dhcp.hosts, 1):
         where = f"{place}/host[{number}]" if len(dhcp.hosts) > 1 else f"{place}/host"
         try:
-            if ipaddress.ip_address(host.ip) not in subnet:
+            if address_of(host.ip) not in subnet:
                 yield f"{where}/@ip", f"{host.ip} is not in {subnet}"
         except ValueError as error:
             yield f"{where}/@ip", str(error)
@@ -217,7 +223,7 @@ def _dhcp_hosts(place: str, dhcp: Dhcp, subnet: Subnet) -> Problems:
             yield f"{where}/@mac", f"{host.mac} is a multicast address"
         if host.name is not None and not _is_name(host.name):
             yield f"{where}/@name", f"{host.name!r} is no DNS name"
-        if host.id is not None and (_LINE.search(host.id) or "," in host.id):
+        if host.id is not None and not _CLIENT_ID.fullmatch(host.id):
             yield f"{where}/@id", f"{host.id!r} is no client id"
         for kind, value in (("ip", host.ip), ("mac", host.mac), ("name", host.name)):
             if value is not None and seen.setdefault((kind, value), number) != number:
@@ -229,7 +235,7 @@ def _routes(network: Network) -> Problems:
         place = f"/network/route[{number}]" if len(network.routes) > 1 else "/network/route"
         try:
             leads = route_subnet(route)
-            gateway = ipaddress.ip_address(route.gateway)
+            gateway = address_of(route.gateway)
         except ValueError as error:
             yield place, str(error)
             continue
@@ -281,7 +287,7 @@ def _dns(network: Network) -> Problems:
 
 def _address(place: str, text: str) -> Problems:
     try:
-        ipaddress.ip_address(text)
+        address_of(text)
     except ValueError as error:
         yield place, str(error)
 
