@@ -165,7 +165,8 @@ def test_a_pool_in_an_image_is_mounted_and_unmounted(host: Host) -> None:
 
 
 DOMAIN = """<domain type='qemu'><name>{name}</name><memory unit='MiB'>32</memory>
-<os><type machine='pc'>hvm</type></os><features><acpi/></features><devices>{disk}</devices></domain>"""
+<os><type machine='pc'>hvm</type></os><features><acpi/></features>
+<devices>{disk}</devices></domain>"""
 DISK = """<disk type='volume'><driver name='qemu' type='qcow2'/>
 <source pool='{pool}' volume='{volume}'/><target dev='{target}' bus='virtio'/></disk>"""
 
