@@ -442,7 +442,7 @@ KNOWN_TO_LACK = {
 
 
 OUR_OWN = {
-    "completion", "demo", "doctor", "dommessages", "host", "image", "inspect", "net-desc",
+    "clone", "completion", "demo", "doctor", "dommessages", "host", "image", "inspect", "net-desc",
     "net-metadata", "proxy", "publish", "revert", "rm", "snapshot", "ssh", "top", "wait",
 }  # fmt: skip
 

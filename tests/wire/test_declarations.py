@@ -229,5 +229,9 @@ def test_our_own_program_is_declared_and_apart_from_libvirts() -> None:
         "DAEMON_INFO": 1,
         "HOST_REPORT": 2,
         "DOMAIN_CONSOLE_HISTORY": 3,
+        "DOMAIN_INSPECT": 4,
+        "DOMAIN_PUBLISH": 5,
+        "DOMAIN_CLONE": 6,
+        "DOMAIN_CLONE_PROGRESS": 7,
     }
     assert VIRTORY.number not in {0x20008086, 0x20008087, 0x06900690, 0x6B656570, 0x00068000}

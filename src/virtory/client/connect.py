@@ -297,6 +297,22 @@ class Host(HostDomains, HostObjects, HostInfo):
         """`DOMAIN_PUBLISH` of virtory's own program; see `Domain.publish`."""
         await self._own(ours.DOMAIN_PUBLISH, ours.DomainPublishArgs(domain.ref, *what))
 
+    async def clone_domain(self, original: DomainHandle, xml: str, *, flags: int = 0) -> Domain:
+        """`DOMAIN_CLONE` of virtory's own program: the machine that `xml` describes.
+
+        Its disks whose sources differ from the original's are made there, with the original's
+        content of now; `flags` are `model.flags.DomainClone`.
+        """
+        from virtory.client.domain import Domain
+
+        args = ours.DomainCloneArgs(original.ref, xml, flags)
+        return Domain(self, (await self._own(ours.DOMAIN_CLONE, args)).dom)
+
+    async def clone_progress(self, name: str) -> tuple[int, int]:
+        """`DOMAIN_CLONE_PROGRESS` of virtory's own program: bytes done and in all, or zeros."""
+        told = await self._own(ours.DOMAIN_CLONE_PROGRESS, ours.DomainCloneProgressArgs(name))
+        return told.done, told.total
+
     async def _own(self, procedure: Any, args: Any = None, fds: Sequence[int] = ()) -> Any:
         try:
             return await self.caller.call(procedure, args, fds)

@@ -73,5 +73,19 @@ def virtual_size(path: str) -> int:
     return size
 
 
+def is_empty_overlay(path: str) -> bool:
+    """Whether a qcow2 image has nothing of its own: no cluster is mapped, no snapshot kept."""
+    with open(path, "rb") as file:
+        head = file.read(72)
+        if len(head) < 72 or struct.unpack_from(">I", head)[0] != _MAGIC:
+            return False
+        entries, table = struct.unpack_from(">IQ", head, 36)
+        (snapshots,) = struct.unpack_from(">I", head, 60)
+        if snapshots or entries > 1 << 22:
+            return False
+        file.seek(table)
+        return not any(file.read(entries * 8))
+
+
 def _extension(number: int, content: bytes) -> bytes:
     return struct.pack(">II", number, len(content)) + content.ljust((len(content) + 7) & ~7, b"\0")

@@ -364,6 +364,16 @@ class DomainBlockCommit:
     ALL: Final = 0x1F
 
 
+class DomainClone:
+    """Of our own program."""
+
+    LINKED: Final = 1
+    REFLINK: Final = 2
+    NO_REFLINK: Final = 4
+    NO_HOLES: Final = 8
+    ALL: Final = 0xF
+
+
 class DomainBlockResize:
     BYTES: Final = 1
     ALL: Final = 0x1

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 VOLUME = "cidata"
 NO_USER_DATA = "#cloud-config\n{}\n"
 MAX_USER_DATA = 1 << 20
+_NEW_ID = (
+    "rm -f /etc/machine-id /var/lib/dbus/machine-id; systemd-machine-id-setup;"
+    " [ ! -d /var/lib/dbus ] || ln -sf /etc/machine-id /var/lib/dbus/machine-id"
+)
 _STARTS = (
     *(b"#cloud-config", b"#!", b"#include", b"#cloud-boothook", b"#part-handler", b"## template"),
     *(b"Content-Type:", b"MIME-Version:", b"\x1f\x8b"),
@@ -38,6 +42,7 @@ class Seed:
     mac: str
     host_key: HostKey | None = None
     user_data: bytes | None = None
+    is_clone: bool = False
 
     def serial(self) -> str:
         """The SMBIOS system serial number."""
@@ -58,6 +63,9 @@ class Seed:
             lines += ["ssh_keys:", "  ed25519_private: |"]
             lines += [f"    {line}" for line in self.host_key.private.strip().splitlines()]
             lines.append(f"  ed25519_public: {json.dumps(self.host_key.public)}")
+        if self.is_clone:  # cloud-init leaves the machine-id of the original where it is
+            command = json.dumps(["cloud-init-per", "instance", "machine-id", "sh", "-c", _NEW_ID])
+            lines += ["bootcmd:", f"  - {command}"]
         return "\n".join(lines) + "\n"
 
     def network_config(self) -> str:
@@ -118,3 +126,20 @@ def read_user_data(path: Path) -> bytes:
             cure="begin it with '#cloud-config' (settings) or '#!' (a script)",
         )
     return data
+
+
+def user_data_of(seed: Path) -> bytes | None:
+    """The user's own data on a machine's seed disc; None when there is none."""
+    import io
+
+    import pycdlib
+
+    disc = pycdlib.PyCdlib()
+    found = io.BytesIO()
+    disc.open(str(seed))
+    try:
+        disc.get_file_from_iso_fp(found, joliet_path="/user-data")
+    finally:
+        disc.close()
+    data = found.getvalue()
+    return None if data == NO_USER_DATA.encode() else data

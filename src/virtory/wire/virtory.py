@@ -100,3 +100,40 @@ class DomainPublishArgs(Record):
 
 
 DOMAIN_PUBLISH = VIRTORY.call("DOMAIN_PUBLISH", 5, DomainPublishArgs, None, acl="domain:write")
+# Clones
+
+
+class DomainCloneArgs(Record):
+    """`xml` describes the clone whole; where a disk's source differs from the original's, it is
+    made there. `flags`: 1 linked, 2 reflink or nothing, 4 no reflink, 8 no holes."""
+
+    dom: NonnullDomain
+    xml: NonnullString
+    flags: UInt = 0
+
+
+class DomainCloneRet(Record):
+    dom: NonnullDomain
+
+
+DOMAIN_CLONE = VIRTORY.call(
+    "DOMAIN_CLONE", 6, DomainCloneArgs, DomainCloneRet, acl=("domain:block_read", "domain:write")
+)
+
+
+class DomainCloneProgressArgs(Record):
+    """`name` is the clone's."""
+
+    name: NonnullString
+
+
+class DomainCloneProgressRet(Record):
+    """Bytes; both 0 when no such clone is being made."""
+
+    done: UHyper
+    total: UHyper
+
+
+DOMAIN_CLONE_PROGRESS = VIRTORY.call(
+    "DOMAIN_CLONE_PROGRESS", 7, DomainCloneProgressArgs, DomainCloneProgressRet, acl="connect:read"
+)

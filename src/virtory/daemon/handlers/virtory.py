@@ -53,3 +53,18 @@ async def publish(peer: Peer, args: virtory.DomainPublishArgs) -> None:
     protocol: Any = args.protocol  # the driver checks it
     forward = Forward(protocol, args.address, args.host_port, args.guest_port)
     await (driver.unpublish if args.remove else driver.publish)(uuid, forward, args.flags)
+
+
+@serves(virtory.DOMAIN_CLONE)
+async def clone(peer: Peer, args: virtory.DomainCloneArgs) -> virtory.DomainCloneRet:
+    return virtory.DomainCloneRet(
+        await peer.driver.domain.clone(args.dom.uuid, args.xml, args.flags)
+    )
+
+
+@serves(virtory.DOMAIN_CLONE_PROGRESS)
+async def clone_progress(
+    peer: Peer, args: virtory.DomainCloneProgressArgs
+) -> virtory.DomainCloneProgressRet:
+    done, total = await peer.driver.domain.clone_progress(args.name)
+    return virtory.DomainCloneProgressRet(done, total)

@@ -1,4 +1,4 @@
-"""Domains: block jobs (commit, pull, copy) and thresholds.
+"""Domains: block jobs (commit, pull, copy), thresholds, clones.
 
 The rule kept here: of the package, see its docstring. A disk is named by its target or its source's
 path. A job goes on when the call that began it has returned.
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from virtory.driver.interface.values import DomainUuid
+    from virtory.driver.interface.values import DomainRef, DomainUuid
 
 
 class BlockJobInfo(NamedTuple):
@@ -58,3 +58,9 @@ class DomainBlocks(Protocol):
     async def set_block_threshold(
         self, uuid: DomainUuid, device: str, threshold: int, flags: int
     ) -> None: ...
+
+    async def clone(self, uuid: DomainUuid, xml: str, flags: int) -> DomainRef:
+        """A new domain as `xml` says; its disks are the original's of now. `flags`: DomainClone."""
+
+    async def clone_progress(self, name: str) -> tuple[int, int]:
+        """Bytes done, and in all, of the clone of this name that is being made; else zeros."""

@@ -7,7 +7,7 @@ begun; one that ends in a pivot stays ready until its client ends it.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from virtory.driver.interface.domain_blocks import BlockJobInfo
 from virtory.driver.memory.flags_check import only
@@ -20,9 +20,11 @@ from virtory.model.events import BlockJob, BlockJob2
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from virtory.driver.memory.definition import Definitions
     from virtory.driver.memory.host import Host
     from virtory.driver.memory.machine import Machine
     from virtory.model.domain.devices.disk import Disk
+    from virtory.model.refs import DomainRef
 
 _PIVOTS = {f.DomainBlockJob.TYPE_COPY: "copy", f.DomainBlockJob.TYPE_ACTIVE_COMMIT: "active-commit"}
 _LENGTH = 1 << 30
@@ -107,6 +109,14 @@ class Blocks:
     ) -> None:
         only(flags, 0, "testDomainSetBlockThreshold")
         self._disk(uuid, device)
+
+    async def clone(self, uuid: bytes, xml: str, flags: int) -> DomainRef:
+        only(flags, f.DomainClone.ALL, "testDomainClone")
+        self._host.machine(uuid)
+        return await cast("Definitions", self).define(xml, 0)
+
+    async def clone_progress(self, name: str) -> tuple[int, int]:
+        return 0, 0
 
     # -- inside --------------------------------------------------------------------------------
     def _disk(self, uuid: bytes, name: str) -> tuple[Machine, Disk]:

@@ -32,6 +32,7 @@ _WORDS = {
     DomainBlockJob.TYPE_COPY: "copy",
     DomainBlockJob.TYPE_COMMIT: "commit",
     DomainBlockJob.TYPE_ACTIVE_COMMIT: "active-commit",
+    DomainBlockJob.TYPE_BACKUP: "backup",
 }
 
 

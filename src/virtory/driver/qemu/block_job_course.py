@@ -64,10 +64,31 @@ async def catch_up(guest: Guest) -> None:
     """After a restart: go on with the jobs, and close what was left beside a chain."""
     if guest.block_jobs:
         await review(guest)
+    await _adopt_tops(guest)
     busy = set(guest.block_jobs)
     for disk in guest.domain.devices.disks:
         if disk.target.dev not in busy:
             await disk_chain.give_back(guest, disk.target.dev)
+
+
+async def _adopt_tops(guest: Guest) -> None:
+    """An overlay that QEMU writes to already, though nobody was left to say so."""
+    waiting = {image.node: image for image in guest.plan.images if _is_beside(image)}
+    if not waiting:
+        return
+    plan, shown = guest.plan, guest.domain
+    for block in await guest.execute("query-block"):
+        image = waiting.get(str(block.get("inserted", {}).get("node-name")))
+        if image is not None:
+            target = image.target.removesuffix(disk_chain.BESIDE)
+            plan = disk_chain.rechained(plan, target, [image, *plan.chain(target)])
+            shown = disk_chain.live(shown, plan, target)
+    if plan != guest.plan:
+        await disk_chain.settle(guest, plan, shown=shown)
+
+
+def _is_beside(image: Image) -> bool:
+    return image.target.endswith(disk_chain.BESIDE)
 
 
 async def _step(guest: Guest, job: BlockJob, told: dict[str, Any] | None) -> None:
@@ -216,7 +237,7 @@ async def _conclude(guest: Guest, job: BlockJob, error: str | None) -> None:
         plan = disk_chain.rechained(plan, job.target, _chain(plan, job.before))
         shown = disk_chain.live(shown, plan, job.target)
     if done and job.delete:
-        plan = _doomed(plan, job)
+        plan = doomed(plan, set(job.before) - set(job.after))
     disk = disk_chain.disk_named(shown, job.target)
     if disk is not None:
         shown = disk_chain.with_disk(shown, replace(disk, mirror=None))
@@ -248,10 +269,10 @@ async def _tidy(guest: Guest, job: BlockJob, plan: Plan) -> None:
     guest.runtime.checkpoint("block job closed")
 
 
-def _doomed(plan: Plan, job: BlockJob) -> Plan:
-    """The plan whose images that the job made needless are removed when they are given back."""
-    gone = {i.slot for i in plan.images if i.index in job.before and i.index not in job.after}
-    files = tuple(replace(file, remove=True) if file.slot in gone else file for file in plan.files)
+def doomed(plan: Plan, indexes: set[int]) -> Plan:
+    """The plan whose images of these indexes are removed when they are given back."""
+    slots = {image.slot for image in plan.images if image.index in indexes}
+    files = tuple(replace(file, remove=True) if file.slot in slots else file for file in plan.files)
     return replace(plan, files=files)
 
 

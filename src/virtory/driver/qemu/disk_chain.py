@@ -175,6 +175,19 @@ def backing_of(disk: Disk) -> BackingStore:
     )
 
 
+def explicit_chain(below: Sequence[tuple[str, str, bool]]) -> BackingStore | None:
+    """`<backingStore>` that names these images: path, format, whether it is a device."""
+    store = None
+    for path, image_format, is_device in reversed(below):
+        store = BackingStore(
+            type="block" if is_device else "file",
+            format=image_format,
+            source=source_of(path, is_device=is_device),
+            backing_store=store,
+        )
+    return store
+
+
 def is_same(disk: Disk | None, path: str) -> bool:
     """Whether the disk's bytes are in this file, whatever way leads there."""
     source = disk.source if disk is not None else None

@@ -9,7 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver.interface.domain_blocks import BlockJobInfo
-from virtory.driver.qemu import block, block_job, block_job_course, chain_names, disk_chain
+from virtory.driver.qemu import (
+    block,
+    block_job,
+    block_job_course,
+    chain_names,
+    disk_chain,
+    shared_images,
+)
 from virtory.driver.qemu.block_job import BlockJob
 from virtory.driver.qemu.part import Part, refuse_unknown
 from virtory.errors import BlockCopyActive, InvalidArgument, OperationInvalid, VirtoryError
@@ -50,6 +57,7 @@ class DomainBlockJobs(Part):
         async with guest.job("block commit"):
             target, chain = _chain(guest, disk)
             first, last = _commit_range(chain, target, base, top, flags)
+            shared_images.refuse_writing(self._table, guest.entry, [chain[last].path])
             above = chain[first - 1] if first else None
             job = _job(
                 DomainBlockJob.TYPE_COMMIT if above else DomainBlockJob.TYPE_ACTIVE_COMMIT,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from virtory.driver.qemu.clone import DomainClones
 from virtory.driver.qemu.domain_agent import DomainAgents
 from virtory.driver.qemu.domain_blocks import DomainBlockJobs
 from virtory.driver.qemu.domain_definition import DomainDefinitions
@@ -45,6 +46,7 @@ class Domains(
     DomainSaves,
     DomainJobs,
     DomainBlockJobs,
+    DomainClones,
     DomainIothreads,
     DomainLimits,
 ):

@@ -147,10 +147,11 @@ class QemuDriver:
         """Who takes up which work of a former daemon."""
         from functools import partial
 
-        from virtory.driver.qemu import domain_saves, snapshot_mending, snapshot_taking
+        from virtory.driver.qemu import clone, domain_saves, snapshot_mending, snapshot_taking
 
         assert self._runtime is not None
         self._menders[domain_saves.WORK] = partial(domain_saves.mend, self._runtime)
+        self._menders[clone.WORK] = partial(clone.mend, self._runtime)
         self._menders[snapshot_taking.WORK] = partial(
             snapshot_mending.mend, self._runtime, self._preparation
         )

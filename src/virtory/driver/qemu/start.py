@@ -73,6 +73,8 @@ async def start(
     """
     if entry.guest is not None or entry in runtime.starting:
         raise OperationInvalid("domain is already running")
+    if entry.busy is not None:
+        raise OperationInvalid(f"domain is just being {entry.busy}", cure="wait until that is done")
     runtime.strays.refuse(entry)
     runtime.starting.add(entry)
     runtime.table.hold(entry)

@@ -35,6 +35,7 @@ class Entry:
     """
 
     __slots__ = (
+        "busy",
         "guest",
         "holds",
         "name",
@@ -54,6 +55,7 @@ class Entry:
         self.row = row
         self.guest: Guest | None = None
         self.holds = 0
+        self.busy: str | None = None  # what is done to it while it is off: "cloned" …
         self.updated = False  # the definition is not what runs
         self.state: int = DomainState.SHUTOFF
         self.reason: int = DomainShutoffReason.UNKNOWN if row is None else row.reason

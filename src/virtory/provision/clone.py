@@ -1,0 +1,219 @@
+"""`virtory clone`: another machine with the disks of one, and an identity of its own.
+
+The rule kept here: what `create` made gets a seed, keys, port and directory of its own, so that
+neither's removal touches the other; of any other machine the description and the disks are cloned,
+and what the guest itself keeps of its identity is said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import uuid as uuids
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from virtory.errors import AlreadyExists, DomainNotFound, MetadataNotFound
+from virtory.model.flags import DomainClone
+from virtory.provision import ports
+from virtory.provision.clone_description import described, own_disks, path_beside
+from virtory.provision.describe import DISK_FILE, SEED_FILE
+from virtory.provision.keys import new_host_key, user_key
+from virtory.provision.manifest import NAMESPACE, PREFIX, Manifest
+from virtory.provision.seed import Seed, user_data_of
+from virtory.provision.ssh import known_hosts_line
+from virtory.provision.steps import Report, Step, silent, step
+from virtory.provision.unfinished import making, sweep
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from virtory.client.connect import Host
+    from virtory.client.domain import Domain as Handle
+    from virtory.model.domain import Domain
+
+_ASK_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a clone is to be. `files`: target → path; `flags`: `DomainClone`."""
+
+    name: str
+    hostname: str | None = None
+    files: Mapping[str, str] | None = None
+    macs: Sequence[str] = ()
+    flags: int = 0
+
+    @property
+    def linked(self) -> bool:
+        return bool(self.flags & DomainClone.LINKED)
+
+
+@dataclass(frozen=True, slots=True)
+class Cloned:
+    """The clone, its disks by target, and what it still has in common with the original."""
+
+    domain: Handle
+    files: dict[str, str]
+    kept: tuple[str, ...]
+
+
+async def clone(host: Host, name: str, wanted: Wanted, *, report: Report = silent) -> Cloned:
+    """Make the clone of machine `name`; when it raises nothing of it is left."""
+    from virtory.model.domain import parse_domain
+
+    handle = await host.domain(name)
+    with suppress(DomainNotFound):
+        await host.domain(wanted.name)
+        raise AlreadyExists(
+            f"a domain called '{wanted.name}' exists", cure="choose another name for the clone"
+        )
+    original = parse_domain(await handle.xml(inactive=True, secure=True))
+    try:
+        manifest = Manifest.from_xml(await handle.metadata(NAMESPACE), name)
+    except MetadataNotFound:
+        return await _plain(host, handle, original, wanted, report)
+    return await _machine(host, handle, original, manifest, wanted, report)
+
+
+async def _plain(
+    host: Host, handle: Handle, original: Domain, wanted: Wanted, report: Report
+) -> Cloned:
+    from virtory.model.domain import format_domain
+
+    files = _places(original, wanted, None)
+    fresh = described(original, wanted.name, str(uuids.uuid4()), files, wanted.macs)
+    domain = await _made(host, handle, format_domain(fresh), wanted, report)
+    kept = (
+        "the guest's own hostname, machine-id and SSH host keys: change them inside it, for "
+        "example by virt-sysprep, or with its agent",
+    )
+    return Cloned(domain, files, kept)
+
+
+async def _machine(
+    host: Host,
+    handle: Handle,
+    original: Domain,
+    manifest: Manifest,
+    wanted: Wanted,
+    report: Report,
+) -> Cloned:
+    """A machine that `create` made: the clone is one as well."""
+    from virtory.provision.images import ImageStore
+
+    machines = ImageStore().machines
+    await sweep(host, machines)
+    instance = str(uuids.uuid4())
+    plain = machines / wanted.name
+    directory = machines / f"{wanted.name}-{instance[:8]}" if plain.exists() else plain
+    hostname = wanted.hostname or wanted.name
+    fresh = replace(
+        manifest,
+        directory=directory,
+        port=ports.choose(wanted.name, 0, ports.taken(machines)),
+        instance=instance,
+        host_key="",
+    )
+    files = _places(original, wanted, directory)
+    domain = described(original, wanted.name, instance, files, wanted.macs)
+    with making(directory, host.address.text, instance):
+        with step("seed and keys", report):
+            fresh = await asyncio.to_thread(_identity, manifest, fresh, domain, hostname)
+        text = _text(domain, manifest, fresh, hostname)
+        made = await _made(host, handle, text, wanted, report)
+    return Cloned(made, files, ())
+
+
+def _identity(old: Manifest, new: Manifest, domain: Domain, hostname: str) -> Manifest:
+    """The clone's own seed, host key and known-hosts line, in its own directory."""
+    directory = new.directory
+    host_key = new_host_key(directory, comment=hostname)
+    new = replace(new, host_key=host_key.public)
+    card = domain.devices.interfaces[0].mac
+    seed = Seed(
+        instance=new.instance,
+        hostname=hostname,
+        authorized_keys=(user_key(old.key).public,),
+        mac=str(card.address) if card is not None else "",
+        host_key=host_key,
+        user_data=user_data_of(old.directory / SEED_FILE),
+        is_clone=True,
+    )
+    seed.write_disc(directory / SEED_FILE)
+    (directory / "known_hosts").write_text(known_hosts_line(new))
+    (directory / "machine.xml").write_text(new.to_xml())
+    return new
+
+
+def _text(domain: Domain, old: Manifest, new: Manifest, hostname: str) -> str:
+    """The clone's XML: its seed, serial number, forwarded port and manifest are its own."""
+    from virtory.model.domain import format_domain
+    from virtory.model.domain.metadata import with_metadata
+
+    devices = domain.devices
+    seed = str(old.directory / SEED_FILE)
+    disks = tuple(
+        replace(disk, source=replace(disk.source, file=str(new.directory / SEED_FILE)))
+        if disk.source is not None and disk.source.file == seed
+        else disk
+        for disk in devices.disks
+    )
+    cards = tuple(_forwarded(card, old.port, new.port) for card in devices.interfaces)
+    serial = f"ds=nocloud;i={new.instance};h={hostname}"
+    sysinfos = tuple(_with_serial(each, serial) for each in domain.sysinfos)
+    changed = replace(
+        domain, sysinfos=sysinfos, devices=replace(devices, disks=disks, interfaces=cards)
+    )
+    return format_domain(with_metadata(changed, NAMESPACE, PREFIX, new.to_xml()))
+
+
+def _with_serial(sysinfo: Any, serial: str) -> Any:
+    if sysinfo.system is None:
+        return sysinfo
+    entries = tuple(
+        replace(each, value=serial) if each.name == "serial" else each
+        for each in sysinfo.system.entries
+    )
+    return replace(sysinfo, system=replace(sysinfo.system, entries=entries))
+
+
+def _forwarded(card: Any, old: int, new: int) -> Any:
+    """SSH by the clone's own port; other forwarded ports stay with the original."""
+    forwards = []
+    for forward in card.port_forwards:
+        ranges = tuple(replace(each, start=new) for each in forward.ranges if each.start == old)
+        if ranges:
+            forwards.append(replace(forward, ranges=ranges))
+    return replace(card, port_forwards=tuple(forwards))
+
+
+def _places(original: Domain, wanted: Wanted, directory: Path | None) -> dict[str, str]:
+    """The file of each disk that the clone gets: as said, else in its directory, else beside."""
+    said = dict(wanted.files or {})
+    places: dict[str, str] = dict(said)
+    for disk in own_disks(original):
+        target = disk.target.dev
+        if target in said:
+            continue
+        if directory is not None:
+            name = DISK_FILE if target == "vda" else f"{target}.qcow2"
+            places[target] = str(directory / name)
+        else:
+            places[target] = path_beside(disk, original.name, wanted.name, linked=wanted.linked)
+    return {target: os.path.abspath(path) for target, path in places.items()}
+
+
+async def _made(host: Host, handle: Handle, text: str, wanted: Wanted, report: Report) -> Handle:
+    """The daemon's clone; meanwhile `report` hears how far it is."""
+    what = "linked disks" if wanted.linked else "copy the disks"
+    with step(what, report):
+        work = asyncio.ensure_future(host.clone_domain(handle, text, flags=wanted.flags))
+        while not (await asyncio.wait([work], timeout=_ASK_S))[0]:
+            done, total = await host.clone_progress(wanted.name)
+            if total:
+                report(Step(what, done=done, total=total))
+        return await work
