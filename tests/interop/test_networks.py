@@ -280,6 +280,26 @@ def test_a_card_is_plugged_in_and_out_while_it_runs(host: Host) -> None:
     assert re.findall(r": (vnet\d+):", host.ip("-o", "link")) == [tap]
 
 
+def test_a_card_moves_to_another_network_while_it_runs(host: Host) -> None:
+    host.network("net-create", "other", 72)
+    host.guest("g", card(1, "network", "<source network='default'/>"))
+    (tap,) = re.findall(r": (vnet\d+):", host.ip("-o", "link", "show", "master", "virbr0"))
+    update = ("update-device", "g", "--live")
+    moved = host.file("card", card(1, "network", "<source network='other'/>"))
+    host.virsh(*update, moved)
+    assert tap in host.ip("-o", "link", "show", "master", "tb72")
+    assert len(host.virsh("net-port-list", "other", "--uuid").split()) == 1
+    assert host.virsh("net-port-list", "default", "--uuid").split() == []
+    assert "network='other'" in host.virsh("dumpxml", "g")
+    nowhere = host.file("card", card(1, "bridge", "<source bridge='nowhere'/>"))
+    assert "no such device" in host.virsh(*update, nowhere, status=1)
+    assert tap in host.ip("-o", "link", "show", "master", "tb72")
+    bridged = host.file("card", card(1, "bridge", "<source bridge='virbr0'/>"))
+    host.virsh(*update, bridged)
+    assert "<source bridge='virbr0'/>" in host.virsh("dumpxml", "g")
+    assert host.virsh("net-port-list", "other", "--uuid").split() == []
+
+
 @pytest.mark.parametrize(
     ("network", "words"),
     [

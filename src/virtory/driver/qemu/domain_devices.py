@@ -158,7 +158,7 @@ class DomainDevices(Part):
         if former.field == "disks" and hotplug_update.is_medium(former.device, device):
             await hotplug_media.change(guest, self._preparation, former, device, row, force=force)
             return
-        await hotplug_update.update(guest, former, device, row)
+        await hotplug_update.update(guest, self._preparation, former, device, row)
 
     async def _updated(self, domain: Domain, device: Any) -> Domain:
         """The definition with the device in the place of the one that it means."""

@@ -6,14 +6,19 @@ The rule kept here: whatever else differs from what is there is refused by name,
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver import device_edit
+from virtory.driver.qemu import replug
 from virtory.errors import ConfigUnsupported, OperationUnsupported
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from virtory.driver.device_edit import Held
     from virtory.driver.qemu.guest import Guest
+    from virtory.driver.qemu.preparation import Preparation
     from virtory.driver.store import DomainRow
 
 _UNSAID = ("alias", "address", "tty")
@@ -42,17 +47,20 @@ def _place(disk: Any) -> tuple[Any, ...]:
     )
 
 
-async def update(guest: Guest, former: Held, new: Any, row: DomainRow | None) -> None:
+async def update(
+    guest: Guest, preparation: Preparation, former: Held, new: Any, row: DomainRow | None
+) -> None:
     """Let the device become what `new` says; `row` becomes the definition with it.
 
     Raises OperationUnsupported for what can not change; then nothing has.
     """
-    change = {
+    changes: dict[str, Callable[[Guest, Any, Any], Awaitable[Any]]] = {
         "disks": _disk,
-        "interfaces": _interface,
+        "interfaces": partial(_interface, preparation),
         "graphics": _graphics,
         "balloon": _balloon,
-    }.get(former.field)
+    }
+    change = changes.get(former.field)
     if change is None:
         kind = device_edit.kind_of(new)
         raise OperationUnsupported(
@@ -102,7 +110,7 @@ def _refuse_others(kind: str, old: Any, new: Any, allowed: tuple[str, ...]) -> N
             )
 
 
-async def _interface(guest: Guest, old: Any, new: Any) -> Any:
+async def _interface(preparation: Preparation, guest: Guest, old: Any, new: Any) -> Any:
     allowed = ("mac", "link", "target", "source", "boot_order", "type", "bandwidth", "driver",
                "model", "rom")  # fmt: skip
     if new.mac is not None and old.mac is not None and new.mac.address != old.mac.address:
@@ -114,18 +122,21 @@ async def _interface(guest: Guest, old: Any, new: Any) -> Any:
         raise OperationUnsupported(
             f"cannot modify network device model from {old.model} to {new.model}"
         )
-    if new.type != old.type:
+    movable = {"network", "bridge"}
+    if new.type != old.type and not {new.type, old.type} <= movable:
         raise OperationUnsupported(
             f"unable to change config on '{old.type}' network type",
             cure="detach the interface and attach another",
         )
     _refuse_others("network device", old, new, allowed)
     source = new.source if new.source is not None else old.source
-    if _where(source) != _where(old.source):
-        raise OperationUnsupported(
-            f"unable to change the source of a '{old.type}' interface while it runs",
-            cure="detach the interface and attach another",
-        )
+    if new.type != old.type or _where(source) != _where(old.source):
+        if old.type not in movable:
+            raise OperationUnsupported(
+                f"unable to change the source of a '{old.type}' interface while it runs",
+                cure="detach the interface and attach another",
+            )
+        old = await replug.replugged(guest, preparation, old, new)
     if (new.link or "up") != (old.link or "up"):
         await guest.execute("set_link", {"name": old.alias, "up": new.link != "down"})
     return replace(old, link=new.link, boot_order=new.boot_order)

@@ -39,7 +39,7 @@ def with_plan(live: Domain, plan: Plan) -> Domain:
     devices = live.devices
     changes: dict[str, Any] = {
         "disks": tuple(disk_of_plan(each, plan) for each in devices.disks),
-        "interfaces": tuple(_interface(each, plan) for each in devices.interfaces),
+        "interfaces": tuple(live_interface(each, plan) for each in devices.interfaces),
         "graphics": tuple(_graphics(g, n, plan) for n, g in enumerate(devices.graphics)),
     }
     for field in _CHARACTERS:
@@ -80,7 +80,8 @@ def with_terminals(live: Domain, terminals: Mapping[str, str]) -> Domain:
     return replace(live, devices=replace(live.devices, **changes))
 
 
-def _interface(interface: Interface, plan: Plan) -> Interface:
+def live_interface(interface: Interface, plan: Plan) -> Interface:
+    """The card with its tap's name, and where that is plugged in."""
     tap = plan.tap(interface.alias)
     if tap is None:
         return interface

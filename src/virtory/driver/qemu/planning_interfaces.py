@@ -32,7 +32,7 @@ def plan_interface(interface: Interface, draft: Draft) -> None:
 
 def _plan_tap(interface: Interface, draft: Draft) -> None:
     host = draft.host
-    where = _attachment(interface, host)
+    where = attachment_of(interface, host)
     target = interface.target
     name = None if target is None else target.dev
     made = target is None or target.managed is not False or interface.type != "ethernet"
@@ -70,7 +70,7 @@ def _plan_tap(interface: Interface, draft: Draft) -> None:
     )
 
 
-def _attachment(interface: Interface, host: Host) -> Attachment | None:
+def attachment_of(interface: Interface, host: Host) -> Attachment | None:
     """Where it is plugged in; None for a tap that is nobody's business but its owner's."""
     source = interface.source
     if interface.type == "network" and source is not None:

@@ -54,6 +54,20 @@ def acquire(tap: Tap) -> dict[int, int]:
     return fds
 
 
+def move(tap: Tap) -> None:
+    """Put a tap that is there on the bridge that its row names now.
+
+    Raises SystemCallFailed.
+    """
+    from virtory.driver.network.netlink import Netlink
+
+    try:
+        with Netlink() as netlink:
+            netlink.set_link(tap.name, master=tap.device)
+    except OSError as error:
+        raise _explained(tap, error) from None
+
+
 def release(tap: Tap) -> None:
     """Give it back: of a macvtap the device too, if it is still ours."""
     if tap.mode is None:

@@ -40,6 +40,7 @@ _DISK_SOURCES = {
 _INTERFACE_SOURCES = {"network": "network", "bridge": "bridge", "direct": "dev", "vdpa": "dev"}
 _PATHS = ("file", "dev", "pipe")
 LONGEST_VNC_PASSWORD = 8
+_DEVICE = re.compile(r"[A-Za-z0-9_.:-]{1,15}")
 MOST_DRIVES = 1 << 10
 _NUMBER = re.compile(r"-1|0[xX][0-9a-fA-F]{1,4}|\d{1,5}", re.ASCII)
 _VERSION = re.compile(r"-1|\d{1,2}\.\d{1,2}", re.ASCII)
@@ -155,6 +156,12 @@ def _interface(place: str, interface: Interface) -> Problems:
     if interface.mac is not None and interface.mac.address.is_multicast:
         address = interface.mac.address
         yield f"{place}/mac/@address", f"{address} is a multicast address; its first byte is odd"
+    target = interface.target
+    if target is not None and target.dev is not None and not _DEVICE.fullmatch(target.dev):
+        yield (
+            f"{place}/target/@dev",
+            f"{target.dev!r} is no name of a device: at most 15 letters, digits, '._:-'",
+        )
     for number, forward in enumerate(interface.port_forwards, 1):
         for index, ports in enumerate(forward.ranges, 1):
             if ports.end is not None and ports.end < ports.start:
