@@ -233,14 +233,18 @@ async def test_a_power_off_restarts_where_the_definition_says_so(driver, seen, l
     assert driver.domain.is_active(uuid)
 
 
-async def test_a_panic_is_told_and_ends_the_machine(driver, seen, linux, boot):
-    devices = "<panic model='pvpanic'/>"
-    xml = linux.xml("m", devices=devices, more="<on_crash>destroy</on_crash>", machine="q35")
-    _, console = await boot(xml)
+async def test_a_panic_is_told_kept_and_ends_the_machine(driver, seen, linux, boot, state):
+    devices, more = "<panic model='pvpanic'/>", "<on_crash>coredump-destroy</on_crash>"
+    _, console = await boot(linux.xml("m", devices=devices, more=more, machine="q35"))
     seen.clear()
     await console.type("echo c > /proc/sysrq-trigger\n")
     await seen.lifecycle(*CRASHED)
     assert seen.lifecycles() == [(Kind.CRASHED, 0), CRASHED]
+    (dump,) = (Path(state) / "dump").iterdir()
+    assert dump.name.startswith("m-")
+    assert dump.read_bytes()[:4] == b"\x7fELF"
+    assert dump.stat().st_size > 100 << 20
+    assert dump.stat().st_mode & 0o777 == 0o600
 
 
 async def test_a_machine_without_agent_says_so(driver, bare):

@@ -58,7 +58,7 @@ REFUSED_DEVICES = (
     "discard_no_unref", "virtiofs'/><source socket",
 )  # fmt: skip
 REFUSED_MACHINES = (
-    "<shares>", "placement='auto'", "<catchup", "smbios mode='host'", "coredump", "<memtune>",
+    "<shares>", "placement='auto'", "<catchup", "<memtune>",
     "<blkiotune>", "apparmor", "<perf>", "<keywrap>",
 )  # fmt: skip
 

@@ -10,14 +10,19 @@ from typing import TYPE_CHECKING
 import pytest
 from cases import CASES, KVM, defined, host, make_images, qcow2, qemu_7_2, text
 
+from virtory.driver.qemu.command_line import command_line
 from virtory.driver.qemu.host_memory import free_huge_pages
 from virtory.driver.qemu.plan import Plan
 from virtory.driver.qemu.planning import prepare
 from virtory.driver.qemu.planning_firmware import variables_path
 from virtory.driver.qemu.planning_host import FIRST_UID, can_bind
-from virtory.driver.qemu.planning_user import UID_COUNT
-from virtory.errors import ConfigUnsupported, SystemCallFailed
+from virtory.driver.qemu.planning_hostdevs import usb_devices
+from virtory.driver.qemu.planning_user import UID_COUNT, user_of
+from virtory.errors import ConfigUnsupported, SystemCallFailed, VirtoryError
 from virtory.model.domain import format_domain
+from virtory.model.domain.devices.address import HostAddress
+from virtory.model.domain.devices.hostdev import HostdevSource
+from virtory.model.domain.seclabel import Seclabel
 from virtory.model.values import Size
 
 if TYPE_CHECKING:
@@ -272,3 +277,152 @@ def test_an_external_data_file_is_opened_beside_its_image(tmp_path: Path) -> Non
     plan = prepare(domain, host(), 1)[1]
     assert plan.path("disk:vda:0:data") == str(images / "a.data")
     assert plan.chain("vda")[0].data_slot == plan.slot("disk:vda:0:data")
+
+
+def test_the_hosts_smbios_is_shown_where_it_is_asked_for(tmp_path: Path) -> None:
+    xml = (
+        "<domain type='qemu'><name>a</name><memory>65536</memory>"
+        "<os><type>hvm</type><smbios mode='host'/></os></domain>"
+    )
+    tables = tmp_path / "id"
+    tables.mkdir()
+    world = host(smbios=str(tables))
+    with pytest.raises(ConfigUnsupported, match="Host SMBIOS information is not available"):
+        prepare(defined(xml, CAPABILITIES), world, 1)
+    (tables / "sys_vendor").write_text("Acme, Inc.\n")
+    (tables / "bios_vendor").write_text("Coreboot\n")
+    plan = prepare(defined(xml, CAPABILITIES), world, 1)[1]
+    assert plan.smbios == ("type=0,vendor=Coreboot", "type=1,manufacturer=Acme,, Inc.")
+
+
+def test_usb_devices_are_found_by_their_numbers(tmp_path: Path) -> None:
+    for name, numbers in (("1-1", (1, 3, "1d6b", "0002")), ("2-4", (2, 7, "1234", "beef"))):
+        directory = tmp_path / name
+        directory.mkdir()
+        for file, value in zip(("busnum", "devnum", "idVendor", "idProduct"), numbers, strict=True):
+            (directory / file).write_text(f"{value}\n")
+    (tmp_path / "usb1").mkdir()
+
+    def found(**fields: object) -> list[str]:
+        return list(usb_devices(HostdevSource(**fields), str(tmp_path)))  # type: ignore[arg-type]
+
+    assert found(vendor=0x1234, product=0xBEEF) == ["/dev/bus/usb/002/007"]
+    assert found(address=HostAddress(bus="1", device=3)) == ["/dev/bus/usb/001/003"]
+    assert found(vendor=0x1234, product=1) == []
+    assert found(address=HostAddress(bus="9", device=9)) == []
+
+
+HOSTDEV = "<hostdev mode='subsystem' type='{}'><source{}>{}</source></hostdev>"
+
+
+@pytest.mark.parametrize(
+    ("device", "words"),
+    [
+        (HOSTDEV.format("usb", "", "<vendor id='0xffff'/><product id='0xfffe'/>"),
+         "Did not find USB device ffff:fffe"),
+        (HOSTDEV.format("pci", "", "<address domain='0' bus='0xff' slot='0x1f' function='7'/>"),
+         "Device 0000:ff:1f.7 not found"),
+        ("<filesystem><source dir='/no/such/directory'/><target dir='t'/></filesystem>",
+         "cannot share '/no/such/directory'"),
+        ("<filesystem><source dir='/dev/null'/><target dir='t'/></filesystem>", "no directory"),
+    ],
+)  # fmt: skip
+def test_what_is_not_on_the_host_is_named(device: str, words: str) -> None:
+    xml = (
+        "<domain type='qemu'><name>a</name><memory>65536</memory><os><type>hvm</type></os>"
+        f"<devices>{device}</devices></domain>"
+    )
+    with pytest.raises(VirtoryError, match=words) as caught:
+        prepare(defined(xml, CAPABILITIES), host(privileged=True), 1)
+    assert caught.value.cure or "PCI" in device or "Device" in words or "no directory" in words
+
+
+def test_an_optional_usb_device_may_be_absent() -> None:
+    source = (" startupPolicy='optional'", "<vendor id='0xffff'/><product id='0xfffe'/>")
+    xml = (
+        "<domain type='qemu'><name>a</name><memory>65536</memory><os><type>hvm</type></os>"
+        f"<devices>{HOSTDEV.format('usb', *source)}</devices></domain>"
+    )
+    live, plan = prepare(defined(xml, CAPABILITIES), host(privileged=True), 1)
+    assert plan.slot("hostdev:hostdev0") is None
+    assert "usb-host" not in " ".join(command_line(live, plan, CAPABILITIES))
+
+
+SHARE = (
+    "<domain type='qemu'><name>a</name><memory>65536</memory><memoryBacking>"
+    "<source type='memfd'/><access mode='shared'/></memoryBacking><os><type>hvm</type></os>"
+    "<devices><filesystem><driver type='virtiofs' queue='512'/>{}<source dir='{}'/>"
+    "<target dir='t'/></filesystem></devices></domain>"
+)
+
+
+def test_virtiofsd_serves_a_share_through_a_socket_that_has_no_path(tmp_path: Path) -> None:
+    options = "<binary xattr='on'><cache mode='always'/><lock posix='on' flock='off'/></binary>"
+    directory = tmp_path / "a,b"
+    directory.mkdir()
+    world = host(privileged=True, virtiofsd="/usr/lib/qemu/virtiofsd")
+    live, plan = prepare(defined(SHARE.format(options, directory), CAPABILITIES), world, 1)
+    (helper,), (pair,) = plan.helpers, plan.pairs
+    assert helper.argv == (
+        "/usr/lib/qemu/virtiofsd", "--fd={fd}", "-o",
+        f"source={tmp_path}/a\\,b,cache=always,xattr,no_flock,posix_lock",
+    )  # fmt: skip
+    assert (pair.listening, pair.purpose, helper.as_guest) == (True, "fs:fs0", False)
+    assert live.devices.filesystems[0].binary is not None
+    assert live.devices.filesystems[0].binary.path == "/usr/lib/qemu/virtiofsd"
+    arguments = " ".join(command_line(live, plan, CAPABILITIES))
+    assert str(tmp_path) not in arguments
+    assert '"vhost-user-fs-pci"' in arguments
+
+
+def test_what_virtiofs_lacks_is_named(tmp_path: Path) -> None:
+    bare = defined(SHARE.format("", tmp_path), CAPABILITIES)
+    with pytest.raises(ConfigUnsupported, match="virtiofsd, which is not installed"):
+        prepare(bare, host(privileged=True), 1)
+    with pytest.raises(ConfigUnsupported, match="needs a daemon that runs as root") as caught:
+        prepare(bare, host(virtiofsd="/usr/lib/qemu/virtiofsd"), 1)
+    assert "9p" in str(caught.value)
+    program = tmp_path / "virtiofsd"
+    program.write_text("")
+    program.chmod(0o777)
+    named = defined(SHARE.format(f"<binary path='{program}'/>", tmp_path), CAPABILITIES)
+    with pytest.raises(ConfigUnsupported, match="would run as root"):
+        prepare(named, host(privileged=True), 1)
+
+
+def test_a_directory_that_the_guests_user_can_not_read_is_not_shared_by_9p(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    xml = (
+        "<domain type='qemu'><name>a</name><memory>65536</memory><os><type>hvm</type></os>"
+        f"<devices><filesystem><source dir='{closed}'/><target dir='t'/></filesystem></devices>"
+        "</domain>"
+    )
+    with pytest.raises(ConfigUnsupported, match="may not read it") as caught:
+        prepare(defined(xml, CAPABILITIES), host(privileged=True), 1)
+    assert "virtiofs" in str(caught.value)
+    assert prepare(defined(xml, CAPABILITIES), host(), 1)[1].path("fs:fs0") == str(closed)
+
+
+def test_a_guest_runs_as_the_user_that_its_label_names(tmp_path: Path) -> None:
+    domain = definition("pc-minimal", tmp_path)
+    label = Seclabel(type="static", model="dac", label="+107:+64055")
+    labelled = replace(domain, seclabels=(label,))
+    plan = prepare(labelled, host(privileged=True), 1)[1]
+    assert (plan.uid, plan.gid) == (107, 64055)
+    assert prepare(labelled, host(), 1)[1].uid is None
+    for root in ("+0:+0", "root:root", "+107", "nobody-of-this-name:x"):
+        assert user_of(root) is None
+
+
+def test_a_clock_starts_as_far_from_the_hosts_as_it_was(tmp_path: Path) -> None:
+    plan = planned("pc-beeper", tmp_path)
+    assert plan.clock_base == "2023-11-15T00:13:20"  # 1_700_000_000 and two hours
+    assert plan.clock_adjustment == 7200
+
+
+def test_a_node_that_the_host_has_not_is_named(tmp_path: Path) -> None:
+    domain = definition("q35-memory", tmp_path)
+    with pytest.raises(ConfigUnsupported, match="no NUMA node 0") as caught:
+        prepare(domain, host(nodes=frozenset({3})), 1)
+    assert caught.value.cure == "Name those that it has: 3."

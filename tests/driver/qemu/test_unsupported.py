@@ -109,7 +109,7 @@ def test_what_a_machine_has_no_bus_or_driver_for_is_refused(
         ("<seclabel type='static' model='dac'><label>+0:+0</label></seclabel>",
          "/domain/seclabel[1]/label"),
         ("<maxMemory slots='2'>131072</maxMemory>", "/domain/maxMemory"),
-        ("<on_crash>coredump-restart</on_crash>", "/domain/on_crash"),
+        ("<on_crash>rename-restart</on_crash>", "/domain/on_crash"),
         ("<memoryBacking><hugepages/><source type='file'/></memoryBacking>",
          "/domain/memoryBacking/source/@type"),
         ("<memoryBacking><discard/></memoryBacking>", "/domain/memoryBacking/discard"),

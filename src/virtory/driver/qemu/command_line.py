@@ -67,7 +67,7 @@ def command_line(
     arguments += machine_memory.memory(wiring)
     arguments += machine.iothreads(domain)
     arguments += ["-uuid", str(domain.uuid)]
-    arguments += machine.smbios(domain)
+    arguments += machine.smbios(wiring)
     arguments += ["-no-user-config", "-nodefaults"]
     if not any(each.type in ("vnc", "spice") for each in domain.devices.graphics):
         arguments += ["-display", "none"]

@@ -325,8 +325,6 @@ def _others(devices: Devices, kind: str, capabilities: Capabilities) -> Problems
         path = f"{_ALL}/watchdog[{number}]"
         if dog.model not in WATCHDOGS or (dog.model == "itco") > (kind == "q35"):
             yield f"{path}/@model", f"'{dog.model}' is not served on this machine; i6300esb is"
-        if dog.action == "dump":
-            yield f"{path}/@action", "'dump' is not served; pause is"
     for number, panic in enumerate(devices.panics, 1):
         if (panic.model or "isa") not in (*PANICS, "hyperv"):
             yield f"{_ALL}/panic[{number}]/@model", f"'{panic.model}' is not served; isa is"

@@ -53,13 +53,13 @@ class DomainJobs(Part):
         async with guest.job("dump"):
             ran = guest.is_running
             unfinished = f"{path}.part"
-            descriptor = await asyncio.to_thread(_created, unfinished)
+            descriptor = await asyncio.to_thread(created, unfinished)
             try:
                 if ran and not flags & DomainDump.LIVE:
                     guest.pause_cause = Trigger.DUMP_PAUSED
                     await guest.execute("stop")
                 if flags & DomainDump.MEMORY_ONLY:
-                    await _memory_only(guest, descriptor, _FORMATS.get(dump_format, "elf"))
+                    await memory_only(guest, descriptor, _FORMATS.get(dump_format, "elf"))
                 else:
                     await transfer.write(guest, descriptor, transfer.Operation.DUMP)
                 if flags & DomainDump.BYPASS_CACHE:
@@ -99,7 +99,8 @@ class DomainJobs(Part):
         await transfer.abort(self._guest(uuid))
 
 
-def _created(path: str) -> int:
+def created(path: str) -> int:
+    """A new file for a dump, for the daemon alone."""
     flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         return os.open(path, flags, 0o600)
@@ -111,7 +112,7 @@ def _created(path: str) -> int:
         ) from None
 
 
-async def _memory_only(guest: Guest, descriptor: int, wanted: str) -> None:
+async def memory_only(guest: Guest, descriptor: int, wanted: str) -> None:
     """QEMU writes an ELF or kdump file; it says so itself if it was built without that."""
     if wanted != "elf":
         able = await guest.execute("query-dump-guest-memory-capability")

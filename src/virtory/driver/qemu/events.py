@@ -138,10 +138,31 @@ def panicked(guest: Guest) -> None:
     """The guest's kernel has given up: what follows is what the definition says."""
     guest.step(Trigger.PANICKED)
     action = guest.domain.on_crash
-    if action in ("restart", "rename-restart", "coredump-restart"):
+    if action.startswith("coredump-"):
+        what = f"dumping crashed domain '{guest.entry.name}'"
+        guest.runtime.run(_dump_crashed(guest, action == "coredump-restart"), what)
+    elif action in ("restart", "rename-restart"):
         guest.runtime.run(_start_again(guest), f"restarting crashed domain '{guest.entry.name}'")
     elif action != "preserve":
         guest.end_soon(Trigger.CRASH_DESTROYED)
+
+
+async def _dump_crashed(guest: Guest, restart: bool) -> None:
+    from virtory.driver.qemu.crash_dump import keep_memory
+
+    await keep_memory(guest)
+    if restart:
+        await _start_again(guest)
+    else:
+        guest.end_soon(Trigger.CRASH_DESTROYED)
+
+
+async def _dump_rung(guest: Guest) -> None:
+    """The watchdog has stopped it to be looked at; then it goes on."""
+    from virtory.driver.qemu.crash_dump import keep_memory
+
+    await keep_memory(guest)
+    await guest.execute("cont")
 
 
 def _crash_loaded(guest: Guest, _: dict[str, Any]) -> None:
@@ -171,6 +192,9 @@ def _watchdog(guest: Guest, data: dict[str, Any]) -> None:
     action = data.get("action", "none")
     if action == "pause":
         guest.pause_cause = Trigger.WATCHDOG_PAUSED
+        if any(each.action == "dump" for each in guest.domain.devices.watchdogs):
+            what = f"dumping domain '{guest.entry.name}', whose watchdog rang"
+            guest.runtime.run(_dump_rung(guest), what)
     event = told.Watchdog(guest.ref, _WATCHDOG.get(action, DomainEventWatchdog.NONE))
     guest.runtime.announce(guest.entry, event, save=False)
 

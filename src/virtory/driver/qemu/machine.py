@@ -191,9 +191,10 @@ def _readable(purpose: str, wiring: Wiring) -> str | None:
     return None if slot is None else f"/proc/self/fd/{wiring.fd(slot)}"
 
 
-def smbios(domain: Domain) -> list[str]:
+def smbios(wiring: Wiring) -> list[str]:
     """Strings of the SMBIOS tables, and blobs for fw_cfg."""
-    arguments: list[str] = []
+    domain = wiring.domain
+    arguments = [word for each in wiring.plan.smbios for word in ("-smbios", each)]
     for block in domain.sysinfos:
         if block.type == "fwcfg":
             for entry in block.entries:

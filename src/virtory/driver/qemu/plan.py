@@ -185,6 +185,7 @@ class Plan:
     vnc_ports: tuple[int, ...] = ()  # one for each display, 0 for one without a port
     cids: tuple[int, ...] = ()
     clock_base: str | None = None  # what a clock of variable offset starts with
+    smbios: tuple[str, ...] = ()  # the host's tables, where the guest is to see them
     clock_adjustment: int = 0  # and the seconds that are in it
 
     def slot(self, purpose: str) -> int | None:

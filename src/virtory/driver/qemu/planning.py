@@ -28,6 +28,7 @@ from virtory.driver.qemu.planning_hostdevs import plan_hostdev
 from virtory.driver.qemu.planning_inputs import plan_input
 from virtory.driver.qemu.planning_interfaces import plan_interface
 from virtory.driver.qemu.planning_memory import plan_memory
+from virtory.driver.qemu.planning_smbios import host_smbios
 from virtory.driver.qemu.planning_tpm import plan_tpm
 from virtory.driver.qemu.planning_vsock import plan_vsock
 from virtory.driver.qemu.ports import refuse_without_ports
@@ -93,6 +94,7 @@ def plan(domain: Domain, host: Host, domain_id: int) -> Plan:
         kernel_paths=kernel_paths,
         vnc_ports=ports,
         cids=cids,
+        smbios=host_smbios(domain, host),
         clock_base=clock_base(domain, host),
         clock_adjustment=adjustment(domain),
         **draft.rows(),

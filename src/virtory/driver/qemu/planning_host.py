@@ -65,6 +65,7 @@ class Host:
     has_vsock: bool = False
     nodes: frozenset[int] = frozenset()  # of NUMA, and processors online; empty: not looked at
     processors: frozenset[int] = frozenset()
+    smbios: str = "/sys/class/dmi/id"
     now: Callable[[], float] = time.time
     free_huge_pages: FreeHugePages = plenty
     port_is_free: Callable[[str, int], bool] = lambda address, port: True

@@ -162,8 +162,6 @@ def _start(domain: Domain) -> Problems:
         yield "/domain/os/loader/@format", f"'{os_.loader.format}' is not served; raw, qcow2 are"
     if os_.dtb is not None:
         yield "/domain/os/dtb", "device trees are of ARM and RISC-V machines only"
-    if os_.smbios == "host":
-        yield "/domain/os/smbios/@mode", "'host' is not served; sysinfo is"
 
 
 def _rest(domain: Domain) -> Problems:
@@ -183,7 +181,7 @@ def _rest(domain: Domain) -> Problems:
         yield "/domain/on_lockfailure", "there is no lock manager"
     for name in ("on_poweroff", "on_reboot", "on_crash"):
         action = getattr(domain, name)
-        if action == "rename-restart" or action.startswith("coredump"):
+        if action == "rename-restart":
             yield f"/domain/{name}", f"'{action}' is not served; destroy, restart, preserve are"
     for number, label in enumerate(domain.seclabels, 1):
         if label.model not in (None, "none", "dac") and label.type != "none":

@@ -1,0 +1,68 @@
+"""The memory of a machine that crashed, or whose watchdog rang, kept in a file.
+
+The rule kept here: what was to follow follows whether the dump succeeds or not; a guest that
+crashes again and again does not fill the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from typing import TYPE_CHECKING, Final
+
+from virtory.driver.qemu.domain_jobs import created, memory_only
+from virtory.errors import OperationFailed, VirtoryError
+from virtory.model.values import Uuid
+
+if TYPE_CHECKING:
+    from virtory.driver.qemu.guest import Guest
+
+MOST: Final = 3
+_log = logging.getLogger(__name__)
+
+
+async def keep_memory(guest: Guest) -> None:
+    """Write the guest's memory, as ELF, into the daemon's directory of dumps; logged either way."""
+    try:
+        async with guest.job("dump"):
+            path = await asyncio.to_thread(_place, guest)
+            await _write(guest, path)
+    except VirtoryError as error:
+        _log.warning("domain '%s': its memory could not be dumped: %s", guest.entry.name, error)
+    else:
+        _log.warning("domain '%s': its memory is in '%s'", guest.entry.name, path)
+
+
+def _place(guest: Guest) -> str:
+    """A new name in the directory of dumps.
+
+    Raises OperationFailed when there are enough of this machine.
+    """
+    directory = os.path.join(guest.runtime.records.store.directory, "dump")
+    os.makedirs(directory, 0o700, exist_ok=True)
+    own = f"-{Uuid.of_bytes(guest.entry.uuid)}-"
+    known = [name for name in os.listdir(directory) if own in name]
+    if len(known) >= MOST:
+        raise OperationFailed(
+            f"there are {len(known)} dumps of this domain in '{directory}' already",
+            cure="Remove those that are not needed.",
+        )
+    stamp = time.strftime("%Y-%m-%d-%H:%M:%S")
+    return os.path.join(directory, f"{guest.entry.name[:100]}{own}{stamp}")
+
+
+async def _write(guest: Guest, path: str) -> None:
+    unfinished = f"{path}.part"
+    descriptor = await asyncio.to_thread(created, unfinished)
+    try:
+        await memory_only(guest, descriptor, "elf")
+        await asyncio.to_thread(os.rename, unfinished, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(unfinished)
+        raise
+    finally:
+        os.close(descriptor)
