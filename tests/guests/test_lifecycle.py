@@ -279,3 +279,16 @@ async def test_who_waits_too_long_for_a_domain_is_told_who_holds_it(driver, bare
     await stuck
     assert driver.domain.control_info(ref.uuid, 0) == (0, 0, 0)
     assert driver.domain.state(ref.uuid, 0)[0] == DomainState.PAUSED
+
+
+@pytest.mark.parametrize("by_itself", [True, False])
+async def test_an_end_by_itself_is_told_with_the_number_the_domain_had(
+    driver, seen, bare, by_itself
+):
+    ref = await driver.domain.create_xml(bare("m"), 0, None)
+    if by_itself:
+        await driver.domain.monitor_command(ref.uuid, "quit", 0)
+    else:
+        await driver.domain.destroy(ref.uuid, 0)
+    stopped = await seen.wait(lambda e: isinstance(e, Lifecycle) and e.event == 5)
+    assert stopped.domain.id == (ref.id if by_itself else -1)

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 LOCK_TIMEOUT_S = 30.0
 END_GRACE_S = 10.0
 LAST_ANSWERS_S = 0.5
+# libvirt tells these ends with the number that the domain had, all others without one.
+_ENDED_BY_ITSELF = frozenset((Trigger.STOPPED, Trigger.PROCESS_DIED))
 
 
 class Guest:
@@ -286,8 +288,9 @@ class Guest:
         try:
             self.let_go()
             await asyncio.to_thread(resources.release, self.plan)
+            trigger, ref = self._last_trigger(), entry.ref
             runtime.table.detach(entry)
-            runtime.step(entry, self._last_trigger())
+            runtime.step(entry, trigger, ref if trigger in _ENDED_BY_ITSELF else None)
             entry.updated = False
             with contextlib.suppress(
                 Exception

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from virtory.driver.bus import Bus
+    from virtory.driver.interface import DomainRef
     from virtory.driver.qemu.logs import LogKeeper
     from virtory.driver.qemu.records import Records
     from virtory.driver.qemu.table import DomainTable, Entry
@@ -65,16 +66,17 @@ class Runtime:
         self._tasks: set[asyncio.Task[None]] = set()
 
     # -- state ---------------------------------------------------------------------------------
-    def step(self, entry: Entry, trigger: lifecycle.Trigger) -> None:
+    def step(self, entry: Entry, trigger: lifecycle.Trigger, ref: DomainRef | None = None) -> None:
         """Let `trigger` happen to the domain: new state now, saved and announced soon.
 
-        Raises OperationInvalid when it can not happen in this state.
+        `ref` is how it is named in what is announced; as it is now when None. Raises
+        OperationInvalid when it can not happen in this state.
         """
         to = lifecycle.step(entry.state, trigger)
         entry.state = to.state
         if to.reason is not None:
             entry.reason = to.reason
-        ref = entry.ref
+        ref = ref or entry.ref
         self.announce(entry, *[Lifecycle(ref, one.event, one.detail) for one in to.announce])
 
     def announce(self, entry: Entry, *events: Event, save: bool = True) -> None:
