@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from virtory.errors import AgentUnresponsive, InternalError
+from virtory.errors import AgentUnresponsive, InternalError, InvalidArgument
 from virtory.model.events import AgentLifecycle, MonitorEvent
 from virtory.model.flags import DomainGuestInfo
 
@@ -138,3 +138,22 @@ async def test_the_monitor_in_both_languages(driver, seen, bare):
     stopped = await seen.wait(lambda e: isinstance(e, MonitorEvent) and e.event == "STOP")
     assert stopped.domain == ref
     assert driver.domain.state(ref.uuid, 0)[0] == 3
+
+
+async def test_ssh_keys_are_set_added_and_taken_away(driver, with_agent):
+    uuid, console = await with_agent()
+    await console.type(
+        "mkdir -p /root /etc; echo root:x:0:0::/root:/bin/sh > /etc/passwd; echo ma''de\n"
+    )
+    await console.until(b"made")
+    first, second = "ssh-ed25519 AAAAfirst a@b", "ssh-ed25519 AAAAsecond c@d"
+    await driver.domain.set_ssh_keys(uuid, "root", [first], 0)
+    assert await driver.domain.ssh_keys(uuid, "root", 0) == [first]
+    await driver.domain.set_ssh_keys(uuid, "root", [second], 1)
+    assert set(await driver.domain.ssh_keys(uuid, "root", 0)) == {first, second}
+    await driver.domain.set_ssh_keys(uuid, "root", [first], 2)
+    assert await driver.domain.ssh_keys(uuid, "root", 0) == [second]
+    with pytest.raises(InvalidArgument, match="either appended or removed"):
+        await driver.domain.set_ssh_keys(uuid, "root", [first], 3)
+    with pytest.raises(InternalError, match="guest-ssh-get-authorized-keys"):
+        await driver.domain.ssh_keys(uuid, "nobody-there", 0)

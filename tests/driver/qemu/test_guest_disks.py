@@ -8,6 +8,7 @@ import pytest
 from cases import defined, qemu_7_2
 
 from virtory.driver.qemu.agent_reports import _disks, _filesystems
+from virtory.driver.qemu.domain_inside import filesystems_in
 from virtory.driver.qemu.guest_disks import target_of
 
 DOMAIN = defined(
@@ -60,3 +61,12 @@ def test_the_guests_disks_are_told_with_their_targets() -> None:
     root = {"mountpoint": "/", "name": "sda1", "type": "ext4", "disk": [told(3, dev="/dev/sda")]}
     found = {each.field: each.value for each in _filesystems([root], DOMAIN)}
     assert (found["fs.0.disk.0.alias"], found["fs.0.disk.0.device"]) == ("sda", "/dev/sda")
+
+
+def test_mounted_file_systems_name_the_disks_they_are_on() -> None:
+    mirror = {"mountpoint": "/m", "name": "md0", "type": "xfs", "disk": [told(4), told(3, unit=1)]}
+    other = {"mountpoint": "/proc", "name": "proc", "type": "proc"}
+    assert filesystems_in([mirror, other], DOMAIN) == [
+        ("/m", "md0", "xfs", ["vda", "sdb"]),
+        ("/proc", "proc", "proc", []),
+    ]

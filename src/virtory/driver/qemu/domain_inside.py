@@ -18,6 +18,8 @@ from virtory.errors import InvalidArgument
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from virtory.model.domain import Domain
+
 _APPEND, _REMOVE = 1, 2
 
 
@@ -29,15 +31,7 @@ class DomainInsides(Part):
         guest = self._guest(uuid)
         told = await usable_agent(guest).call("guest-get-fsinfo")
         with agents.understood("guest-get-fsinfo"):
-            return [
-                GuestFilesystem(
-                    str(one["mountpoint"]),
-                    str(one["name"]),
-                    str(one["type"]),
-                    [t for disk in one.get("disk", ()) if (t := target_of(disk, guest.domain))],
-                )
-                for one in told
-            ]
+            return filesystems_in(told, guest.domain)
 
     async def ssh_keys(self, uuid: bytes, user: str, flags: int) -> list[str]:
         refuse_unknown(flags, 0, "qemuDomainAuthorizedSSHKeysGet")
@@ -78,3 +72,16 @@ class DomainInsides(Part):
         refuse_unknown(flags, 0, "virtoryDomainInspect")
         entry = self._entry(uuid)
         return json.dumps(await inspect(entry, self._table, await self._preparation.host()))
+
+
+def filesystems_in(told: Any, domain: Domain) -> list[GuestFilesystem]:
+    """What guest-get-fsinfo says, its disks by their names in the definition."""
+    return [
+        GuestFilesystem(
+            str(one["mountpoint"]),
+            str(one["name"]),
+            str(one["type"]),
+            [name for disk in one.get("disk", ()) if (name := target_of(disk, domain))],
+        )
+        for one in told
+    ]
