@@ -44,6 +44,9 @@ _MODULES = {
     "domain_limit": "blockresize blkdeviotune set-lifecycle-action domiftune",
     "domain_guest": "domhostname domtime guestinfo domfsfreeze domfsthaw domfstrim"
     " set-user-password qemu-agent-command",
+    "domain_inside": "domfsinfo get-user-sshkeys set-user-sshkeys guest-agent-timeout",
+    "domain_resources": "schedinfo memtune blkiotune numatune perf domlaunchsecinfo"
+    " domdirtyrate-calc",
     "domain_screen": "console screenshot send-key",
     "domain_save": "save restore save-image-dumpxml save-image-define save-image-edit managedsave"
     " managedsave-remove managedsave-dumpxml managedsave-define managedsave-edit dump domjobabort",
