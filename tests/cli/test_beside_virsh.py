@@ -426,10 +426,7 @@ OTHER_WORDS = re.compile(
 """Where virtory words a refusal in its own way: it names what was not found, and cures."""
 
 KNOWN_TO_LACK = {
-    # Storage pools and passed descriptors come with the procedures they need.
-    "undefine": {
-        "remove-all-storage", "storage", "wipe-storage", "delete-storage-volume-snapshots",
-    },
+    # Passed descriptors come with the procedures they need.
     "start": {"pass-fds"},
     "create": {"pass-fds", "reset-nvram"},
     "qemu-monitor-command": {"pass-fds"},

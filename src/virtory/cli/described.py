@@ -20,6 +20,7 @@ class Disk(NamedTuple):
     device: str
     target: str
     source: str | None
+    pool: str | None = None
 
 
 class Interface(NamedTuple):
@@ -50,12 +51,13 @@ def disks(root: Element) -> Iterator[Disk]:
             disk.get("device", "disk"),
             "-" if target is None else target.get("dev", "-"),
             None if source is None else _source(kind, source),
+            None if source is None else source.get("pool"),
         )
 
 
 def _source(kind: str, source: Element) -> str | None:
     if kind == "volume":
-        return f"{source.get('pool')}/{source.get('volume')}"
+        return source.get("volume")
     for name in ("file", "dev", "dir", "name"):
         if found := source.get(name):
             return found

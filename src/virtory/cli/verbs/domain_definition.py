@@ -10,6 +10,7 @@ from virtory.cli.verb import CONFIG, CURRENT, DOMAIN, LIVE, argument, flag, opti
 from virtory.cli.xml_output import XPATH, described
 from virtory.errors import MetadataNotFound
 from virtory.lean import TYPE_CHECKING
+from virtory.model.list_flags import StorageVolumeDelete
 
 if TYPE_CHECKING:
     from virtory.cli.terminal import Terminal
@@ -45,12 +46,39 @@ async def define(terminal: Terminal, file_: str, validate: bool) -> Output:
     flag("keep-nvram", "but keep its UEFI variables"),
     flag("tpm", "its TPM's state too"),
     flag("keep-tpm", "but keep its TPM's state"),
+    option("storage", "these disks' volumes too: targets or paths, with commas"),
+    flag("remove-all-storage", "all its disks' volumes too"),
+    flag("wipe-storage", "overwrite them first"),
+    flag("delete-storage-volume-snapshots", "their snapshots too, where the pool has such"),
 )
-async def undefine(terminal: Terminal, domain: str, **given: bool) -> Output:
+async def undefine(
+    terminal: Terminal,
+    domain: str,
+    storage: str | None,
+    remove_all_storage: bool,
+    wipe_storage: bool,
+    delete_storage_volume_snapshots: bool,
+    **given: bool,
+) -> Output:
     """`virsh undefine`."""
     machine = await terminal.domain(domain)
+    doomed = []
+    if storage is not None or remove_all_storage:
+        from virtory.cli.domain_volumes import chosen
+
+        names = None if storage is None else storage.split(",")
+        doomed = await chosen(terminal, machine, names)
     await machine.undefine(**given)
-    return Done(f"Domain '{machine.name}' has been undefined", name=machine.name)
+    message = f"Domain '{machine.name}' has been undefined"
+    if not doomed:
+        return Done(message, name=machine.name)
+    from virtory.cli.domain_volumes import removed
+
+    snapshots = StorageVolumeDelete.WITH_SNAPSHOTS * delete_storage_volume_snapshots
+    lines, failures = await removed(doomed, wiped=wipe_storage, flags=snapshots)
+    done = Done("\n".join([message, *lines]), name=machine.name, volumes=lines)
+    done.status = int(failures > 0)
+    return done
 
 
 @verb("domrename", "domain", "give a domain another name", DOMAIN, argument("new-name", "the name"))

@@ -40,9 +40,9 @@ async def domblklist(terminal: Terminal, domain: str, inactive: bool, details: b
 
     root = await _described(await terminal.domain(domain), inactive=inactive)
     found = list(disks(root))
-    raw = [disk._asdict() for disk in found]
+    raw = [dict(zip(("type", "device", "target", "source"), d, strict=False)) for d in found]
     if details:
-        return Table(["Type", "Device", "Target", "Source"], [list(d) for d in found], raw=raw)
+        return Table(["Type", "Device", "Target", "Source"], [list(d[:4]) for d in found], raw=raw)
     return Table(["Target", "Source"], [[d.target, d.source] for d in found], raw=raw)
 
 
