@@ -138,7 +138,21 @@ def _make(directory: Directory, plan: Plan) -> None:
     except OSError as error:
         raise _refused(f"cannot make the directory '{directory.path}'", error) from None
     if directory.for_guest and plan.uid is not None and plan.gid is not None:
-        os.chown(directory.path, plan.uid, plan.gid, follow_symlinks=False)
+        _give(directory.path, plan.uid, plan.gid)
+
+
+def _give(path: str, uid: int, gid: int) -> None:
+    """The directory and what the guest's former user left in it are the present user's."""
+    former = os.lstat(path).st_uid
+    os.chown(path, uid, gid, follow_symlinks=False)
+    if former in (uid, os.geteuid()):
+        return
+    for _, names, files, at in os.fwalk(path, follow_symlinks=False):
+        for name in (*names, *files):
+            status = os.stat(name, dir_fd=at, follow_symlinks=False)
+            # A link to another's file is not given away with the directory.
+            if status.st_uid == former and (stat.S_ISDIR(status.st_mode) or status.st_nlink == 1):
+                os.chown(name, uid, gid, dir_fd=at, follow_symlinks=False)
 
 
 def _open(file: OpenFile) -> int:
