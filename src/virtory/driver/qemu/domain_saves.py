@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from virtory.driver.journal import Journal
 from virtory.driver.qemu import save_image, transfer
+from virtory.driver.qemu.block_job import refuse_any
 from virtory.driver.qemu.definition_of import definition_of
 from virtory.driver.qemu.part import Part, refuse_unknown, to_the_end
 from virtory.driver.qemu.save_reading import Reading, check_same_machine
@@ -85,6 +86,7 @@ class DomainSaves(Part):
         async with guest.job("managed save" if managed else "save"):
             if guest.entry.state == DomainState.PMSUSPENDED:
                 raise OperationInvalid("domain is pmsuspended", cure="wake it: virsh dompmwakeup")
+            refuse_any(guest)
             text = await self._described(guest, xml)
             await self._put_aside(guest, path, text, flags, managed=managed)
 

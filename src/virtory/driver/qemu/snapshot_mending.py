@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver.qemu import snapshot_internal as internal
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from virtory.driver.qemu.runtime import Runtime
     from virtory.driver.qemu.table import Entry
 
+_log = logging.getLogger(__name__)
+
 
 async def mend(
     runtime: Runtime, preparation: Preparation, work: Work, step: dict[str, Any]
@@ -34,8 +37,10 @@ async def mend(
     if step["step"] == "inside":
         await _undo_inside(entry, step)
         await work.done()
-    elif step["step"] == "back":
-        await _go_back(runtime, preparation, entry, work, step)
+    elif step["step"] == "revert":
+        # What it takes (networks, other daemons) is there only once this daemon has begun.
+        again = _go_back(runtime, preparation, entry, work, step)
+        runtime.run(again, f"reverting domain '{entry.name}'")
     elif step["step"] == "delete":
         await _delete(entry, work, step)
     elif step["step"] == "branch":
@@ -66,14 +71,18 @@ async def _undo_inside(entry: Entry, step: dict[str, Any]) -> None:
     await asyncio.to_thread(snapshot_state.drop, step["files"])
 
 
+async def _drop_jobs(guest: Guest) -> None:
+    for job in await guest.execute("query-jobs"):
+        if str(job["id"]).startswith("snapshot-"):
+            await internal.conclude(guest, str(job["id"]))
+
+
 async def _drop_open(guest: Guest, name: str, paths: list[str]) -> list[str]:
     """What QEMU was told to do goes on without a daemon: wait for its end, then undo it.
 
     Returns the paths that QEMU does not have open.
     """
-    for job in await guest.execute("query-jobs"):
-        if str(job["id"]).startswith("snapshot-"):
-            await internal.conclude(guest, str(job["id"]))
+    await _drop_jobs(guest)
     tops, others = internal.opened(guest, paths)
     if tops:
         await internal.drop(guest, name, tops)
@@ -84,15 +93,20 @@ async def _go_back(
     runtime: Runtime, preparation: Preparation, entry: Entry, work: Work, step: dict[str, Any]
 ) -> None:
     from virtory.driver.qemu.snapshot_reverting import Reverting
-    from virtory.model.snapshot import parse_snapshot
 
-    kept = family_of(entry).by_name.get(step["name"])
-    if kept is not None and entry.guest is None:
-        await internal.each("-a", step["name"], step["paths"])
-        await asyncio.to_thread(snapshot_state.bring_back, step["files"])
-        snapshot = parse_snapshot(kept.xml, lenient=True)
-        await Reverting(runtime, preparation).became(entry, kept.name, snapshot, announce=False)
-    await work.done()
+    try:
+        if entry.guest is not None:
+            await _drop_jobs(entry.guest)
+        await Reverting(runtime, preparation).revert(entry, step["name"], step["flags"])
+    except VirtoryError as error:
+        _log.error(
+            "domain '%s' was on its way back to snapshot '%s' and can not go on: %s",
+            entry.name,
+            step["name"],
+            error,
+        )
+    finally:
+        await work.done()
 
 
 async def _delete(entry: Entry, work: Work, step: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ from virtory.driver.qemu.snapshot_branching import forget_needless
 from virtory.driver.qemu.snapshot_overlays import overlays_of, remove
 from virtory.driver.qemu.snapshot_taking import WORK, kept_of
 from virtory.driver.qemu.snapshots import family_of
-from virtory.errors import VirtoryError
+from virtory.errors import OperationInvalid, VirtoryError
 from virtory.model.events import BlockJob2
 from virtory.model.flags import DomainBlockCommit, DomainBlockJob
 from virtory.model.snapshot import parse_snapshot
@@ -98,7 +98,7 @@ def _merges(entry: Entry, family: Family, kept: Kept, snapshot: Snapshot) -> lis
         if other.name != kept.name
     ]
     links = _links(entry, others)
-    frozen = {path for other in others if other.domain for path in _sources(other.domain).values()}
+    frozen = _frozen(others)
     made = {path for one in family.by_name.values() for path in one.files.get("made", ())}
     found = []
     for target in overlays_of(snapshot):
@@ -116,10 +116,39 @@ def _merges(entry: Entry, family: Family, kept: Kept, snapshot: Snapshot) -> lis
     return found
 
 
-def _links(entry: Entry, others: list[Snapshot]) -> dict[str, str]:
+def _frozen(others: list[Snapshot]) -> set[str]:
+    """Images whose very content is an external snapshot's state."""
+    return {
+        path
+        for other in others
+        if other.domain is not None
+        for target, path in _sources(other.domain).items()
+        if target in overlays_of(other)
+    }
+
+
+def refuse_shared(family: Family, name: str, paths: list[str]) -> None:
+    """Refuse to write over images that other snapshots need as they are. Blocking."""
+    others = {
+        one.name: parse_snapshot(one.xml, lenient=True)
+        for one in family.by_name.values()
+        if one.name != name
+    }
+    mine = {os.path.realpath(path) for path in paths}
+    for other, snapshot in others.items():
+        below = set(_links(None, [snapshot]).values()) | _frozen([snapshot])
+        if shared := sorted(mine & below):
+            raise OperationInvalid(
+                f"image '{shared[0]}' holds snapshot '{name}' and is also below snapshot "
+                f"'{other}', whose state going back would overwrite",
+                cure=f"delete snapshot '{other}' first, or go back to that one",
+            )
+
+
+def _links(entry: Entry | None, others: list[Snapshot]) -> dict[str, str]:
     """Image → the image right below it, of all that the machine and its snapshots know."""
-    domains = [entry.configuration()] if entry.is_persistent else []
-    if entry.guest is not None:
+    domains = [entry.configuration()] if entry is not None and entry.is_persistent else []
+    if entry is not None and entry.guest is not None:
         domains.append(entry.guest.domain)
     domains += [other.domain for other in others if other.domain is not None]
     links: dict[str, str] = {}

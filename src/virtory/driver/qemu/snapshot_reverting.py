@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from virtory.driver.journal import Journal
 from virtory.driver.qemu import snapshot_internal as internal
 from virtory.driver.qemu import snapshot_state
+from virtory.driver.qemu.block_job import refuse_any
 from virtory.driver.qemu.definition_of import definition_of
 from virtory.driver.qemu.part import Part
 from virtory.driver.qemu.preparation import Wanted
@@ -62,14 +63,31 @@ class Reverting(Part):
             raise OperationInvalid(
                 "transient domain needs to request run or pause to revert to inactive snapshot"
             )
-        if kept.external:
-            from virtory.driver.qemu import snapshot_branching
+        if len(family_of(entry)) > 1 and not kept.external:
+            from virtory.driver.qemu.snapshot_merging import refuse_shared
 
+            paths = internal_paths(snapshot)
+            await asyncio.to_thread(refuse_shared, family_of(entry), name, paths)
+        journal = Journal(self._runtime.records.store)
+        work = await journal.begin(
+            WORK, step="revert", domain=entry.uuid.hex(), name=name, flags=flags
+        )
+        try:
+            await self._revert(entry, kept, snapshot, flags)
+        finally:
+            await work.done()
+
+    async def _revert(self, entry: Entry, kept: Kept, snapshot: Snapshot, flags: int) -> None:
+        from virtory.driver.qemu import snapshot_branching
+
+        if kept.external:
             await snapshot_branching.revert(self, entry, kept, snapshot, flags)
-        elif kept.state in ("running", "paused"):
+            return
+        if kept.state in ("running", "paused"):
             await self._to_live(entry, kept, snapshot, flags)
         else:
             await self._to_off(entry, kept, snapshot, flags)
+        await snapshot_branching.forget_needless(self._runtime, entry)
 
     # -- to a state with memory ----------------------------------------------------------------
     async def _to_live(self, entry: Entry, kept: Kept, snapshot: Snapshot, flags: int) -> None:
@@ -97,6 +115,7 @@ class Reverting(Part):
     async def _in_place(self, guest: Guest, kept: Kept, snapshot: Snapshot, *, runs: bool) -> None:
         """The same process gets other memory and disks: milliseconds, and no client is cut off."""
         async with guest.job("revert"):
+            refuse_any(guest)
             images = internal_images(guest, snapshot)
             if guest.is_running:
                 guest.pause_cause = Trigger.REVERT_PAUSED
@@ -128,19 +147,10 @@ class Reverting(Part):
         self._table.hold(entry)
         self._runtime.starting.add(entry)
         try:
-            work = await Journal(self._runtime.records.store).begin(
-                WORK,
-                step="back",
-                domain=entry.uuid.hex(),
-                name=kept.name,
-                paths=paths,
-                files=kept.files,
-            )
             await internal.each("-a", kept.name, paths)
             self._runtime.checkpoint("revert applied")
             await asyncio.to_thread(snapshot_state.bring_back, kept.files)
             await self.became(entry, kept.name, snapshot, announce=False)
-            await work.done()
         finally:
             self._runtime.starting.discard(entry)
             self._table.let_go(entry)

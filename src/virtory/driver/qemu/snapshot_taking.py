@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from virtory.driver.journal import Journal
 from virtory.driver.qemu import snapshot_internal as internal
 from virtory.driver.qemu import snapshot_redefine, snapshot_state
+from virtory.driver.qemu.block_job import refuse_any
 from virtory.driver.qemu.definition_of import definition_of
 from virtory.driver.qemu.part import Part
 from virtory.driver.qemu.snapshot_draft import named, whole
@@ -54,6 +55,7 @@ class Taking(Part):
         if guest is None:
             return await self._take_off(entry, asked, flags)
         async with guest.job("snapshot"):
+            refuse_any(guest)
             if guest.entry.state == DomainState.PMSUSPENDED:
                 raise OperationInvalid(
                     "qemu doesn't support taking snapshots of PMSUSPENDED guests",
