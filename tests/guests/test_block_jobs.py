@@ -17,7 +17,7 @@ from virtory.errors import (
     OperationInvalid,
 )
 from virtory.model.domain import parse_domain
-from virtory.model.events import BlockJob, BlockJob2
+from virtory.model.events import BlockJob, BlockJob2, BlockThreshold
 from virtory.model.flags import DomainBlockCommit, DomainBlockCopy, DomainBlockJob
 
 JOB_S = 30.0
@@ -305,3 +305,14 @@ async def test_names_that_fit_no_image_are_refused(driver, bare, images):
     with pytest.raises(InvalidArgument, match="disk 'vdz' not found"):
         await commit(uuid, "vdz", None, None, 0, 4)
     assert await driver.domain.block_job_info(uuid, "vda", 0) is None
+
+
+async def test_a_write_beyond_a_threshold_is_told_once(driver, seen, linux, boot, images):
+    uuid, console = await boot(linux.xml("m", devices=DISK.format(images.path("top"))))
+    with pytest.raises(InvalidArgument, match="device 'vdz' not found"):
+        await driver.domain.set_block_threshold(uuid, "vdz", MIB, 0)
+    await driver.domain.set_block_threshold(uuid, "vda", MIB, 0)
+    await console.type("dd if=/dev/zero of=/dev/vda bs=1M seek=12 count=8 conv=fsync\n")
+    event = await seen.wait(lambda e: isinstance(e, BlockThreshold) and e.device == "vda", JOB_S)
+    assert (event.path, event.threshold) == (str(images.path("top")), MIB)
+    assert event.excess > 0

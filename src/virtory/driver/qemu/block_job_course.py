@@ -62,8 +62,7 @@ async def review(guest: Guest) -> None:
 
 async def catch_up(guest: Guest) -> None:
     """After a restart: go on with the jobs, and close what was left beside a chain."""
-    if guest.block_jobs:
-        await review(guest)
+    await review(guest)
     await _adopt_tops(guest)
     busy = set(guest.block_jobs)
     for disk in guest.domain.devices.disks:

@@ -356,6 +356,19 @@ def _job(guest: Guest, data: dict[str, Any]) -> None:
         block_job_course.react(guest, data)
 
 
+def _threshold(guest: Guest, data: dict[str, Any]) -> None:
+    """An image was written beyond the offset that somebody had set; QEMU has forgotten it now."""
+    for image in guest.plan.images:
+        if image.file_node == data.get("node-name"):
+            at, beyond = int(data["write-threshold"]), int(data["amount-exceeded"])
+            if image.depth == 0 and not image.target.endswith("!"):
+                event = told.BlockThreshold(guest.ref, image.target, image.path, at, beyond)
+                guest.runtime.announce(guest.entry, event, save=False)
+            device = f"{image.target}[{image.index}]"
+            event = told.BlockThreshold(guest.ref, device, image.path, at, beyond)
+            guest.runtime.announce(guest.entry, event, save=False)
+
+
 _REACTIONS: dict[str, Callable[[Guest, dict[str, Any]], None]] = {
     "SHUTDOWN": _shutdown,
     "STOP": _stop,
@@ -377,6 +390,7 @@ _REACTIONS: dict[str, Callable[[Guest, dict[str, Any]], None]] = {
     "MEMORY_FAILURE": _memory_failed,
     "MIGRATION": _migration,
     "JOB_STATUS_CHANGE": _job,
+    "BLOCK_WRITE_THRESHOLD": _threshold,
     "VNC_CONNECTED": _screen(DomainEventGraphics.CONNECT),
     "VNC_INITIALIZED": _screen(DomainEventGraphics.INITIALIZE),
     "VNC_DISCONNECTED": _screen(DomainEventGraphics.DISCONNECT),
