@@ -169,7 +169,7 @@ def _modelled(controller: Controller, kind: str) -> Controller:
     if controller.model is not None:
         return controller
     if controller.type == "usb":
-        return replace(controller, model="qemu-xhci" if kind == "q35" else "piix3-uhci")
+        return replace(controller, model="piix3-uhci")
     if controller.type == "scsi":
         return replace(controller, model="lsilogic" if kind != "microvm" else "virtio-scsi")
     return controller
