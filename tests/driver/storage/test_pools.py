@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from virtory.driver.storage import directory
 from virtory.errors import (
     ConfigUnsupported,
     InternalError,
@@ -201,3 +204,44 @@ async def test_capabilities_name_what_is_served(host: Any) -> None:
     text = host.storage.pool_capabilities(0)
     assert "<pool type='dir' supported='yes'>" in text
     assert "<pool type='rbd' supported='no'>" in text
+
+
+async def test_a_volume_made_while_the_directory_is_read_is_not_lost(
+    host: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = await host.pool()
+    await host.volume(pool, "deleted")
+    reading, made = threading.Event(), threading.Event()
+    real = directory.volumes_of
+
+    def volumes_of(path: str) -> Any:
+        found = list(real(path))
+        reading.set()
+        assert made.wait(30)
+        return found
+
+    monkeypatch.setattr(directory, "volumes_of", volumes_of)
+    refresh = asyncio.create_task(host.storage.refresh_pool(pool, 0))
+    await asyncio.to_thread(reading.wait, 30)
+    await host.volume(pool, "made")
+    await host.storage.delete_volume(host.storage.volume_by_name(pool, "deleted"), 0)
+    other = await host.storage.define_pool(POOL.format(name="q", path="/q"), 0)
+    await host.storage.undefine_pool(other.uuid)  # no pool waits for another
+    made.set()
+    await refresh
+    assert host.names(pool) == ["made"]
+
+
+async def test_only_one_of_two_changes_of_a_pool_happens(host: Any) -> None:
+    uuid = await host.pool()
+    await host.storage.destroy_pool(uuid)
+    results = await asyncio.gather(
+        *(host.storage.start_pool(uuid, 0) for _ in range(3)), return_exceptions=True
+    )
+    assert sum(result is None for result in results) == 1
+    xml = POOL.format(name="q", path=host.directory / "q")
+    results = await asyncio.gather(
+        *(host.storage.create_pool(xml, StoragePoolCreate.WITH_BUILD) for _ in range(3)),
+        return_exceptions=True,
+    )
+    assert sum(not isinstance(result, Exception) for result in results) == 1

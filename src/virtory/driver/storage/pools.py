@@ -6,6 +6,7 @@ The rule kept here: of the package; and no two changes of one pool at once.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from virtory.driver.storage.backend import backend_of
 from virtory.driver.storage.failures import invalid, only
 from virtory.driver.storage.table import Pool, PoolTable, Volume
 from virtory.driver.store import ForgetObject, ObjectRow
-from virtory.errors import FROM_STORAGE, InternalError
+from virtory.errors import FROM_STORAGE, InternalError, OperationFailed
 from virtory.model.events import StoragePoolLifecycle, StoragePoolRefresh
 from virtory.model.list_flags import (
     ConnectListStoragePools,
@@ -26,10 +27,13 @@ from virtory.model.list_flags import (
 from virtory.model.storage_pool import TYPES, format_pool, parse_pool
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from virtory.driver.bus import Bus
     from virtory.driver.interface.storage import VolumeRef
     from virtory.driver.interface.values import NamedRef
     from virtory.driver.storage.backend import Backend, Keeper
+    from virtory.model.storage_pool import StoragePool
 
 KIND = "pool"
 XML_INACTIVE = 1
@@ -44,7 +48,6 @@ class Pools:
         self._table = table
         self._store = store
         self._bus = bus
-        self._turn = asyncio.Lock()
         self.boot = _boot()
 
     def _backend(self, kind: str) -> Backend:
@@ -121,36 +124,29 @@ class Pools:
         only(flags, VALIDATE, "storagePoolDefineXML")
         wanted = parse_pool(xml)
         self._backend(wanted.type)
-        async with self._turn:
-            pool = self._table.same(wanted, running=False)
-            if pool is None:
-                pool = Pool(wanted, persistent=True)
-                await self._save(pool)
-                self._table.add(pool)
+        async with self._claimed(wanted, running=False) as pool:
+            before = pool.redefinition, pool.definition, pool.persistent
+            pool.persistent = True
+            if pool.active:
+                pool.redefinition = wanted
             else:
-                before = pool.redefinition, pool.definition, pool.persistent
-                pool.persistent = True
-                if pool.active:
-                    pool.redefinition = wanted
-                else:
-                    pool.definition = wanted
-                try:
-                    await self._save(pool)
-                except BaseException:
-                    pool.redefinition, pool.definition, pool.persistent = before
-                    raise
+                pool.definition = wanted
+            try:
+                await self._save(pool)
+            except BaseException:
+                pool.redefinition, pool.definition, pool.persistent = before
+                raise
             self._tell(pool, StoragePoolEventKind.DEFINED)
             return pool.ref
 
     async def undefine_pool(self, uuid: bytes) -> None:
-        async with self._turn:
-            pool = self._table.get(uuid).stopped().idle()
+        async with self._held(uuid) as pool:
+            pool.stopped().idle()
             await self._forget(pool)
             self._tell(pool, StoragePoolEventKind.UNDEFINED)
 
     async def set_pool_autostart(self, uuid: bytes, autostart: bool) -> None:
-        async with self._turn:
-            pool = self._table.get(uuid)
+        async with self._held(uuid) as pool:
             if not pool.persistent:
                 raise InternalError("pool has no config file", domain=FROM_STORAGE)
             before, pool.autostart = pool.autostart, autostart
@@ -166,27 +162,22 @@ class Pools:
         wanted = parse_pool(xml)
         self._backend(wanted.type)
         _one_of_two(flags)
-        async with self._turn:
-            pool = self._table.same(wanted, running=True)
-            fresh = pool is None
-            if pool is None:
-                pool = Pool(wanted, persistent=False)
-            else:
+        async with self._claimed(wanted, running=True) as pool:
+            if pool.persistent:
                 pool.redefinition, pool.definition = pool.definition, wanted
             try:
                 await self._begin(pool, flags)
             except BaseException:
-                if not fresh and pool.redefinition is not None:
+                if pool.redefinition is not None:
                     pool.definition, pool.redefinition = pool.redefinition, None
                 raise
-            self._table.add(pool)
             self._tell(pool, StoragePoolEventKind.STARTED)
             return pool.ref
 
     async def start_pool(self, uuid: bytes, flags: int) -> None:
         only(flags, StoragePoolCreate.ALL, "storagePoolCreate")
-        async with self._turn:
-            pool = self._table.get(uuid).stopped("already active")
+        async with self._held(uuid) as pool:
+            pool.stopped("already active")
             _one_of_two(flags)
             await self._begin(pool, flags)
             self._tell(pool, StoragePoolEventKind.STARTED)
@@ -194,16 +185,16 @@ class Pools:
     async def build_pool(self, uuid: bytes, flags: int) -> None:
         known = StoragePoolBuild.OVERWRITE | StoragePoolBuild.NO_OVERWRITE
         only(flags, known, "storagePoolBuild")
-        async with self._turn:
-            pool = self._table.get(uuid).stopped("already active")
+        async with self._held(uuid) as pool:
+            pool.stopped("already active")
             await asyncio.to_thread(
                 self._backend(pool.definition.type).build, pool.definition, flags
             )
             self._tell(pool, StoragePoolEventKind.CREATED)
 
     async def destroy_pool(self, uuid: bytes) -> None:
-        async with self._turn:
-            pool = self._table.get(uuid).running().idle()
+        async with self._held(uuid) as pool:
+            pool.running().idle()
             await asyncio.to_thread(self._backend(pool.definition.type).stop, pool.definition)
             await self._stopped(pool)
             self._tell(pool, StoragePoolEventKind.STOPPED)
@@ -211,8 +202,8 @@ class Pools:
                 await self._forget(pool)
 
     async def delete_pool(self, uuid: bytes, flags: int) -> None:
-        async with self._turn:
-            pool = self._table.get(uuid).stopped().idle()
+        async with self._held(uuid) as pool:
+            pool.stopped().idle()
             only(flags, StoragePoolDelete.ZEROED, "storagePoolDelete")
             backend = self._backend(pool.definition.type)
             await asyncio.to_thread(backend.delete, pool.definition, flags)
@@ -220,8 +211,8 @@ class Pools:
 
     async def refresh_pool(self, uuid: bytes, flags: int) -> None:
         only(flags, 0, "storagePoolRefresh")
-        async with self._turn:
-            pool = self._table.get(uuid).running().idle()
+        async with self._held(uuid) as pool:
+            pool.running().idle()
             try:
                 await self._look(pool)
             except BaseException:
@@ -231,6 +222,35 @@ class Pools:
                     await self._forget(pool)
                 raise
             self._bus.publish(StoragePoolRefresh(pool.ref))
+
+    @contextlib.asynccontextmanager
+    async def _held(self, uuid: bytes) -> AsyncIterator[Pool]:
+        """The pool, while nobody else changes its state; StoragePoolNotFound once it is gone."""
+        pool = self._table.get(uuid)
+        async with pool.turn:
+            yield self._table.get(uuid)
+
+    @contextlib.asynccontextmanager
+    async def _claimed(self, wanted: StoragePool, *, running: bool) -> AsyncIterator[Pool]:
+        """The pool that has this name and UUID, or a new one that is gone again on an error."""
+        pool = self._table.same(wanted, running=running)
+        fresh = pool is None
+        if pool is None:
+            pool = Pool(wanted, persistent=False)
+            self._table.add(pool)
+        async with pool.turn:
+            if not fresh and self._table.same(wanted, running=running) is not pool:
+                raise OperationFailed(
+                    f"pool '{pool.name}' was undefined meanwhile",
+                    cure="try again",
+                    domain=FROM_STORAGE,
+                )
+            try:
+                yield pool
+            except BaseException:
+                if fresh:
+                    self._table.remove(pool)
+                raise
 
     # -- steps ---------------------------------------------------------------------------------
     async def _begin(self, pool: Pool, flags: int) -> None:
@@ -257,7 +277,11 @@ class Pools:
     async def _look(self, pool: Pool) -> None:
         """Take in what is there now; volumes in use are the same objects afterwards."""
         backend = self._backend(pool.definition.type)
-        found = await asyncio.to_thread(backend.refresh, pool.definition)
+        pool.meanwhile = {}
+        try:
+            found = await asyncio.to_thread(backend.refresh, pool.definition)
+        finally:
+            meanwhile, pool.meanwhile = pool.meanwhile, None
         pool.definition = found.pool
         known = pool.volumes
         pool.volumes = {volume.name: volume for volume in known.values() if volume.building}
@@ -268,6 +292,10 @@ class Pools:
             elif not volume.building:
                 volume.description = description
             pool.volumes[description.name] = volume
+        for name, changed in (meanwhile or {}).items():
+            pool.volumes.pop(name, None)
+            if changed is not None:
+                pool.volumes[name] = changed
 
     async def _stopped(self, pool: Pool) -> None:
         """It no longer runs: forget its volumes, and take the new definition if there is one."""

@@ -5,6 +5,7 @@ The rule kept here: names, UUIDs and places are unique, whether a pool is define
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 from typing import TYPE_CHECKING
@@ -63,7 +64,11 @@ class Volume:
 
 
 class Pool:
-    """One pool: `definition` is what runs or is defined, `redefinition` what it will be."""
+    """One pool: `definition` is what runs or is defined, `redefinition` what it will be.
+
+    `turn` is held by whoever changes its state; `meanwhile` notes what is made (None: deleted)
+    while its directory is being read.
+    """
 
     def __init__(self, definition: StoragePool, *, persistent: bool) -> None:
         self.definition = definition
@@ -74,6 +79,8 @@ class Pool:
         self.autostart = False
         self.jobs = 0
         self.volumes: dict[str, Volume] = {}
+        self.meanwhile: dict[str, Volume | None] | None = None
+        self.turn = asyncio.Lock()
 
     @property
     def name(self) -> str:
@@ -126,6 +133,19 @@ class Pool:
             yield
         finally:
             self.jobs -= 1
+
+    def put(self, volume: Volume) -> None:
+        """A volume has been made; also a look that is under way will have it."""
+        self.volumes[volume.name] = volume
+        if self.meanwhile is not None:
+            self.meanwhile[volume.name] = volume
+
+    def drop(self, volume: Volume) -> None:
+        """A volume has been deleted."""
+        if self.volumes.get(volume.name) is volume:
+            del self.volumes[volume.name]
+        if self.meanwhile is not None:
+            self.meanwhile[volume.name] = None
 
     def volume(self, name: str) -> Volume:
         """StorageVolumeNotFound when it has no such volume."""
@@ -204,7 +224,7 @@ class PoolTable:
                 f"pool '{named.name}' already exists with uuid {named.definition.uuid}",
                 "undefine it first, or give its <uuid> to change it",
             )
-        if found is not None and running and found.active:
+        if found is not None and running and (found.active or found.starting):
             raise _failed(f"pool is already active as '{found.name}'")
         for other in self._pools.values():
             if other is not found and _conflict(other.definition, wanted):

@@ -133,6 +133,7 @@ class Volumes:
             raise
         volume.description = made
         volume.building = False
+        pool.put(volume)
         self._sized(pool, sizes)
         return pool.volume_ref(volume)
 
@@ -151,8 +152,7 @@ class Volumes:
             sizes = await asyncio.to_thread(work)
         finally:
             found.building = False
-        if pool.volumes.get(found.name) is found:
-            del pool.volumes[found.name]
+        pool.drop(found)
         self._sized(pool, sizes)
 
     async def resize_volume(self, volume: VolumeRef, capacity: int, flags: int) -> None:
