@@ -28,7 +28,7 @@ import daemons
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BOOT_S = 120.0
+BOOT_S = 60.0
 ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if name != "DISPLAY"},
     "LC_ALL": "C.UTF-8",
@@ -80,6 +80,11 @@ class Terminal:
             data = b""
         self.said += data
         return bool(data)
+
+    def heard(self, limit_s: float) -> bytes:
+        """What it said and nobody took, and says next if that is soon."""
+        self._more(time.monotonic() + limit_s)
+        return self.said
 
     def type(self, text: str) -> None:
         os.write(self._main, text.encode())
@@ -159,6 +164,24 @@ class Host:
             console.end()
 
     @contextlib.contextmanager
+    def console(self, name: str) -> Iterator[Terminal]:
+        """The shell of a machine that is up, on its console."""
+        with self.terminal("virsh", "-c", self.uri, "console", name) as terminal:
+            terminal.until(b"Escape character")
+            yield terminal
+            terminal.type("\x1d")
+            terminal.end()
+
+    def ask(self, name: str, command: str) -> str:
+        """Run a command in the shell on a machine's console; what it printed."""
+        with self.console(name) as terminal:
+            terminal.type("\r")
+            terminal.until(b"# ")
+            terminal.type(f"echo begin-$((40+2)); {command}; echo end-$((40+2))\r")
+            terminal.until(b"begin-42\r\n")
+            return terminal.until(b"end-42")[: -len(b"end-42")].decode().replace("\r", "")
+
+    @contextlib.contextmanager
     def terminal(self, *command: str, **more: str) -> Iterator[Terminal]:
         terminal = Terminal(*self.daemon.entered, *command, environment=more)
         try:
@@ -167,17 +190,17 @@ class Host:
             terminal.close()
 
     @contextlib.contextmanager
-    def events(self, *names: str) -> Iterator[Terminal]:
+    def events(self, name: str) -> Iterator[Terminal]:
         """A watching virsh that is registered: it tells of the daemon's events from here on."""
         words = ("virsh", "-c", self.uri, "event", "--all", "--loop")
         with self.terminal(*words) as watching:
             # Registered once it tells of a change: descriptions are set until the first is told.
             for number in range(1000):
-                self.virsh("desc", names[0], "--title", f"t{number}", "--config")
-                if select.select([watching._main], [], [], 0.2)[0]:
+                self.virsh("desc", name, "--title", f"t{number}", "--config")
+                if b"metadata-change" in watching.heard(0.2):
                     break
-            watching.until(b"metadata-change")
             yield watching
+            watching.type("\x03")
 
     def clear(self) -> None:
         """End and forget every machine."""
