@@ -28,7 +28,7 @@ import daemons
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BOOT_S = 60.0
+BOOT_S = 30.0
 ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if name != "DISPLAY"},
     "LC_ALL": "C.UTF-8",
@@ -175,7 +175,11 @@ class Host:
     def ask(self, name: str, command: str) -> str:
         """Run a command in the shell on a machine's console; what it printed."""
         with self.console(name) as terminal:
-            terminal.type("\r")
+            # What is typed before virsh has made its terminal raw is lost, and nothing tells when.
+            for _ in range(30):
+                terminal.type("\r")
+                if b"# " in terminal.heard(1):
+                    break
             terminal.until(b"# ")
             terminal.type(f"echo begin-$((40+2)); {command}; echo end-$((40+2))\r")
             terminal.until(b"begin-42\r\n")

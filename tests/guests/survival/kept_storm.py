@@ -1,0 +1,381 @@
+"""A storm over what is kept: disks, snapshots, saved states, networks, while the daemon is killed.
+
+The rule kept here: what a disk holds is known by its hash. Whatever the daemon was doing when it
+was killed, each disk and each snapshot holds what it held before or after it, no chain is broken,
+and no process, link, rule, file or descriptor is left that belongs to nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import random
+import re
+import select
+import subprocess
+import uuid
+from collections import Counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from storm import Report
+
+import virtory
+from virtory.errors import ConnectionLost, OperationInvalid
+from virtory.model.flags import DomainState
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from daemon_process import DaemonProcess
+
+NAMES = uuid.UUID("3b1b7f4e-90b5-4c59-8a25-0d1f2f4c7a10")
+SIZE = 4 << 20
+ISOLATED = """
+set -e
+umount --recursive --lazy /sys
+mount -t sysfs sysfs /sys
+ip link set lo up
+echo ready
+exec cat
+"""
+
+
+@contextlib.contextmanager
+def namespaces() -> Any:
+    """Network and mount namespaces that outlive each daemon: the words to enter them."""
+    command = ["unshare", "--net", "--mount", "--propagation", "private", "bash", "-c", ISOLATED]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"ready\n"
+        yield ["nsenter", "--target", str(holder.pid), "--net", "--mount"]
+        assert holder.stdin is not None
+        holder.stdin.close()
+        holder.wait(20)
+
+
+class Truth(NamedTuple):
+    """What is so: the disk's content and each snapshot's by hash, and what runs."""
+
+    content: str
+    snapshots: frozenset[tuple[str, str]] = frozenset()
+    running: bool = False
+    saved: bool = False
+    connected: bool = False
+
+
+class Keeper:
+    """One client with a machine, its disk and a network of its own, and what may be so of them."""
+
+    def __init__(self, storm: KeptStorm, number: int) -> None:
+        self.storm = storm
+        self.number = number
+        self.random = random.Random(f"{storm.seed}/{number}")
+        self.name = f"kept{number}"
+        self.uuid = uuid.uuid5(NAMES, self.name)
+        self.disk = storm.images / f"{self.name}.qcow2"
+        self.bridge = f"vks{number}"
+        self.made = 0
+        self.written = 0
+        run("qemu-img", "create", "-q", "-f", "qcow2", str(self.disk), str(SIZE))
+        self.disk.chmod(0o666)
+        self.possible = {Truth(digest(str(self.disk)))}
+        self.host: Any = None
+
+    @property
+    def truth(self) -> Truth:
+        (only,) = self.possible
+        return only
+
+    def xml(self) -> str:
+        return (
+            f"<domain type='qemu'><name>{self.name}</name><uuid>{self.uuid}</uuid>"
+            "<memory unit='MiB'>24</memory><vcpu>1</vcpu>"
+            "<os><type arch='x86_64' machine='pc'>hvm</type></os><devices>"
+            "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/>"
+            f"<source file='{self.disk}'/><target dev='vda' bus='virtio'/></disk>"
+            "</devices></domain>"
+        )
+
+    def network_xml(self) -> str:
+        third = 200 + self.number
+        return (
+            f"<network><name>{self.name}</name><forward mode='nat'/><bridge name='{self.bridge}'/>"
+            f"<ip address='192.168.{third}.1' netmask='255.255.255.0'><dhcp>"
+            f"<range start='192.168.{third}.2' end='192.168.{third}.99'/></dhcp></ip></network>"
+        )
+
+    async def define(self, host: Any) -> None:
+        await host.define_domain(self.xml())
+        await host.define_network(self.network_xml())
+
+    async def work(self) -> None:
+        try:
+            async with virtory.connect(self.storm.daemon.uri) as self.host:
+                self.domain = await self.host.domain(self.name)
+                self.network = await self.host.network(self.name)
+                while not self.storm.over.is_set():
+                    await self.random.choice(self._choices())()
+                    self.storm.done["all"] += 1
+        except ConnectionLost:
+            if not self.storm.daemon_may_die:
+                raise
+
+    def _choices(self) -> list[Callable[[], Awaitable[None]]]:
+        truth, domain = self.truth, self.domain
+        choices: list[Callable[[], Awaitable[None]]] = []
+
+        def offer(name: str, after: Truth, call: Callable[[], Awaitable[Any]]) -> None:
+            choices.append(lambda: self._do(name, after, call))
+
+        start, save = domain.start, domain.managed_save
+        if truth.connected:
+            offer("net-destroy", truth._replace(connected=False), self.network.destroy)
+        else:
+            offer("net-start", truth._replace(connected=True), self.network.start)
+        if truth.running:
+            off = truth._replace(running=False)
+            offer("destroy", off, domain.destroy)
+            offer("managed save", off._replace(saved=True), save)
+        else:
+            offer("start", truth._replace(running=True, saved=False), start)
+            if not truth.saved:
+                choices.append(self._write)
+        if not truth.saved:
+            self._offer_snapshots(offer, truth)
+        return choices
+
+    def _offer_snapshots(self, offer: Any, truth: Truth) -> None:
+        if not self.storm.snapshots:
+            return
+        if len(truth.snapshots) < 4:
+            name = f"s{self.made}"
+            self.made += 1
+            after = truth._replace(snapshots=truth.snapshots | {(name, truth.content)})
+            xml = f"<domainsnapshot><name>{name}</name></domainsnapshot>"
+            offer("snapshot", after, lambda: self.domain.create_snapshot(xml))
+        if truth.snapshots:
+            name, content = self.random.choice(sorted(truth.snapshots))
+            after = truth._replace(snapshots=truth.snapshots - {(name, content)})
+            offer("snapshot delete", after, lambda: self._of(name, "delete"))
+            if not truth.running:
+                after = truth._replace(content=content, running=self._runs_in(name))
+                offer("revert", after, lambda: self._of(name, "revert"))
+
+    def _runs_in(self, name: str) -> bool:
+        return name in self.storm.of_running
+
+    async def _of(self, name: str, action: str) -> None:
+        snapshot = await self.domain.snapshot(name)
+        await getattr(snapshot, action)()
+
+    async def _write(self) -> None:
+        """Change what the disk holds, while nobody else has it."""
+        self.written += 1
+        pattern = (self.number * 50 + self.written) % 255 + 1
+        offset = self.random.randrange(0, SIZE >> 16) << 16
+        words = ("-f", "qcow2", "-c", f"write -q -P {pattern} {offset} 65536", str(self.disk))
+        await asyncio.to_thread(run, "qemu-io", *words)
+        content = await asyncio.to_thread(digest, str(self.disk))
+        self.possible = {self.truth._replace(content=content)}
+        self.storm.done["write"] += 1
+
+    async def _do(self, name: str, after: Truth, call: Callable[[], Awaitable[Any]]) -> None:
+        before = self.truth
+        if name == "snapshot" and before.running:
+            self.storm.of_running |= {pair[0] for pair in after.snapshots - before.snapshots}
+        self.possible = {before, after}
+        await call()
+        self.possible = {after}
+        self.storm.done[name] += 1
+
+    # -- after a restart -------------------------------------------------------------------------
+    async def verify(self, host: Any) -> None:
+        domain, network = await host.domain(self.name), await host.network(self.name)
+        state = (await domain.state()).state
+        running = state in (DomainState.RUNNING, DomainState.PAUSED)
+        saved = await domain.has_managed_save()
+        connected = await network.is_active()
+        names = set()
+        if self.storm.snapshots:
+            names = {each.name for each in await domain.snapshots()}
+        kept = [
+            truth
+            for truth in self.possible
+            if (truth.running, truth.saved, truth.connected) == (running, saved, connected)
+            and {name for name, _ in truth.snapshots} == names
+        ]
+        found = (running, saved, connected, names)
+        assert kept, f"{self.name}: {found} is none of {self.possible}"
+        if running:  # its image is read only when nobody has it
+            await domain.destroy()
+            kept = [truth._replace(running=False) for truth in kept]
+        await asyncio.to_thread(run, "qemu-img", "check", "-q", str(self.disk))
+        content = await asyncio.to_thread(digest, str(self.disk))
+        inside = {name: await asyncio.to_thread(digest, str(self.disk), name) for name in names}
+        certain = {
+            truth for truth in kept if truth.content == content and dict(truth.snapshots) == inside
+        }
+        assert certain, f"{self.name}: {content} with {inside} is none of {kept}"
+        assert set(images_inside(self.disk)) == names, f"{self.name}: {images_inside(self.disk)}"
+        self.possible = {certain.pop()}
+
+    async def settle(self, host: Any) -> None:
+        domain, network = await host.domain(self.name), await host.network(self.name)
+        for act in (domain.destroy, network.destroy):
+            with contextlib.suppress(OperationInvalid):
+                await act()
+        await domain.undefine(managed_save=True, snapshots_metadata=True)
+        await network.undefine()
+
+
+def run(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def digest(path: str, snapshot: str | None = None) -> str:
+    """Of what a guest reads from an image, or from an internal snapshot in it."""
+    target = f"{path}.{uuid.uuid4().hex[:8]}.raw"
+    words = ["-l", f"snapshot.name={snapshot}"] if snapshot else []
+    try:
+        run("qemu-img", "convert", *words, "-f", "qcow2", "-O", "raw", path, target)
+        with open(target, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(target)
+
+
+def images_inside(path: Path) -> list[str]:
+    """The internal snapshots of an image."""
+    told = json.loads(run("qemu-img", "info", "--output=json", str(path)))
+    return [each["name"] for each in told.get("snapshots", [])]
+
+
+class KeptStorm:
+    """Keepers against one daemon, which is killed at random moments and started again."""
+
+    def __init__(
+        self,
+        daemon: DaemonProcess,
+        entered: list[str],
+        seed: int,
+        keepers: int = 3,
+        snapshots: bool = True,
+    ) -> None:
+        self.daemon = daemon
+        self.entered = entered
+        self.seed = seed
+        self.images = daemon.directory / "images"
+        self.images.mkdir()
+        self.images.chmod(0o777)
+        self.snapshots = snapshots
+        self.of_running: set[str] = set()
+        self.keepers = [Keeper(self, number) for number in range(keepers)]
+        self.done: Counter[str] = Counter()
+        self.over = asyncio.Event()
+        self.daemon_may_die = True
+
+    async def begin(self) -> None:
+        async with virtory.connect(self.daemon.uri) as host:
+            for keeper in self.keepers:
+                await keeper.define(host)
+
+    async def rage(self, duration_s: float, kill: Callable[[], None] | None) -> None:
+        """Work for a time, then kill the daemon; with None everybody comes to an end."""
+        self.over.clear()
+        self.daemon_may_die = kill is not None
+        tasks = [asyncio.create_task(keeper.work()) for keeper in self.keepers]
+        try:
+            await asyncio.wait(tasks, timeout=duration_s, return_when=asyncio.FIRST_EXCEPTION)
+            ended_early = any(task.done() for task in tasks)
+            if kill is not None and not ended_early:
+                kill()
+            self.over.set()
+            async with asyncio.timeout(60):
+                await asyncio.gather(*tasks)
+            assert not ended_early, f"the daemon ended by itself: {self.daemon.said()}"
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def verify(self) -> None:
+        async with virtory.connect(self.daemon.uri) as host:
+            for keeper in self.keepers:
+                await keeper.verify(host)
+        self.account()
+
+    def account(self) -> None:
+        """Nothing is there that belongs to nobody."""
+        assert self.daemon.guests() == {}
+        assert self.daemon.corpses() == []
+        runs = {name for name in self.daemon.run_directories() if name[:1].isdigit()}
+        assert runs == set(), runs
+        networks = {k.bridge for k in self.keepers if k.truth.connected}
+        found = bridges(self.entered)
+        assert found == networks, f"{found} instead of {networks}"
+        count = dnsmasqs(self.daemon.state)
+        assert count == len(networks), f"{count} processes of dnsmasq for {networks}"
+        rules = run(*self.entered, "nft", "list", "ruleset")
+        ruled = set(re.findall(r"vks\d+", rules))
+        assert ruled == networks, f"{ruled} instead of {networks}: {rules}"
+        files = set(os.listdir(self.images)) - {keeper.disk.name for keeper in self.keepers}
+        assert files == set(), files
+
+    async def calm(self) -> None:
+        async with virtory.connect(self.daemon.uri) as host:
+            for keeper in self.keepers:
+                await keeper.settle(host)
+                keeper.possible = {Truth("")}
+            assert await host.list_domains() == []
+        self.account()
+
+
+def bridges(entered: list[str]) -> set[str]:
+    found = json.loads(run(*entered, "ip", "-json", "link", "show", "type", "bridge") or "[]")
+    return {link["ifname"] for link in found if link.get("ifname", "").startswith("vks")}
+
+
+def dnsmasqs(state: Path) -> int:
+    """Servers of this state directory; each of them is two processes of the same words."""
+    found = set()
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with contextlib.suppress(OSError):
+                with open(f"/proc/{entry}/cmdline", "rb") as file:
+                    words = file.read()
+                with open(f"/proc/{entry}/stat") as file:
+                    zombie = file.read().rpartition(")")[2].split()[0] == "Z"
+                if b"dnsmasq" in words and os.fsencode(state) in words and not zombie:
+                    found.add(words)
+    return len(found)
+
+
+async def kept_campaign(storm: KeptStorm, kills: int, mean_s: float) -> Report:
+    """Kill the daemon so often, at random moments of the storm and now and then of its restart."""
+    daemon, chance = storm.daemon, random.Random(f"{storm.seed}/kills")
+    restarts = []
+    daemon.start()
+    await storm.begin()
+    before = len(daemon.descriptors())
+    for _ in range(kills):
+        await storm.rage(chance.expovariate(1 / mean_s), daemon.kill)
+        while chance.random() < 0.2:
+            begun = daemon.spawn()
+            select.select([begun], [], [], chance.uniform(0, 0.4))
+            daemon.kill()
+            os.close(begun)
+        daemon.start()
+        restarts.append(daemon.ready_s)
+        await storm.verify()
+    await storm.rage(2 * mean_s, None)
+    await storm.verify()
+    await storm.calm()
+    after = daemon.descriptors()
+    return Report(kills, restarts, 0, (before, len(after)), daemon.status("VmRSS"))
