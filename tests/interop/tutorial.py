@@ -81,10 +81,13 @@ class Terminal:
         self.said += data
         return bool(data)
 
-    def heard(self, limit_s: float) -> bytes:
-        """What it said and nobody took, and says next if that is soon."""
-        self._more(time.monotonic() + limit_s)
-        return self.said
+    def hears(self, wanted: bytes, limit_s: float) -> bool:
+        """Whether it says this so soon."""
+        deadline = time.monotonic() + limit_s
+        while wanted not in self.said:
+            if not self._more(deadline):
+                return False
+        return True
 
     def type(self, text: str) -> None:
         os.write(self._main, text.encode())
@@ -178,7 +181,7 @@ class Host:
             # What is typed before virsh has made its terminal raw is lost, and nothing tells when.
             for _ in range(30):
                 terminal.type("\r")
-                if b"# " in terminal.heard(1):
+                if terminal.hears(b"# ", 1):
                     break
             terminal.until(b"# ")
             terminal.type(f"echo begin-$((40+2)); {command}; echo end-$((40+2))\r")
@@ -201,7 +204,7 @@ class Host:
             # Registered once it tells of a change: descriptions are set until the first is told.
             for number in range(1000):
                 self.virsh("desc", name, "--title", f"t{number}", "--config")
-                if b"metadata-change" in watching.heard(0.2):
+                if watching.hears(b"metadata-change", 0.2):
                     break
             yield watching
             watching.type("\x03")
