@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from kept_storm import KeptStorm, kept_campaign, namespaces
+from mixed import mixed_calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,3 +29,14 @@ async def test_disks_snapshots_saves_and_networks_outlive_every_kill(
         daemon.end()
         assert report.descriptors[1] <= report.descriptors[0] + 2
         assert daemon.said() == ""
+
+
+@pytest.mark.slow
+async def test_three_hundred_calls_at_once_all_succeed_and_memory_does_not_grow(
+    daemon: DaemonProcess,
+):
+    mixed = await mixed_calls(daemon, seconds=8)
+    assert min(mixed.done.values()) > 0
+    assert mixed.rss_kib[1] < mixed.rss_kib[0] * 1.3
+    assert daemon.guests() == {}
+    assert daemon.said() == ""
