@@ -24,8 +24,8 @@ async def test_disks_snapshots_saves_and_networks_outlive_every_kill(
         pytest.skip("needs root and nftables")
     with namespaces() as entered:
         daemon = make(wrapper=entered)
-        storm = KeptStorm(daemon, entered, seed=31, snapshots=False)
-        report = await kept_campaign(storm, kills=5, mean_s=0.4)
+        storm = KeptStorm(daemon, entered, seed=31)
+        report = await kept_campaign(storm, kills=8, mean_s=0.4)
         daemon.end()
         assert report.descriptors[1] <= report.descriptors[0] + 2
         assert daemon.said() == ""

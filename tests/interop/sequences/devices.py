@@ -73,7 +73,7 @@ def media(t):
     def source(label):
         t(label, lambda: [re.findall("<source file='([^']*)'", d.XMLDesc(f)) for f in (0, 2)])
 
-    d.create()
+    d.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)  # no firmware moves the tray
     source("one")
     t("change live", d.updateDeviceFlags, two, 1)
     source("two live")

@@ -142,13 +142,13 @@ class Transcript:
             None, 1, lambda conn, pool, o: self.events.append(["refreshed", pool.name()]), None
         )
 
-    def heard(self):
+    def heard(self, label="events"):
         """Write down the events so far: those before the definition of a last domain."""
         self._ended.clear()
         last = self.c.defineXML(DOMAIN.format(name="sentinel", uuid=UUID % 9, devices=""))
         assert self._ended.wait(30)
         last.undefine()
-        self.add("events", self.events)
+        self.add(label, self.events)
         self.events = []
 
 
