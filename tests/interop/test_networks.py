@@ -66,6 +66,11 @@ class Host:
         path = self.file(name, GUEST.format(name=name, cards="".join(cards)))
         return self.virsh("create", path, "--paused", status=status)
 
+    def inner(self) -> int:
+        """The daemon's own process, in its namespaces."""
+        pid = self.daemon.process.pid
+        return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+
     def ip(self, *words: str) -> str:
         return self.daemon.inside("ip", *words).stdout
 
@@ -351,6 +356,41 @@ def test_firewalld_lets_the_guests_through_and_keeps_its_rules(host: Host) -> No
     host.virsh("net-destroy", "n")
     assert host.daemon.inside(*table).stdout == theirs
     host.daemon.inside("nft", "delete", "table", "inet", "firewalld")
+
+
+def test_what_other_programs_do_to_the_rules_is_made_good(host: Host) -> None:
+    host.network("net-create", "n", 73)
+    monitor = subprocess.Popen(
+        ["nsenter", f"--net=/proc/{host.inner()}/ns/net", "stdbuf", "-oL", "nft", "monitor"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert monitor.stdout is not None
+
+    def until(*wanted: str) -> None:
+        assert monitor.stdout is not None
+        for line in monitor.stdout:
+            if all(word in line for word in wanted):
+                return
+
+    def inside(*words: str) -> None:
+        assert host.daemon.inside(*words).returncode == 0
+
+    inside("nft", "add table ip heard")  # only when this is told does the monitor listen
+    while not select_line(monitor):
+        inside("nft", "add table ip again; delete table ip again")
+    inside("iptables", "-N", "DOCKER-USER")  # Docker comes later
+    inside("iptables", "-A", "FORWARD", "-j", "DOCKER-USER")
+    inside("iptables", "-P", "FORWARD", "DROP")
+    until("add chain inet virtory_tb73 postrouting")
+    listed = host.daemon.inside("iptables", "-S", "DOCKER-USER").stdout
+    assert listed.count("virtory tb73") == 2
+    inside("nft", "flush", "ruleset")
+    until("delete table inet virtory_tb73")
+    until("add chain inet virtory_tb73 postrouting")
+    monitor.terminate()
+    monitor.communicate()
+    host.virsh("net-destroy", "n")
 
 
 def test_a_bridge_that_is_not_there_is_named(host: Host) -> None:

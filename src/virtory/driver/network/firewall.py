@@ -35,12 +35,16 @@ def find_program(name: str, package: str, purpose: str) -> str:
     return path
 
 
-def others() -> tuple[tuple[str, str, str], ...]:
-    """Chains of other programs that drop what nobody accepts: (tool, table, `hook:chain`)."""
+def survey() -> list[dict[str, Any]]:
+    """Every chain of the host, as nft describes it; takes some milliseconds."""
     done = _run(["nft", "-j", "list", "chains"])
     if done.returncode:
-        return ()
-    chains = [each["chain"] for each in json.loads(done.stdout)["nftables"] if "chain" in each]
+        return []
+    return [each["chain"] for each in json.loads(done.stdout)["nftables"] if "chain" in each]
+
+
+def others(chains: list[dict[str, Any]]) -> tuple[tuple[str, str, str], ...]:
+    """Chains of other programs that drop what nobody accepts: (tool, table, `hook:chain`)."""
     found: list[tuple[str, str, str]] = []
     for chain in chains:
         if chain.get("hook") not in ("input", "forward") or chain.get("type") != "filter":
@@ -68,6 +72,21 @@ def _drops(chain: dict[str, Any]) -> bool:
 
 def _has(program: str) -> bool:
     return shutil.which(program, path=_ENVIRONMENT["PATH"]) is not None
+
+
+def is_complete(plan: NetworkPlan, chains: list[dict[str, Any]]) -> bool:
+    """Whether the network's rules are all there, its own and those in others' chains."""
+    if all(each["table"] != plan.table for each in chains) or others(chains) != plan.foreign:
+        return False
+    for tool, table, chain in plan.foreign:
+        name = chain.partition(":")[2]
+        if tool == "nft":
+            listed = _run(["nft", "list", "chain", *table.split(), name]).stdout
+        else:
+            listed = _run([tool, "-w", "-S", name]).stdout
+        if f'"{mark(plan)}"' not in listed:
+            return False
+    return True
 
 
 def apply(network: Network, plan: NetworkPlan) -> None:

@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING
 from virtory.driver.network.leases import Leases
 from virtory.driver.network.plan import NetworkPlan
 from virtory.driver.store import ForgetObject
-from virtory.errors import FROM_NETWORK, ConfigUnsupported, InternalError, OperationInvalid
+from virtory.errors import (
+    FROM_NETWORK,
+    ConfigUnsupported,
+    InternalError,
+    OperationInvalid,
+    VirtoryError,
+)
 from virtory.model.events import NetworkLifecycle
 from virtory.model.values import Mac, Uuid
 
@@ -76,7 +82,7 @@ def plan_of(network: Network, entry: Entry, networks: Networks, here: Surroundin
         ipv6=bool(network.ipv6) or any(each.version == 6 for each in addresses),
         forwards=_forwards(network, here),
         table=f"{TABLE}{_word(name)}" if ruled else None,
-        foreign=firewall.others() if ruled else (),
+        foreign=firewall.others(firewall.survey()) if ruled else (),
         dnsmasq=firewall.find_program("dnsmasq", "dnsmasq-base", purpose)
         if dnsmasq.wanted(network)
         else None,
@@ -157,6 +163,7 @@ async def _start(networks: Networks, entry: Entry, network: Network) -> None:
         raise
     networks.checkpoint("net-saved")
     listen(networks, entry)
+    networks.watch()
     networks.bus.publish(NetworkLifecycle(entry.ref, STARTED, 0))
 
 
@@ -193,6 +200,7 @@ async def _stop(networks: Networks, entry: Entry, plan: NetworkPlan) -> None:
     networks.checkpoint("net-released")
     entry.plan = entry.live = None
     entry.ports.clear()
+    networks.watch()
     await networks.store.save(_row_after(entry))
     if entry.definition is None:
         networks.table.remove(entry)
@@ -227,6 +235,27 @@ def deafen(entry: Entry) -> None:
 
 
 # -- after a restart -----------------------------------------------------------------------------
+
+
+async def restore_rules(networks: Networks) -> None:
+    """After somebody changed the host's packet rules: what is missing of ours is put back."""
+    from virtory.driver.network import firewall
+
+    chains = await asyncio.to_thread(firewall.survey)
+    for entry in networks.table:
+        async with entry.lock:
+            plan = entry.plan
+            if not entry.active or plan is None or plan.table is None:
+                continue
+            if await asyncio.to_thread(firewall.is_complete, plan, chains):
+                continue
+            entry.plan = plan.with_foreign(firewall.others(chains))
+            try:
+                await networks.store.save(entry.row())
+                await asyncio.to_thread(firewall.apply, entry.network(), entry.plan)
+                _log.info("the packet rules of network '%s' are in force again", entry.name)
+            except VirtoryError as error:
+                _log.error("the rules of network '%s' can not be restored: %s", entry.name, error)
 
 
 async def find_again(networks: Networks, entry: Entry) -> None:

@@ -15,6 +15,7 @@ from virtory.driver.network.attachment import attachment
 from virtory.driver.network.changes import Changes
 from virtory.driver.network.ports import Ports
 from virtory.driver.network.table import KIND, Entry, NetworkTable, entry_of
+from virtory.driver.network.watch import RulesWatch
 from virtory.driver.store import ForgetObject, ObjectRow
 from virtory.errors import (
     FROM_NETWORK,
@@ -72,6 +73,8 @@ class Networks(Changes, Ports):
         self.guests = guests
         self.checkpoint = checkpoint
         self.table = NetworkTable()
+        self._watch = RulesWatch(self._rules_changed)
+        self._restoring: asyncio.Task[None] | None = None
         self.lease_changed: Callable[[Entry, Lease, bool], None] = lambda *_: None
 
     # -- with the daemon -------------------------------------------------------------------------
@@ -87,6 +90,7 @@ class Networks(Changes, Ports):
             except ValueError as error:
                 _log.error("the record of network '%s' is damaged: %s", row.name, error)
         await asyncio.gather(*(self._find_again(entry) for entry in self.table))
+        self.watch()
         if not made:
             try:
                 await self._make_default()
@@ -109,6 +113,18 @@ class Networks(Changes, Ports):
         """Let go of everything; networks keep running."""
         for entry in self.table:
             life.deafen(entry)
+        self._watch.turn(False)
+        if self._restoring is not None:
+            self._restoring.cancel()
+
+    def watch(self) -> None:
+        """Hear of changes of the host's rules while a network of ours has some."""
+        plans = [entry.plan for entry in self.table if entry.active]
+        self._watch.turn(any(plan is not None and plan.table is not None for plan in plans))
+
+    def _rules_changed(self) -> None:
+        if self._restoring is None or self._restoring.done():
+            self._restoring = asyncio.ensure_future(life.restore_rules(self))
 
     async def _make_default(self) -> None:
         from virtory.driver.network import default
