@@ -17,8 +17,10 @@ import pytest_asyncio
 
 import virtory
 from virtory.errors import AlreadyExists, DomainNotFound, OperationInvalid, VirtoryError
+from virtory.model.flags import DomainClone
 from virtory.model.values import Size
 from virtory.provision import keys, recipes, ssh
+from virtory.provision.clone import Wanted, clone
 from virtory.provision.errors import ImageInUse
 from virtory.provision.images import DISK, KERNEL, Image, ImageStore
 from virtory.provision.machine import Machine, create, find, preview, remove
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
     from virtory.client.connect import Host
     from virtory.provision.steps import Step
+
+LINKED = DomainClone.LINKED
 
 pytestmark = [
     pytest.mark.guest,
@@ -169,6 +173,32 @@ async def test_a_restarted_guest_keeps_its_files_and_its_identity(
         assert run(machine, "cat", "/root/file") == "kept\n"
     finally:
         await remove(host, "keep", force=True)
+
+
+async def test_clones_are_machines_of_their_own(host: Host, images: ImageStore, key: Path) -> None:
+    one = await create(host, Order("one", "tiny", ssh_key=key), store=images)
+    await ready(one)
+    run(one, "echo shared >/root/file; sync")
+    two = await clone(host, "one", Wanted("two"), store=images)  # of one that runs
+    await one.domain.destroy()
+    three = await clone(host, "one", Wanted("three", flags=LINKED), store=images)
+    try:
+        made = [await find(host, name) for name in ("one", "two", "three")]
+        for field in ("instance", "port", "host_key", "directory"):
+            assert len({getattr(each.manifest, field) for each in made}) == 3
+        for each in (two, three):
+            await each.domain.start()
+        for each in made[1:]:
+            await ready(each)
+            assert run(each, "cat", "/root/file") == "shared\n"
+            assert run(each, "uname", "-n") == f"{each.name}\n"
+            run(each, f"echo {each.name} >/root/file; sync")
+        with pytest.raises(OperationInvalid, match=r"'three' is a linked clone"):
+            await remove(host, "one")
+    finally:
+        for name in ("two", "three", "one"):
+            await remove(host, name, force=True)
+    assert not [each for each in made if each.manifest.directory.exists()]
 
 
 async def test_a_reboot_during_the_wait_is_survived(

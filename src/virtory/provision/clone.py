@@ -19,6 +19,7 @@ from virtory.model.flags import DomainClone
 from virtory.provision import ports
 from virtory.provision.clone_description import described, own_disks, path_beside
 from virtory.provision.describe import DISK_FILE, SEED_FILE
+from virtory.provision.images import ImageStore
 from virtory.provision.keys import new_host_key, user_key
 from virtory.provision.manifest import NAMESPACE, PREFIX, Manifest
 from virtory.provision.seed import Seed, user_data_of
@@ -61,7 +62,14 @@ class Cloned:
     kept: tuple[str, ...]
 
 
-async def clone(host: Host, name: str, wanted: Wanted, *, report: Report = silent) -> Cloned:
+async def clone(
+    host: Host,
+    name: str,
+    wanted: Wanted,
+    *,
+    store: ImageStore | None = None,
+    report: Report = silent,
+) -> Cloned:
     """Make the clone of machine `name`; when it raises nothing of it is left."""
     from virtory.model.domain import parse_domain
 
@@ -76,7 +84,8 @@ async def clone(host: Host, name: str, wanted: Wanted, *, report: Report = silen
         manifest = Manifest.from_xml(await handle.metadata(NAMESPACE), name)
     except MetadataNotFound:
         return await _plain(host, handle, original, wanted, report)
-    return await _machine(host, handle, original, manifest, wanted, report)
+    machines = (store or ImageStore()).machines
+    return await _machine(host, handle, original, manifest, machines, wanted, report)
 
 
 async def _plain(
@@ -99,13 +108,11 @@ async def _machine(
     handle: Handle,
     original: Domain,
     manifest: Manifest,
+    machines: Path,
     wanted: Wanted,
     report: Report,
 ) -> Cloned:
     """A machine that `create` made: the clone is one as well."""
-    from virtory.provision.images import ImageStore
-
-    machines = ImageStore().machines
     await sweep(host, machines)
     instance = str(uuids.uuid4())
     plain = machines / wanted.name

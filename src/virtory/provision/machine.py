@@ -12,6 +12,7 @@ import shutil
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from virtory.errors import (
@@ -36,7 +37,6 @@ from virtory.provision.unfinished import making, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
-    from pathlib import Path
 
     from virtory.client.connect import Host
     from virtory.client.domain import Domain
@@ -125,6 +125,8 @@ async def remove(host: Host, name: str, *, force: bool = False, report: Report =
     """
     machine = await find(host, name)
     domain, manifest = machine.domain, machine.manifest
+    images = await _images(domain)
+    await _refuse_shared(host, name, manifest, images)
     if await domain.is_active():
         if not force:
             raise OperationInvalid(
@@ -139,7 +141,7 @@ async def remove(host: Host, name: str, *, force: bool = False, report: Report =
         await domain.undefine(managed_save=True, snapshots_metadata=True, nvram=True)
     removed = [f"the domain '{name}'"]
     with step("remove its files", report):
-        for file in _remove_files(manifest):
+        for file in _remove_files(manifest, images):
             removed.append(str(file))
     if manifest.directory.exists():
         kept += [f"{path} (not virtory's)" for path in sorted(manifest.directory.iterdir())]
@@ -300,6 +302,35 @@ async def _take_back(host: Host, manifest: Manifest) -> None:
     shutil.rmtree(manifest.directory, ignore_errors=True)
 
 
+async def _images(domain: Domain) -> list[str]:
+    """The files of its disks, those below them that its definition names included."""
+    from virtory.model.domain import parse_domain
+
+    paths = []
+    for disk in parse_domain(await domain.xml(inactive=True)).devices.disks:
+        source, below = disk.source, disk.backing_store
+        while source is not None:
+            if source.file:
+                paths.append(source.file)
+            source, below = (below.source, below.backing_store) if below else (None, None)
+    return paths
+
+
+async def _refuse_shared(host: Host, name: str, manifest: Manifest, images: list[str]) -> None:
+    """Linked clones stand on these images: whose they are goes last."""
+    for other in await host.list_domains():
+        if other.name == name:
+            continue
+        own = [path for path in images if Path(path).parent == manifest.directory]
+        used = set(await _images(other)).intersection(own)
+        if used:
+            raise OperationInvalid(
+                f"machine '{other.name}' is a linked clone: its disk stands on {min(used)}",
+                cure=f"remove '{other.name}' first, or make it whole: virtory blockpull"
+                f" {other.name} vda --wait",
+            )
+
+
 async def _foreign_disks(domain: Domain, manifest: Manifest) -> list[str]:
     """Disks of the domain that the manifest does not own."""
     from virtory.model.domain import parse_domain
@@ -310,10 +341,12 @@ async def _foreign_disks(domain: Domain, manifest: Manifest) -> list[str]:
     return [f"the disk {path}" for path in paths if path not in own]
 
 
-def _remove_files(manifest: Manifest) -> list[Path]:
+def _remove_files(manifest: Manifest, images: list[str]) -> list[Path]:
+    """The files that the manifest lists, and the machine's own overlays in its directory."""
     removed = []
-    for name in manifest.files:
-        path = manifest.directory / name
+    mine = [manifest.directory / name for name in manifest.files]
+    mine += [Path(path) for path in images if Path(path).parent == manifest.directory]
+    for path in dict.fromkeys(mine):
         with suppress(FileNotFoundError):
             os.unlink(path)
             removed.append(path)
