@@ -58,8 +58,9 @@ assert d.hostname() and d.getTime()["seconds"] and d.guestInfo()["hostname"]
 assert d.schedulerType() and d.securityLabel() is not None
 for function in (c.listAllSecrets,
                  c.listAllNWFilters, d.listAllSnapshots, d.listAllCheckpoints,
-                 c.listNetworks, c.listDefinedNetworks, c.listStoragePools, c.listSecrets):
+                 c.listDefinedNetworks, c.listDefinedStoragePools, c.listSecrets):
     assert function() == [], function
+assert c.listNetworks() == ["default"] and c.listStoragePools() == ["default-pool"]
 assert [device.name() for device in c.listAllDevices(1)] == ["computer"]
 assert [one.MACString() for one in c.listAllInterfaces()] == ["aa:bb:cc:dd:ee:ff"]
 assert d.hasManagedSaveImage() == d.hasCurrentSnapshot() == 0
@@ -93,7 +94,6 @@ assert code(d.metadata, 2, "http://nix")[0] == 80
 assert code(c.defineXML, "<domain")[0] == 35
 assert code(c.networkDefineXML, "<network/>")[0] == 27
 assert code(d.info) is None
-assert code(d.blkioParameters)[0] == 3
 assert code(d.createWithFlags, 1 << 30)[:1] == (8,)
 gone = c.defineXML(XML % "gone")
 uuid = gone.UUIDString()

@@ -19,7 +19,9 @@ from virtory.errors import (
     DomainNotFound,
     InternalError,
     NetworkNotFound,
+    NotFound,
     RpcError,
+    StoragePoolNotFound,
     VirtoryError,
 )
 from virtory.wire.incoming import Call, UnknownCall
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from virtory.link.link import Link
     from virtory.wire.incoming import Incoming
 
+_NAMED_BY = {DomainNotFound: "dom", NetworkNotFound: "net", StoragePoolNotFound: "pool"}
+"""Objects that were lost meanwhile: the field of a call that has the name they had."""
 _NOT_OPEN = "hypervisor connection not open"
 _BACKLOG_FACTOR = 16
 """How many more calls may lie read but not begun, for each that may be under way."""
@@ -224,14 +228,10 @@ class Peer:
             self.link.resume_reading()
 
     def _failed(self, call: Call, error: Exception) -> None:
-        if isinstance(error, DomainNotFound):
-            domain = getattr(call.args, "dom", None)
-            if domain is not None and not error.detail.endswith(")"):
-                error = DomainNotFound(f"{error.detail} ({domain.name})", cure=error.cure)
-        if isinstance(error, NetworkNotFound):
-            network = getattr(call.args, "net", None)
-            if network is not None and not error.detail.endswith(")"):
-                error = NetworkNotFound(f"{error.detail} ({network.name})", cure=error.cure)
+        if isinstance(error, NotFound) and not error.detail.endswith(")"):
+            lost = getattr(call.args, _NAMED_BY.get(type(error), ""), None)
+            if lost is not None:
+                error = type(error)(f"{error.detail} ({lost.name})", cure=error.cure)
         if not isinstance(error, VirtoryError):
             self.server.log.error(
                 "%s: %s failed for a reason nobody foresaw",

@@ -3,8 +3,7 @@
 The rule kept here: the file is there already, empty and ours; when `write_empty` returns it is a
 whole image and on disk. No program is started: an overlay takes one write.
 
-The layout is that of QEMU's `docs/interop/qcow2.txt`: header, refcount table, one refcount block,
-the first table of the mapping, which is a hole.
+The bytes are `model.image_format.new_qcow2`'s.
 """
 
 from __future__ import annotations
@@ -12,14 +11,11 @@ from __future__ import annotations
 import os
 import struct
 
+from virtory.model.image_format import new_qcow2
+
 CLUSTER_BITS = 16
 _CLUSTER = 1 << CLUSTER_BITS
 _MAGIC = 0x514649FB
-_BACKING_FORMAT = 0xE2792ACA
-_HEADER = struct.Struct(">IIQIIQIIQQIIQQQQII")
-_LENGTH = 104
-_REFCOUNT_TABLE, _REFCOUNT_BLOCK, _L1 = _CLUSTER, 2 * _CLUSTER, 3 * _CLUSTER
-_PER_L1_ENTRY = _CLUSTER * (_CLUSTER // 8)  # bytes of the disk: 512 MiB
 _LARGEST = 64 << 40
 
 
@@ -36,28 +32,17 @@ def write_empty(
     name = os.fsencode(backing) if backing is not None else b""
     if len(name) > 1023:
         raise ValueError("the path of the image below is longer than 1023 bytes")
-    entries = -(-size // _PER_L1_ENTRY)
-    l1_clusters = -(-entries * 8 // _CLUSTER)
-    extensions = b""
-    if backing_format is not None:
-        extensions += _extension(_BACKING_FORMAT, backing_format.encode())
-    extensions += struct.pack(">II", 0, 0)
-    head = _HEADER.pack(
-        _MAGIC, 3, _LENGTH + len(extensions) if name else 0, len(name), CLUSTER_BITS, size, 0,
-        entries, _L1, _REFCOUNT_TABLE, 1, 0, 0, 0, 0, 0, 4, _LENGTH,
-    )  # fmt: skip
-    used = 3 + l1_clusters
+    image = new_qcow2(size, compat="1.1", backing=name or None, backing_format=backing_format)
+    assert image is not None  # 64 TiB fit one block of reference counts
     descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
-        os.pwrite(descriptor, struct.pack(">Q", _REFCOUNT_BLOCK), _REFCOUNT_TABLE)
-        os.pwrite(descriptor, struct.pack(">H", 1) * used, _REFCOUNT_BLOCK)
+        whole = -(-image.length // _CLUSTER) * _CLUSTER
         if not os.fstat(descriptor).st_rdev:
-            os.ftruncate(descriptor, used * _CLUSTER)
+            os.ftruncate(descriptor, whole)
         else:  # a device has its old bytes where a file has a hole
-            os.pwrite(descriptor, bytes(_CLUSTER - 8), _REFCOUNT_TABLE + 8)
-            os.pwrite(descriptor, bytes(_CLUSTER - 2 * used), _REFCOUNT_BLOCK + 2 * used)
-            os.pwrite(descriptor, bytes(l1_clusters * _CLUSTER), _L1)
-        os.pwrite(descriptor, head + extensions + name, 0)
+            os.pwrite(descriptor, bytes(whole - _CLUSTER), _CLUSTER)
+        for offset, piece in reversed(image.pieces):  # the head last: it makes it an image
+            os.pwrite(descriptor, piece, offset)
         os.fdatasync(descriptor)
     finally:
         os.close(descriptor)
@@ -85,7 +70,3 @@ def is_empty_overlay(path: str) -> bool:
             return False
         file.seek(table)
         return not any(file.read(entries * 8))
-
-
-def _extension(number: int, content: bytes) -> bytes:
-    return struct.pack(">II", number, len(content)) + content.ljust((len(content) + 7) & ~7, b"\0")

@@ -10,8 +10,8 @@ import dataclasses
 import os
 from typing import TYPE_CHECKING
 
+from virtory.driver.file_copy import copy_data
 from virtory.driver.storage.backend import Found, no_discovery
-from virtory.driver.storage.copying import copy_data
 from virtory.driver.storage.create import checked
 from virtory.driver.storage.driver import Storage
 from virtory.driver.storage.table import Pool, Volume

@@ -82,6 +82,7 @@ class QemuDriver:
         self._menders: dict[str, Mender] = {
             "storage-file": _mend_storage_file,
             "storage-wipe": _mend_storage_wipe,
+            "storage-logical": _mend_storage_logical,
         }
         self._runtime: Runtime | None = None
         self._networks: Networks | None = None
@@ -221,6 +222,12 @@ class QemuDriver:
 
 async def _mend_storage_file(work: Work, step: dict[str, Any]) -> None:
     from virtory.driver.storage.unnamed import mend
+
+    await mend(work, step)
+
+
+async def _mend_storage_logical(work: Work, step: dict[str, Any]) -> None:
+    from virtory.driver.storage.logical import mend
 
     await mend(work, step)
 

@@ -12,6 +12,7 @@ import os
 import struct
 from typing import TYPE_CHECKING
 
+from virtory.driver.file_copy import copy_data, share
 from virtory.driver.storage.create import PROGRAM_FORMAT, allocate, compat_of, options
 from virtory.driver.storage.failures import failed, run
 from virtory.driver.storage.scan import header_of
@@ -27,10 +28,7 @@ if TYPE_CHECKING:
     from virtory.model.image_format import ImageHeader
     from virtory.model.storage_volume import StorageVolume
 
-_FICLONE = 0x40049409
-_STEP = 8 << 20
 _RAW = ("raw", "iso")
-_NOT_THERE = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTTY)
 # QEMU locks one byte for each thing that it does with an image: here, writing it.
 _QEMU_WRITES = 101
 _FLOCK = struct.Struct("hhqqi")
@@ -129,7 +127,7 @@ def _copy_file(reading: int, file: NewFile, wanted: StorageVolume, *, reflink: b
     raw = (wanted.format or "raw") in _RAW
     capacity = max(wanted.capacity or 0, size) if raw else size
     whole = raw and wanted.allocation is not None and wanted.allocation >= capacity
-    if not _shared(reading, file.fd):
+    if not share(reading, file.fd):
         if reflink:
             error = OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
             raise failed(f"failed to clone files to '{file.path}'", error)
@@ -141,50 +139,6 @@ def _copy_file(reading: int, file: NewFile, wanted: StorageVolume, *, reflink: b
     elif capacity > size:
         os.ftruncate(file.fd, capacity)
     os.fsync(file.fd)
-
-
-def _shared(reading: int, writing: int) -> bool:
-    """Let both files share their blocks, where the file system can."""
-    try:
-        fcntl.ioctl(writing, _FICLONE, reading)
-    except OSError as error:
-        if error.errno not in _NOT_THERE:
-            raise
-        return False
-    return True
-
-
-def copy_data(reading: int, writing: int, size: int) -> None:
-    """What of the first `size` bytes is data; holes stay holes."""
-    position = 0
-    while position < size:
-        try:
-            start = os.lseek(reading, position, os.SEEK_DATA)
-        except OSError as error:
-            if error.errno == errno.ENXIO:  # nothing but a hole follows
-                return
-            start, stop = position, size  # a device, which knows no holes
-        else:
-            stop = min(os.lseek(reading, start, os.SEEK_HOLE), size)
-        _copy_range(reading, writing, start, stop)
-        position = stop
-
-
-def _copy_range(reading: int, writing: int, start: int, stop: int) -> None:
-    """One stretch; written to the disk while the next is read, so that the end waits little."""
-    position = start
-    while position < stop:
-        count = min(_STEP, stop - position)
-        try:
-            copied = os.copy_file_range(reading, writing, count, position, position)
-        except OSError as error:
-            if error.errno not in _NOT_THERE:
-                raise
-            copied = os.pwrite(writing, os.pread(reading, min(count, 4 << 20), position), position)
-        if copied == 0:
-            return  # the source became shorter
-        os.posix_fadvise(writing, position, copied, os.POSIX_FADV_DONTNEED)
-        position += copied
 
 
 def _check_convertible(

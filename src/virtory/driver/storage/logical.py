@@ -6,6 +6,7 @@ the devices that the definition names, and removed only when the pool is deleted
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
 import os
@@ -15,6 +16,7 @@ from xml.sax.saxutils import quoteattr
 from virtory.driver.storage.backend import Found
 from virtory.driver.storage.failures import failed, invalid, only, run
 from virtory.driver.storage.scan import volume_at
+from virtory.driver.store import ForgetIntent, Intent
 from virtory.errors import FROM_STORAGE, OperationFailed, OperationUnsupported
 from virtory.model.list_flags import StoragePoolBuild, StorageVolumeDelete
 from virtory.model.storage_volume import BackingStore, StorageVolume
@@ -24,9 +26,11 @@ from virtory.model.values import Size
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from virtory.driver.journal import Work
     from virtory.driver.storage.backend import Keeper
     from virtory.model.storage_pool import StoragePool
 
+KIND = "storage-logical"
 _BYTES = ("--units", "b", "--nosuffix", "--reportformat", "json")
 
 
@@ -166,8 +170,6 @@ class Logical:
         directories: Collection[str],
     ) -> None:
         """A new logical volume with the bytes of another volume; gone again if that fails."""
-        from virtory.driver.storage.copying import copy_data
-
         if (source.format or "raw") not in ("raw", "iso"):
             raise OperationFailed(
                 f"volume '{source.name}' is of format {source.format}; only raw ones are copied "
@@ -175,6 +177,16 @@ class Logical:
                 cure="copy it into a directory's pool as raw first",
                 domain=FROM_STORAGE,
             )
+        key = os.urandom(16)
+        store.save_now(Intent(key, KIND, json.dumps({"path": volume.key})))
+        try:
+            self._copy(source, volume, store)
+        finally:
+            store.save_now(ForgetIntent(key))
+
+    def _copy(self, source: StorageVolume, volume: StorageVolume, store: Keeper) -> None:
+        from virtory.driver.file_copy import copy_data
+
         self.create(dataclasses.replace(volume, allocation=None), store, preallocate=False)
         try:
             reading = self.open(source, writable=False)
@@ -197,6 +209,17 @@ class Logical:
     def open(self, volume: StorageVolume, *, writable: bool) -> int:
         path = (volume.target.path if volume.target else None) or ""
         return os.open(path, (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC)
+
+
+async def mend(work: Work, step: dict[str, Any]) -> None:
+    """An earlier daemon ended while it filled a new logical volume: it goes."""
+
+    def remove() -> None:
+        if os.path.exists(step["path"]):
+            run(["lvremove", "-f", step["path"]], f"cannot remove '{step['path']}'")
+
+    await asyncio.to_thread(remove)
+    await work.done()
 
 
 def _group(pool: StoragePool) -> str:
