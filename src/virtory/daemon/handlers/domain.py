@@ -189,9 +189,12 @@ def get_max_vcpus(
 
 
 @serves(domain_processor.DOMAIN_GET_VCPUS_FLAGS)
-def get_vcpus_flags(
+async def get_vcpus_flags(
     peer: Peer, args: domain_processor.DomainGetVcpusFlagsArgs
 ) -> domain_processor.DomainGetVcpusFlagsRet:
+    if args.flags & DomainVcpu.GUEST:
+        inside = await peer.driver.domain.guest_vcpu_count(args.dom.uuid, args.flags)
+        return domain_processor.DomainGetVcpusFlagsRet(inside)
     return domain_processor.DomainGetVcpusFlagsRet(
         peer.driver.domain.vcpus_flags(args.dom.uuid, args.flags)
     )

@@ -35,6 +35,9 @@ class DomainInside(Protocol):
 
     def set_agent_timeout(self, uuid: DomainUuid, timeout_s: int, flags: int) -> None: ...
 
+    async def guest_vcpu_count(self, uuid: DomainUuid, flags: int) -> int:
+        """How many the guest uses, or could (`DomainVcpu.MAXIMUM`), as its agent tells."""
+
     async def inspect(self, uuid: DomainUuid, flags: int) -> str:
         """JSON: how the machine is virtualised (`virtory inspect`)."""
 

@@ -117,6 +117,12 @@ class Resources:
                 domain=FROM_TEST,
             )
 
+    async def guest_vcpu_count(self, uuid: bytes, flags: int) -> int:
+        only(flags, f.DomainVcpu.ALL, "testDomainGetVcpusFlags")
+        machine = self._host.machine(uuid)
+        require_agent(machine)
+        return machine.current.vcpu.count
+
     async def inspect(self, uuid: bytes, flags: int) -> str:
         """A host that is only imagined virtualises nothing, and says so."""
         import json

@@ -20,6 +20,7 @@ from virtory.driver.qemu.monitor import MonitorGone
 from virtory.driver.qemu.part import Part, refuse_unknown
 from virtory.driver.qemu.qmp import QmpError
 from virtory.errors import (
+    FROM_NONE,
     ArgumentUnsupported,
     InternalError,
     InvalidArgument,
@@ -70,6 +71,10 @@ class DomainAgents(Part):
             raise InvalidArgument(
                 f"timeout '{timeout_s}' is less than the minimum '{agents.BLOCK}'"
             )
+        try:
+            json.loads(command)
+        except ValueError as error:
+            raise InternalError(f"cannot parse json {command}: {error}", domain=FROM_NONE) from None
         guest = self._guest(uuid)
         agent = usable_agent(guest)
         if _AGENT_TAINT not in guest.messages:
@@ -79,7 +84,10 @@ class DomainAgents(Part):
             limit = None
         elif timeout_s in (agents.DEFAULT, agents.NO_WAIT):
             limit = agents.SYNC_TIMEOUT_S
-        return json.dumps(await agent.converse(command, timeout_s=limit))
+        reply = await agent.converse(command, timeout_s=limit)
+        if "error" in reply:
+            raise _refusal(command, reply["error"])
+        return json.dumps(reply, separators=(",", ":"))
 
     async def _ask(self, uuid: bytes, command: str, arguments: dict[str, Any] | None = None) -> Any:
         return await usable_agent(self._guest(uuid)).call(command, arguments)
@@ -180,6 +188,16 @@ class DomainAgents(Part):
         if mountpoint:
             raise ArgumentUnsupported("Specifying mount point is not supported for now")
         await self._ask(uuid, "guest-fstrim", {"minimum": minimum})
+
+
+def _refusal(command: str, error: Any) -> InternalError:
+    """An error that the agent answered, in libvirt's words."""
+    try:
+        name = json.loads(command)["execute"]
+    except (ValueError, TypeError, KeyError):
+        name = command
+    described = error.get("desc", error) if isinstance(error, dict) else error
+    return InternalError(f"unable to execute QEMU agent command '{name}': {described}")
 
 
 def _count(told: Any) -> int:

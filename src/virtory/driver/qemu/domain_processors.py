@@ -91,6 +91,13 @@ class DomainProcessors(Part):
             Param("offlinable", STRING, spelled(offlinable)),
         ]
 
+    async def guest_vcpu_count(self, uuid: bytes, flags: int) -> int:
+        refuse_unknown(flags, DomainVcpu.ALL, "qemuDomainGetVcpusFlags")
+        if flags & DomainAffect.CONFIG:
+            raise InvalidArgument("vCPUs provided by the guest agent can only be retrieved live")
+        told = await self._agent_vcpus(uuid)
+        return sum(1 for one in told if flags & DomainVcpu.MAXIMUM or one.get("online"))
+
     async def set_guest_vcpus(self, uuid: bytes, vcpus: str, on: bool, flags: int) -> None:
         refuse_unknown(flags, 0, "qemuDomainSetGuestVcpus")
         wanted = numbers_in(vcpus)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from virtory.driver.interface import DomainInfo, Vcpu
 from virtory.driver.qemu import accounting, affinity
 from virtory.driver.qemu.part import Part, affected, refuse_unknown
-from virtory.errors import ArgumentUnsupported, OperationInvalid
+from virtory.errors import OperationInvalid
 from virtory.model.flags import DomainAffect, DomainControl, DomainVcpu
 
 if TYPE_CHECKING:
@@ -86,11 +86,6 @@ class DomainStates(Part):
         refuse_unknown(flags, DomainVcpu.ALL, "qemuDomainGetVcpusFlags")
         entry = self._entry(uuid)
         live, _ = affected(entry, flags)
-        if flags & DomainVcpu.GUEST:
-            raise ArgumentUnsupported(
-                "counting virtual CPUs as the guest sees them needs the guest agent",
-                cure='ask the agent: qemu-agent-command NAME \'{"execute":"guest-get-vcpus"}\'',
-            )
         if live:
             vcpu = entry.running().domain.vcpu
             return vcpu.count if flags & DomainVcpu.MAXIMUM else vcpu.current or vcpu.count
