@@ -393,6 +393,17 @@ def test_what_other_programs_do_to_the_rules_is_made_good(host: Host) -> None:
     host.virsh("net-destroy", "n")
 
 
+def test_a_tap_of_somebody_elses_must_be_there(host: Host) -> None:
+    own = "<target dev='theirs' managed='no'/><model type='virtio'/>"
+    said = host.guest("g", card(1, "ethernet", "", own), status=1)
+    assert "cannot open tap device 'theirs'" in said
+    host.ip("tuntap", "add", "dev", "theirs", "mode", "tap", "vnet_hdr")
+    host.guest("g", card(1, "ethernet", "", own))
+    host.virsh("destroy", "g")
+    assert "theirs" in host.ip("link")
+    host.ip("link", "delete", "theirs")
+
+
 def test_a_bridge_that_is_not_there_is_named(host: Host) -> None:
     said = host.guest("g", card(1, "bridge", "<source bridge='nowhere'/>"), status=1)
     assert "cannot plug 'vnet" in said and "into 'nowhere': the host has no such device" in said

@@ -136,6 +136,10 @@ async def start(networks: Networks, entry: Entry) -> None:
 async def start_transient(networks: Networks, entry: Entry, network: Network) -> None:
     """Start a network from a description that is not kept, or not the one that is."""
     async with entry.lock:
+        if entry.active:
+            raise OperationInvalid(
+                f"network is already active as '{entry.name}'", domain=FROM_NETWORK
+            )
         await asyncio.shield(asyncio.ensure_future(_start(networks, entry, network)))
 
 

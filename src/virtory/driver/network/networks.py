@@ -73,6 +73,7 @@ class Networks(Changes, Ports):
         self.guests = guests
         self.checkpoint = checkpoint
         self.table = NetworkTable()
+        self._naming = asyncio.Lock()
         self._watch = RulesWatch(self._rules_changed)
         self._restoring: asyncio.Task[None] | None = None
         self.lease_changed: Callable[[Entry, Lease, bool], None] = lambda *_: None
@@ -193,14 +194,23 @@ class Networks(Changes, Ports):
     async def define(self, xml: str, flags: int) -> NamedRef:
         if flags & ~VALIDATE:
             raise UnsupportedFlags(flags & ~VALIDATE, "networkDefineXMLFlags")
-        network, entry = await self.read(xml)
-        known = entry or Entry(network.name, _raw(network))
-        async with known.lock:
-            await self.keep(known, network)
-            if entry is None:
-                self.table.add(known)
+        network, known = await self._claim(xml)
+        try:
+            async with known.lock:
+                await self.keep(known, network)
+        finally:
+            if not known.is_known:
+                self.table.remove(known)
         self.bus.publish(NetworkLifecycle(known.ref, life.DEFINED, 0))
         return known.ref
+
+    async def _claim(self, xml: str) -> tuple[Network, Entry]:
+        """A client's description, and the network of its name and UUID: known, or new."""
+        async with self._naming:
+            network, entry = await self.read(xml)
+            known = entry or Entry(network.name, _raw(network))
+            self.table.add(known)
+        return network, known
 
     async def keep(self, entry: Entry, network: Network) -> None:
         """Save a definition; on an error the former one stays."""
@@ -297,14 +307,12 @@ class Networks(Changes, Ports):
     async def create_xml(self, xml: str, flags: int) -> NamedRef:
         if flags & ~VALIDATE:
             raise UnsupportedFlags(flags & ~VALIDATE, "networkCreateXMLFlags")
-        network, entry = await self.read(xml)
-        if entry is not None and entry.active:
-            raise OperationInvalid(
-                f"network is already active as '{entry.name}'", domain=FROM_NETWORK
-            )
-        known = entry or Entry(network.name, _raw(network))
-        self.table.add(known)
+        network, known = await self._claim(xml)
         try:
+            if known.active:
+                raise OperationInvalid(
+                    f"network is already active as '{known.name}'", domain=FROM_NETWORK
+                )
             await life.start_transient(self, known, network)
         finally:
             if not known.is_known:

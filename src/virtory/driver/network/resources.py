@@ -135,9 +135,12 @@ def _tune(plan: NetworkPlan) -> None:
     """The bridge hears no router advertisements; without IPv6 it has no address at all of it."""
     directory = f"/proc/sys/net/ipv6/conf/{plan.bridge}"
     if os.path.isdir(directory):
-        _set(f"{directory}/disable_ipv6", "0" if plan.ipv6 else "1")
-        _set(f"{directory}/accept_ra", "0")
-        _set(f"{directory}/autoconf", "0")
+        for name, value in (
+            ("disable_ipv6", "0" if plan.ipv6 else "1"),
+            ("accept_ra", "0"),
+            ("autoconf", "0"),
+        ):
+            _set(f"{directory}/{name}", value)
     for family in plan.forwards:
         path = FORWARDING[family]
         with open(path) as file:
@@ -153,8 +156,16 @@ FORWARDING = {
 
 
 def _set(path: str, value: str) -> None:
-    with open(path, "w") as file:
-        file.write(value)
+    try:
+        with open(path, "w") as file:
+            file.write(value)
+    except OSError as error:
+        raise SystemCallFailed(
+            f"cannot set {path} to {value}: {error.strerror}",
+            errno=error.errno,
+            cure="set it where that is allowed (a container's /proc/sys is often read-only)",
+            domain=FROM_NETWORK,
+        ) from None
 
 
 # -- files ---------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import os
 import struct
 from typing import TYPE_CHECKING
 
+from virtory.driver.network.netlink import Netlink, exists
 from virtory.errors import FROM_NETWORK, SystemCallFailed
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ def acquire(tap: Tap) -> dict[int, int]:
 
     Raises SystemCallFailed.
     """
-    from virtory.driver.network.netlink import Netlink
-
     fds: dict[int, int] = {}
     try:
         with Netlink() as netlink:
@@ -59,8 +58,6 @@ def move(tap: Tap) -> None:
 
     Raises SystemCallFailed.
     """
-    from virtory.driver.network.netlink import Netlink
-
     try:
         with Netlink() as netlink:
             netlink.set_link(tap.name, master=tap.device)
@@ -72,8 +69,6 @@ def release(tap: Tap) -> None:
     """Give it back: of a macvtap the device too, if it is still ours."""
     if tap.mode is None:
         return
-    from virtory.driver.network.netlink import Netlink
-
     with contextlib.suppress(OSError), Netlink() as netlink:
         link = netlink.link(tap.name)
         if link is not None and link.mac == tap.mac:
@@ -81,6 +76,8 @@ def release(tap: Tap) -> None:
 
 
 def _open(tap: Tap) -> int:
+    if not tap.made and not exists(tap.name):  # the kernel would make it
+        raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
     descriptor = os.open(_TUN, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         flags = _TAP | _NO_PI | _VNET_HDR | (_MULTI_QUEUE if len(tap.slots) > 1 else 0)
@@ -112,8 +109,6 @@ def _open_macvtap(tap: Tap) -> int:
 
 
 def _explained(tap: Tap, error: OSError) -> SystemCallFailed:
-    from virtory.driver.network.netlink import exists
-
     what = f"cannot make tap device '{tap.name}'"
     cure = None
     if tap.device is not None and not exists(tap.device):
@@ -121,9 +116,12 @@ def _explained(tap: Tap, error: OSError) -> SystemCallFailed:
         cure = "name one that exists ('ip link' lists them), or use a virtual network"
     elif error.errno in (errno.EPERM, errno.EACCES):
         cure = "run virtoryd as root, with CAP_NET_ADMIN"
+    elif not tap.made:
+        what = f"cannot open tap device '{tap.name}', which <target managed='no'> says is there"
+        cure = f"make it: ip tuntap add dev {tap.name} mode tap"
     elif error.errno in (errno.ENOENT, errno.ENXIO, errno.ENODEV):
         cure = "load the kernel's module: sudo modprobe tun (macvtap for type 'direct')"
-    elif error.errno == errno.EBUSY:
+    elif error.errno in (errno.EBUSY, errno.EINVAL):
         cure = "another program uses it: leave <target dev> away to have a name chosen"
     return SystemCallFailed(
         f"{what}: {error.strerror}" if cure is None or "no such device" not in what else what,
