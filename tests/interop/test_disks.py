@@ -1,0 +1,136 @@
+"""virsh's jobs on disks, virt-clone and our own clone, on real images through virtoryd."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "guests"))
+
+import daemons
+from test_block_jobs import DISK, Images
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.guest,
+    pytest.mark.skipif(
+        any(shutil.which(p) is None for p in ("virsh", "virt-clone", "qemu-img")),
+        reason="needs virsh, virt-clone and qemu-img",
+    ),
+]
+XML = """<domain type='qemu'><name>m</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>
+<genid>11111111-2222-3333-4444-555555555555</genid>
+<os><type arch='x86_64' machine='pc'>hvm</type></os><devices>{}
+<interface type='user'><mac address='52:54:00:11:22:33'/></interface></devices></domain>"""
+
+
+class Place:
+    """A virtoryd, and images for the machine `m` that it has defined."""
+
+    def __init__(self, uri: str, directory: Path) -> None:
+        self.uri = uri
+        self.images = Images(directory)
+        definition = directory / "m.xml"
+        definition.write_text(XML.format(DISK.format(self.images.path("top"))))
+        self.virsh("define", str(definition))
+
+    def run(self, *words: str) -> str:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, (words, done.stdout, done.stderr)
+        return done.stdout
+
+    def virsh(self, *words: str) -> str:
+        return self.run("virsh", "-c", self.uri, *words)
+
+    def virtory(self, *words: str) -> str:
+        return self.run(sys.executable, "-m", "virtory.cli.main", "-c", self.uri, *words)
+
+    def source(self, name: str, *more: str) -> str:
+        lines = self.virsh("domblklist", name, *more).splitlines()
+        return next(line.split()[1] for line in lines if line.split()[:1] == ["vda"])
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    if reason := daemons.lacking():
+        pytest.skip(reason)
+    with daemons.virtoryd() as daemon, tempfile.TemporaryDirectory(dir="/tmp") as directory:
+        os.chmod(directory, 0o755)
+        yield Place(daemon.uri, Path(directory))
+
+
+def test_virsh_waits_for_commits_pulls_and_copies(place: Place) -> None:
+    images = place.images
+    place.virsh("start", "m")
+    assert place.virsh("blockjob", "m", "vda") == "No current block job for vda\n"
+    done = place.virsh("blockcommit", "m", "vda", "--top", "vda[2]", "--wait", "--verbose")
+    assert "Commit complete" in done
+    done = place.virsh("blockcommit", "m", "vda", "--active", "--pivot", "--verbose")
+    assert "Successfully pivoted" in done
+    assert place.source("m") == place.source("m", "--inactive") == str(images.path("base"))
+    copy = images.path("copy")
+    words = ("blockcopy", "m", "vda", "--dest", str(copy), "--transient-job", "--wait")
+    assert "Now in mirroring phase" in place.virsh(*words)
+    assert "type=Block Copy" in place.virsh("blockjob", "m", "vda", "--raw")
+    assert "job='copy' ready='yes'" in place.virsh("dumpxml", "m")
+    place.virsh("blockjob", "m", "vda", "--bandwidth", "10")
+    place.virsh("blockjob", "m", "vda", "--pivot")
+    assert place.source("m") == str(copy)
+    assert "Pull complete" in place.virsh("blockpull", "m", "vda", "--wait")
+    place.virsh("destroy", "m")
+    assert images.hash("copy") == images.content
+    assert images.chain("copy") == ["copy.qcow2"]
+
+
+def test_virt_clone_clones_by_name_and_by_itself(place: Place) -> None:
+    images = place.images
+    flat = images.path("flat")
+    place.run("qemu-img", "convert", "-O", "qcow2", str(images.path("top")), str(flat))
+    definition = images.directory / "m.xml"
+    definition.write_text(XML.format(DISK.format(flat)).replace("<name>m<", "<name>one<"))
+    place.virsh("define", str(definition))
+    clone = ("virt-clone", "--connect", place.uri, "--original", "one")
+    place.run(*clone, "--name", "two", "--file", str(images.path("two")))
+    place.run(*clone, "--auto-clone")
+    names = place.virsh("list", "--all", "--name").split()
+    assert {"one", "two", "one-clone"} <= set(names)
+    assert images.hash("two") == images.hash(Path(place.source("one-clone"))) == images.content
+    seen = {place.virsh("domuuid", name) for name in ("one", "two", "one-clone")}
+    assert len(seen) == 3
+    place.virsh("start", "two")
+    place.virsh("destroy", "two")
+
+
+@pytest.mark.parametrize("state", ["off", "running"])
+def test_our_clone_makes_machines_that_start(place: Place, state: str) -> None:
+    images = place.images
+    if state == "running":
+        place.virsh("start", "m")
+    told: dict[str, Any] = json.loads(place.virtory("--json", "clone", "m", "n"))
+    assert told["disks"] == {"vda": str(images.directory / "top-n.qcow2")}
+    place.virtory("clone", "m", "p", "--linked", "--mac", "52:54:00:aa:bb:cc")
+    assert "52:54:00:aa:bb:cc" in place.virsh("dumpxml", "p")
+    genids = {place.virsh("dumpxml", name).split("<genid>")[1][:36] for name in ("m", "n", "p")}
+    assert len(genids) == 3
+    for name in ("n", "p"):
+        assert images.hash(Path(place.source(name))) == images.content
+        place.virsh("start", name)
+        place.virsh("destroy", name)
+    if state == "running":
+        place.virsh("destroy", "m")
+    place.virsh("start", "m")
+    place.virsh("destroy", "m")
+    assert images.hash(Path(place.source("m"))) == images.content
+    assert images.chain("top-n") == ["top-n.qcow2"]
