@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from virtory.driver.qemu import usb2
 from virtory.driver.qemu.machine_kind import family
+from virtory.model.domain.devices.address import IsaAddress
 from virtory.model.domain.devices.balloon import Balloon
 from virtory.model.domain.devices.console import Console, ConsoleTarget
 from virtory.model.domain.devices.controller import Controller
@@ -272,6 +273,7 @@ def _serials(
         protocol=numbered[0].protocol,
         log=numbered[0].log,
         target=ConsoleTarget(type="serial", port=0),
+        address=numbered[0].address if isinstance(numbered[0].address, IsaAddress) else None,
     )
     return numbered, (mirror, *others)
 

@@ -244,6 +244,8 @@ def _screens(devices: Devices, kind: str, capabilities: Capabilities) -> Problem
             yield f"{path}/model/@type", f"{capabilities.path} has no '{name}' ({model.type})"
         if model.acceleration is not None and model.acceleration.accel3d:
             yield f"{path}/model/acceleration/@accel3d", "is not served"
+        if video.driver is not None and video.driver.vgaconf is not None:
+            yield f"{path}/driver/@vgaconf", "is not of QEMU"
         if video.driver is not None and video.driver.name == "vhostuser":
             yield f"{path}/driver/@name", "'vhostuser' is not served"
 
@@ -335,7 +337,9 @@ def _others(devices: Devices, kind: str, capabilities: Capabilities) -> Problems
         if tpm.backend.type == "external":
             yield f"{path}/backend/@type", "'external' is not served; emulator is"
         if tpm.backend.encryption is not None:
-            yield f"{path}/backend/encryption", "is not served"
+            yield f"{path}/backend/encryption", "is not served: secrets are not kept here"
+        if tpm.backend.active_pcr_banks is not None:
+            yield f"{path}/backend/active_pcr_banks", "is not served; swtpm's own choice is"
         if tpm.model not in ("tpm-tis", "tpm-crb"):
             yield f"{path}/@model", f"'{tpm.model}' is not served; tpm-crb is"
         if number > 1:

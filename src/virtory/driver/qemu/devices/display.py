@@ -39,6 +39,7 @@ def describe_video(video: Video, wiring: Wiring) -> list[Item]:
     elif model.type == "qxl":
         value["ram_size"] = (model.ram or 65536) * 1024
         value["vram_size"] = (model.vram or 65536) * 1024
+        value["vram64_size_mb"] = model.vram64 // 1024 if model.vram64 else None
         value["vgamem_mb"] = (model.vgamem or 16384) // 1024
         value["max_outputs"] = model.heads
     elif model.type == "virtio":

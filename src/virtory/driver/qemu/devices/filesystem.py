@@ -47,6 +47,7 @@ def _plan9(share: Filesystem, wiring: Wiring) -> list[Item]:
         "driver": "local",
         "security_model": _SECURITY[share.accessmode or "passthrough"],
         "multidevs": share.multidevs if share.multidevs != "default" else None,
+        "writeout": share.driver.wrpolicy if share.driver is not None else None,
         "fmode": None if share.fmode is None else f"{share.fmode:04o}",
         "dmode": None if share.dmode is None else f"{share.dmode:04o}",
         "id": f"fsdev-{share.alias}",

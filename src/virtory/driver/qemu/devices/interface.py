@@ -49,9 +49,6 @@ def describe(interface: Interface, wiring: Wiring, boot_index: int | None = None
         **virtio_options(interface.driver),
         **wiring.place(interface),
     }
-    if interface.rom is not None:
-        value["romfile"] = "" if interface.rom.enabled is False else interface.rom.file
-        value["rombar"] = None if interface.rom.bar is None else int(interface.rom.bar)
     return [
         Item("netdev", _back_end(interface, wiring, back_end)),
         Item("device", without_none(value)),

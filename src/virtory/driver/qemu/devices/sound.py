@@ -5,12 +5,12 @@ The rule kept here: an HDA controller without a codec gets a duplex one, as libv
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from virtory.driver.qemu.devices.wiring import Item, Wiring
+from virtory.driver.qemu.devices.wiring import Item, Wiring, without_none
 
 if TYPE_CHECKING:
-    from virtory.model.domain.devices.sound import Audio, Sound
+    from virtory.model.domain.devices.sound import Audio, AudioStream, Sound
 
 DRIVERS = {
     "ich6": "intel-hda",
@@ -47,4 +47,28 @@ def describe(sound: Sound, wiring: Wiring) -> list[Item]:
 
 def describe_audio(audio: Audio, wiring: Wiring) -> list[Item]:
     """The host's side."""
-    return [Item("audiodev", {"id": f"audio{audio.id}", "driver": audio.type})]
+    value = {
+        "id": f"audio{audio.id}",
+        "driver": audio.type,
+        "timer-period": audio.timer_period,
+        "in": _stream(audio.input),
+        "out": _stream(audio.output),
+    }
+    return [Item("audiodev", without_none(value))]
+
+
+def _stream(stream: AudioStream | None) -> dict[str, Any] | None:
+    """One direction, as far as any back end has it."""
+    if stream is None:
+        return None
+    value: dict[str, Any] = {
+        "mixing-engine": stream.mixing_engine,
+        "fixed-settings": stream.fixed_settings,
+        "voices": stream.voices,
+        "buffer-length": stream.buffer_length,
+    }
+    if stream.settings is not None:
+        value["frequency"] = stream.settings.frequency
+        value["channels"] = stream.settings.channels
+        value["format"] = stream.settings.format
+    return without_none(value)

@@ -32,4 +32,7 @@ def describe_panic(panic: Panic, wiring: Wiring) -> list[Item]:
         return []
     number = wiring.domain.devices.panics.index(panic)  # it is shown without an alias
     name = panic.alias or f"panic{number}"
-    return [Item("device", {"driver": driver, "id": name, **wiring.place(panic)})]
+    place = wiring.place(panic)
+    if "iobase" in place:
+        place = {"ioport": place["iobase"]}
+    return [Item("device", {"driver": driver, "id": name, **place})]

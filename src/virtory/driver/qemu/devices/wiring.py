@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from virtory.driver.qemu.machine_kind import family
 from virtory.model.domain.devices.address import (
+    IsaAddress,
     MmioAddress,
     PciAddress,
     UsbAddress,
@@ -80,7 +81,9 @@ class Wiring(NamedTuple):
             }
             if address.multifunction is not None:
                 where["multifunction"] = address.multifunction
-            return where
+            return where | _pci_options(device)
+        if isinstance(address, IsaAddress):
+            return without_none({"iobase": address.iobase, "irq": address.irq})
         if isinstance(address, UsbAddress):
             where = {"bus": f"{self.bus_alias('usb', address.bus)}.0"}
             return where if address.port is None else {**where, "port": address.port}
@@ -98,6 +101,15 @@ class Wiring(NamedTuple):
 
     def _has_no_pci(self) -> bool:
         return family(self.domain.os.type.machine or "") == "microvm"
+
+
+def _pci_options(device: Any) -> dict[str, Any]:
+    """What any PCI device may have besides its place: a number for its name, an option ROM."""
+    options: dict[str, Any] = {"acpi-index": device.acpi_index}
+    if device.rom is not None:
+        options["romfile"] = "" if device.rom.enabled is False else device.rom.file
+        options["rombar"] = None if device.rom.bar is None else int(device.rom.bar)
+    return without_none(options)
 
 
 def _pci_place(address: PciAddress) -> str:
