@@ -393,6 +393,22 @@ def test_what_other_programs_do_to_the_rules_is_made_good(host: Host) -> None:
     host.virsh("net-destroy", "n")
 
 
+def test_traffic_is_limited_and_the_limits_go_with_the_card(host: Host) -> None:
+    rates = "<bandwidth><inbound average='1000' peak='5000' burst='1024'/></bandwidth>"
+    host.guest("g", card(1, "network", "<source network='default'/>", rates))
+    (tap,) = re.findall(r": (vnet\d+):", host.ip("-o", "link", "show", "master", "virbr0"))
+    table = ("nft", "list", "table", "netdev", f"virtory_{tap}")
+    listed = host.daemon.inside(*table).stdout
+    assert f'hook egress device "{tap}"' in listed
+    assert "limit rate over 1000 kbytes/second burst 1 mbytes drop" in listed
+    host.virsh("domiftune", "g", tap, "--outbound", "200", "--inbound", "0", "--live")
+    listed = host.daemon.inside(*table).stdout
+    assert "limit rate over 200 kbytes/second" in listed and "1000" not in listed
+    assert "outbound.average: 200" in host.virsh("domiftune", "g", tap)
+    host.virsh("destroy", "g")
+    assert host.daemon.inside(*table).returncode != 0
+
+
 def test_a_tap_of_somebody_elses_must_be_there(host: Host) -> None:
     own = "<target dev='theirs' managed='no'/><model type='virtio'/>"
     said = host.guest("g", card(1, "ethernet", "", own), status=1)

@@ -142,6 +142,12 @@ def _remove_xtables(plan: NetworkPlan, tool: str, chain: str) -> None:
         _run([f"{tool}-restore", "-w", "--noflush"], f"*filter\n{text}COMMIT\n")
 
 
+def transaction(text: str) -> str:
+    """Carry out one transaction of nft's; what it complains of."""
+    done = _run(["nft", "-f", "-"], text)
+    return " ".join(done.stderr.split()) or "no reason" if done.returncode else ""
+
+
 def _must(command: list[str], text: str, network: Network) -> None:
     done = _run(command, text)
     if done.returncode:

@@ -111,8 +111,8 @@ def _interface(path: str, card: Interface, kind: str, capabilities: Capabilities
         yield f"{path}/model/@type", f"{capabilities.path} has no '{model}'; virtio is served"
     on_user = card.type == "user"
     where = "user-mode networking" if on_user else "a tap"
-    for name in ("virtualport", "vlan", "bandwidth", "teaming", "script", "downscript", "filterref",
-                 "coalesce", *(("tune", "isolated") if on_user else ())):  # fmt: skip
+    for name in ("virtualport", "vlan", "teaming", "script", "downscript", "filterref",
+                 "coalesce", *(("tune", "isolated", "bandwidth") if on_user else ())):  # fmt: skip
         if getattr(card, name) is not None:
             yield f"{path}/{name}", f"is not served on {where}"
     if not on_user:
@@ -139,6 +139,11 @@ def _tap(path: str, card: Interface) -> Problems:
         yield f"{path}/ip", "is not served on a tap: nobody would tell the guest"
     if card.backend is not None and card.backend.type == "passt":
         yield f"{path}/backend/@type", "'passt' is of user-mode networking"
+    if card.bandwidth is not None and card.type == "direct":
+        yield f"{path}/bandwidth", "is not served on type 'direct'"
+    inbound = card.bandwidth.inbound if card.bandwidth is not None else None
+    if inbound is not None and inbound.floor:
+        yield f"{path}/bandwidth/inbound/@floor", "is not served: no network shares out bandwidth"
     queues = card.driver.queues if card.driver is not None else None
     if queues and queues > 1 and not (card.model or "").startswith("virtio"):
         yield f"{path}/driver/@queues", f"'{card.model}' has one queue; virtio has more"

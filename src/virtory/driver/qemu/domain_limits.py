@@ -9,7 +9,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from virtory.driver.qemu import disk_limits
+from virtory.driver.qemu import disk_limits, traffic
 from virtory.driver.qemu.block import find, path_of
 from virtory.driver.qemu.devices.disk import throttle_steps
 from virtory.driver.qemu.part import Part, affected, changed_row, refuse_unknown
@@ -129,11 +129,25 @@ class DomainLimits(Part):
         self, uuid: bytes, device: str, params: Sequence[Param], flags: int
     ) -> None:
         refuse_unknown(flags, DomainAffect.ALL, "qemuDomainSetInterfaceParameters")
-        card = _card(self._entry(uuid).current(), device)
-        raise OperationUnsupported(
-            f"setting bandwidth on interfaces of type '{card.type}' is not implemented yet",
-            cure="limit the traffic inside the guest, or on the host's bridge with tc",
-        )
+        entry = self._entry(uuid)
+        kind = _card(entry.current(), device).type
+        if kind not in ("network", "bridge", "ethernet"):
+            raise OperationUnsupported(
+                f"setting bandwidth on interfaces of type '{kind}' is not implemented yet",
+                cure="limit the traffic inside the guest",
+            )
+
+        def limited(domain: Domain) -> Domain:
+            card = _card(domain, device)
+            new = replace(card, bandwidth=traffic.changed(card.bandwidth, params))
+            row = tuple(new if each is card else each for each in domain.devices.interfaces)
+            return replace(domain, devices=replace(domain.devices, interfaces=row))
+
+        async def act(guest: Guest) -> tuple[Param, ...]:
+            await traffic.relimit(guest, _card(limited(guest.domain), device))
+            return ()
+
+        await self._change(entry, flags, limited, act)
 
     # -- what follows an end -------------------------------------------------------------------
     async def set_lifecycle_action(

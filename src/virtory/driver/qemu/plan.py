@@ -95,7 +95,8 @@ class Tap:
 
     `device` is the bridge that it is put on, or with a `mode` the host's device that a macvtap
     shares; None: nothing is done with it. A tap goes by itself when its last descriptor is closed;
-    a macvtap is removed by `release`. `made` False: a tap that somebody else made. `network` and
+    a macvtap is removed by `release`. `made` False: a tap that somebody else made. `inbound` and
+    `outbound` are its traffic's limits (see `traffic`). `network` and
     `port` are the UUIDs, in hexadecimal, of a virtual network and of the port there.
     """
 
@@ -111,6 +112,8 @@ class Tap:
     made: bool = True
     vhost_slots: tuple[int, ...] = ()
     guest_mac: str = ""
+    inbound: tuple[int, int, int] | None = None
+    outbound: tuple[int, int, int] | None = None
     network: str | None = None
     port: str | None = None
 

@@ -14,6 +14,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from virtory.driver.network.netlink import Netlink, exists
+from virtory.driver.qemu import traffic
 from virtory.errors import FROM_NETWORK, SystemCallFailed
 
 if TYPE_CHECKING:
@@ -44,12 +45,16 @@ def acquire(tap: Tap) -> dict[int, int]:
                 if tap.isolated:
                     netlink.isolate(tap.name)
                 netlink.set_link(tap.name, up=tap.up)
+        if tap.inbound or tap.outbound:
+            traffic.limit(tap)
         for slot in tap.vhost_slots:
             fds[slot] = os.open(_VHOST, os.O_RDWR | os.O_CLOEXEC)
-    except OSError as error:
+    except BaseException as error:
         for descriptor in fds.values():
             os.close(descriptor)
-        raise _explained(tap, error) from None
+        if isinstance(error, OSError):
+            raise _explained(tap, error) from None
+        raise
     return fds
 
 
@@ -67,6 +72,8 @@ def move(tap: Tap) -> None:
 
 def release(tap: Tap) -> None:
     """Give it back: of a macvtap the device too, if it is still ours."""
+    if tap.inbound or tap.outbound:
+        traffic.free(tap)
     if tap.mode is None:
         return
     with contextlib.suppress(OSError), Netlink() as netlink:

@@ -1,0 +1,141 @@
+"""Limits of a card's traffic: nft's rate limits on its tap.
+
+The rule kept here: directions are the guest's: `inbound` is what it receives. What is over the rate
+is dropped at the tap; the table bears the tap's name, and goes with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from virtory.errors import FROM_NETWORK, InvalidArgument, OperationFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from virtory.driver.qemu.guest import Guest
+    from virtory.driver.qemu.plan import Tap
+    from virtory.model.domain.devices.interface import Bandwidth, Interface, Rate
+    from virtory.model.refs import Param
+
+Limit = tuple[int, int, int]
+"""KiB a second over time and at most, KiB at once."""
+
+LEAST_BURST_KIB = 128
+"""A frame that the tap takes may have 64 KiB: less at once would let none of those pass."""
+
+_WAYS = (("inbound", "egress"), ("outbound", "ingress"))  # the guest's word, the tap's hook
+
+
+def limits(bandwidth: Bandwidth | None) -> dict[str, Limit | None]:
+    """What a description allows, by the tap's fields."""
+    found: dict[str, Limit | None] = {}
+    for way, _ in _WAYS:
+        rate: Rate | None = getattr(bandwidth, way, None)
+        found[way] = None
+        if rate is not None and rate.average:
+            burst = max(rate.burst or rate.average, LEAST_BURST_KIB)
+            found[way] = (rate.average, max(rate.peak or 0, 0), burst)
+    return found
+
+
+def rules(tap: Tap) -> str:
+    """The transaction that puts the tap's limits in force, whatever they were; pure."""
+    table = f"netdev {_table(tap)}"
+    lines = [f"add table {table}", f"delete table {table}"]
+    chains = []
+    for way, hook in _WAYS:
+        limit: Limit | None = getattr(tap, way)
+        if limit is None:
+            continue
+        average, peak, burst = limit
+        chains += [
+            f"chain {way} {{",
+            f'type filter hook {hook} device "{tap.name}" priority filter; policy accept;',
+            f"limit rate over {average} kbytes/second burst {burst} kbytes drop",
+        ]
+        if peak > average:
+            at_once = f"burst {LEAST_BURST_KIB} kbytes"
+            chains.append(f"limit rate over {peak} kbytes/second {at_once} drop")
+        chains.append("}")
+    if chains:
+        lines += [f"table {table} {{", *chains, "}"]
+    return "\n".join(lines) + "\n"
+
+
+def _table(tap: Tap) -> str:
+    word = "".join(each if each.isascii() and each.isalnum() else "_" for each in tap.name)
+    return f"virtory_{word}"
+
+
+def limit(tap: Tap) -> None:
+    """Put the limits in force; blocking. Raises OperationFailed, OpenFailed."""
+    from virtory.driver.network.firewall import find_program, transaction
+
+    find_program("nft", "nftables", f"limiting the traffic of '{tap.name}'")
+    said = transaction(rules(tap))
+    if said:
+        raise OperationFailed(
+            f"the traffic of '{tap.name}' can not be limited: {said}",
+            cure="leave <bandwidth> away; limits need Linux 5.16 or newer",
+            domain=FROM_NETWORK,
+        )
+
+
+def free(tap: Tap) -> None:
+    """Take the limits away; blocking, and no error when there are none."""
+    from virtory.driver.network.firewall import transaction
+
+    transaction(rules(replace(tap, inbound=None, outbound=None)))
+
+
+# -- while it runs -------------------------------------------------------------------------------
+
+
+def changed(bandwidth: Bandwidth | None, params: Sequence[Param]) -> Bandwidth | None:
+    """The limits with these parameters (`inbound.average` …); an average of 0 ends a direction.
+
+    Raises InvalidArgument for a parameter that is none, or that is not served.
+    """
+    from virtory.model.domain.devices.interface import Bandwidth, Rate
+
+    wanted = {way: getattr(bandwidth, way, None) or Rate() for way, _ in _WAYS}
+    for param in params:
+        way, _, what = param.field.partition(".")
+        if way not in wanted or what not in ("average", "peak", "burst", "floor"):
+            raise InvalidArgument(f"parameter '{param.field}' not supported")
+        if what == "floor" and param.value:
+            raise InvalidArgument("a floor needs a network that shares out its bandwidth")
+        changes: dict[str, Any] = {what: int(param.value) or None}
+        wanted[way] = replace(wanted[way], **changes)
+    for way, rate in wanted.items():
+        if (
+            rate.average is None
+            and (rate.peak or rate.burst)
+            and getattr(bandwidth, way, None) is None
+        ):
+            raise InvalidArgument(f"{way}.average must be given with its peak and burst")
+    kept = {way: rate if rate.average else None for way, rate in wanted.items()}
+    return Bandwidth(**kept) if any(kept.values()) else None
+
+
+async def relimit(guest: Guest, card: Interface) -> None:
+    """Let the limits of a running guest's card be those of its description."""
+    tap = guest.plan.tap(card.alias)
+    assert tap is not None
+    wanted: dict[str, Any] = limits(card.bandwidth)
+    new = replace(tap, **wanted)
+    await _note(guest, tap, new)
+    try:
+        await asyncio.to_thread(limit, new)
+    except BaseException:
+        await _note(guest, new, tap)
+        raise
+
+
+async def _note(guest: Guest, former: Tap, tap: Tap) -> None:
+    row = tuple(tap if each == former else each for each in guest.plan.taps)
+    guest.plan = replace(guest.plan, taps=row)
+    await guest.runtime.commit(guest.entry)
