@@ -73,7 +73,7 @@ async def test_all_problems_are_told_at_once(driver):
 async def test_a_machine_type_that_is_not_there_hides_no_other_problem(driver):
     xml = """<domain type='kvm'><name>bad</name><memory unit='MiB'>64</memory>
       <vcpu current='4'>2</vcpu><os><type arch='x86_64' machine='q36'>hvm</type></os>
-      <devices><interface type='network'><source network='default'/></interface></devices>
+      <devices><interface type='vdpa'><source dev='/dev/vhost-vdpa-0'/></interface></devices>
       </domain>"""
     with pytest.raises(XmlError) as refused:
         await driver.domain.define(xml, 0)

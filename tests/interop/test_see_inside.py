@@ -26,6 +26,7 @@ XML = """<domain type='qemu'><name>vm</name><uuid>11111111-2222-3333-4444-555555
 <target dev='vda' bus='virtio'/></disk>
 <disk type='file' device='cdrom'><target dev='sda' bus='sata'/><readonly/></disk>
 <interface type='user'><model type='virtio'/></interface>
+<interface type='ethernet'><target dev='t0'/><model type='virtio'/></interface>
 <serial type='pty'/><channel type='unix'>
 <target type='virtio' name='org.qemu.guest_agent.0'/></channel>
 <graphics type='vnc'><listen type='none'/></graphics>
@@ -80,6 +81,10 @@ def test_all_statistics_have_libvirts_names_and_values(both: tuple[str, str], vi
         "domblkinfo vm sda",
         "domblkerror vm",
         "domcontrol vm",
+        "domifstat vm t0",
+        "domifstat vm nope",
+        "domblkstat vm",
+        "domblkstat vm sda",
         "guest-agent-timeout vm --timeout 5",
         "guest-agent-timeout vm --timeout -3",
         "domstats vm --iothread --enforce",
