@@ -6,7 +6,7 @@ import pytest
 
 from virtory.driver import device_edit
 from virtory.driver.device_match import found, with_alias
-from virtory.errors import DeviceNotFound, OperationFailed
+from virtory.errors import DeviceNotFound, InternalError, OperationFailed
 from virtory.model.domain import format_domain, parse_device, parse_domain
 
 MACHINE = """<domain type='qemu'><name>m</name><memory>65536</memory><os><type>hvm</type></os>
@@ -82,7 +82,7 @@ def test_several_that_fit_are_no_answer(xml: str) -> None:
 def test_an_alias_names_one_device() -> None:
     domain = parse_domain(MACHINE)
     assert with_alias(domain, "net1").position == 1
-    with pytest.raises(DeviceNotFound, match="no device found with alias net9"):
+    with pytest.raises(InternalError, match="no device found with alias net9"):
         with_alias(domain, "net9")
 
 

@@ -10,7 +10,6 @@ import pytest
 from virtory.driver.qemu import hotplug, hotplug_media, vcpu_hotplug
 from virtory.driver.qemu.qmp import Event
 from virtory.errors import (
-    DeviceNotFound,
     InternalError,
     OperationFailed,
     OperationUnsupported,
@@ -180,7 +179,7 @@ async def test_a_medium_is_changed_when_the_guest_lets_go_of_it(
     assert two not in await driver.domain.xml(uuid, 0)
     await driver.domain.attach_device(uuid, drive(one), LIVE)
     assert one in await driver.domain.xml(uuid, 0)
-    with pytest.raises(DeviceNotFound, match="disk sdb not found"):
+    with pytest.raises(InternalError, match="disk 'sdb' not found"):
         await driver.domain.update_device(uuid, drive(one).replace("sda", "sdb"), LIVE)
 
 

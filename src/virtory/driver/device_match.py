@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver.device_edit import Held, by_alias, field_of, held, kind_of
-from virtory.errors import DeviceNotFound, OperationFailed
+from virtory.errors import DeviceNotFound, InternalError, OperationFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,10 +41,10 @@ def found(domain: Domain, wanted: Any) -> Held:
 
 
 def with_alias(domain: Domain, alias: str) -> Held:
-    """The device of that name; DeviceNotFound without one."""
+    """The device of that name; InternalError, as libvirt has it, without one."""
     one = by_alias(domain.devices, alias)
     if one is None:
-        raise DeviceNotFound(
+        raise InternalError(
             f"no device found with alias {alias}", cure="see the aliases in dumpxml"
         )
     return one

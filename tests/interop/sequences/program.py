@@ -9,6 +9,7 @@ import sys
 import threading
 
 import blocks
+import changes
 import devices
 import domains
 import libvirt
@@ -17,7 +18,7 @@ import saves
 import storage
 from transcript import Transcript
 
-MODULES = (domains, blocks, devices, saves, storage, networks)
+MODULES = (domains, blocks, changes, devices, saves, storage, networks)
 
 
 def main(uri, name, directory):

@@ -81,5 +81,4 @@ def params(disk: Disk) -> list[Param]:
         if name == "group_name"
         else Param(name, ULLONG, getattr(tune, name) or 0)
         for name in _ORDER
-        if name != "group_name" or tune.group_name
     ]

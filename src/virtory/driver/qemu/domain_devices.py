@@ -18,6 +18,7 @@ from virtory.driver.qemu.part import Part, affected, changed_row, refuse_unknown
 from virtory.errors import (
     ConfigUnsupported,
     DeviceNotFound,
+    InternalError,
     InvalidArgument,
     OperationFailed,
     OperationInvalid,
@@ -94,7 +95,7 @@ class DomainDevices(Part):
         def find(domain: Domain) -> Held:
             try:
                 return with_alias(domain, alias)
-            except DeviceNotFound:
+            except InternalError:
                 if guest is None or domain is guest.domain:
                     raise
                 return found(domain, replace(with_alias(guest.domain, alias).device, alias=None))
@@ -106,7 +107,12 @@ class DomainDevices(Part):
         live, config = affected(entry, flags)
 
         async def without(domain: Domain) -> Domain:
-            gone = find(domain)
+            try:
+                gone = find(domain)
+            except DeviceNotFound as error:
+                if "character" in error.detail:  # libvirt has another code for these
+                    raise InvalidArgument("device not present in domain configuration") from None
+                raise
             _refuse_needed(domain, gone)
             return device_edit.removed(domain, gone)
 
@@ -147,7 +153,13 @@ class DomainDevices(Part):
         guest = entry.running()
         async with guest.job("update device"):
             row = await self._row(entry, self._updated, device) if config else None
-            await self._update_live(entry, found(guest.domain, device), device, row, force=force)
+            try:
+                former = found(guest.domain, device)
+            except DeviceNotFound:
+                if device_edit.tag_of(device) == "disk":
+                    raise InternalError(f"disk '{device.target.dev}' not found") from None
+                raise
+            await self._update_live(entry, former, device, row, force=force)
 
     async def _update_live(
         self, entry: Entry, former: Held, device: Any, row: DomainRow | None, *, force: bool
@@ -296,9 +308,9 @@ def _refuse_twice(domain: Domain, device: Any, error: type[Exception]) -> None:
         if kind == "memballoon" and all(each.model == "none" for each in there):
             return
         if there and kind != "watchdog":
-            raise error(f"domain already has a {kind} device")
+            raise OperationInvalid(f"domain already has a {kind} device")
         if kind == "watchdog" and any(each.model == device.model for each in there):
-            raise error("domain already has a watchdog")
+            raise OperationInvalid("domain already has a watchdog")
 
 
 def _refuse_unplugging(device: Any) -> None:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from virtory.driver.qemu import disk_limits, traffic
 from virtory.driver.qemu.block import find, path_of
-from virtory.driver.qemu.devices.disk import throttle_steps
+from virtory.driver.qemu.devices.disk import device_path, throttle_steps
 from virtory.driver.qemu.part import Part, affected, changed_row, refuse_unknown
 from virtory.errors import (
+    ConfigUnsupported,
     InvalidArgument,
     OperationFailed,
     OperationUnsupported,
@@ -83,7 +84,14 @@ class DomainLimits(Part):
         live, _ = affected(entry, flags)
         domain = entry.running().domain if live else entry.configuration()
         one = find(domain, disk, "disk '{}' was not found in the domain config")
-        return disk_limits.params(one)
+        told = disk_limits.params(one)
+        if live and one.iotune is not None and not one.iotune.group_name:
+            # QEMU's own name for the group of one
+            told = [
+                param._replace(value=device_path(one)) if param.field == "group_name" else param
+                for param in told
+            ]
+        return told
 
     async def set_block_io_tune(
         self, uuid: bytes, disk: str, params: Sequence[Param], flags: int
@@ -163,9 +171,16 @@ class DomainLimits(Part):
             )
 
         def changed(domain: Domain) -> Domain:
-            return replace(domain, **{name: word})  # type: ignore[arg-type]
+            new = replace(domain, **{name: word})  # type: ignore[arg-type]
+            if new.on_reboot == "destroy" and new.on_poweroff == "restart":
+                raise ConfigUnsupported(
+                    "qemu driver doesn't support 'onReboot' set to 'destroy' and 'onPoweroff' set "
+                    "to 'restart'"
+                )
+            return new
 
         async def act(guest: Guest) -> tuple[Param, ...]:
+            changed(guest.domain)
             if name == "on_reboot":
                 wanted = "shutdown" if word == "destroy" else "reset"
                 await guest.execute("set-action", {"reboot": wanted})

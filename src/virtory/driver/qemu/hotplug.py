@@ -167,8 +167,10 @@ async def make(guest: Guest, items: list[Item]) -> dict[str, str]:
             guest.runtime.checkpoint(f"plug: {item.kind}")
             if item.kind == "chardev" and isinstance(answer, dict) and "pty" in answer:
                 terminals[str(item.value["id"]).removeprefix("char")] = str(answer["pty"])
-    except BaseException:
+    except BaseException as error:
         await unmake(guest, made)
+        if isinstance(error, VirtoryError) and "does not support hotplugging" in error.detail:
+            error.cure = error.cure or "the machine needs <acpi/> in <features> (from a restart on)"
         raise
     return terminals
 
