@@ -316,3 +316,20 @@ async def test_a_write_beyond_a_threshold_is_told_once(driver, seen, linux, boot
     event = await seen.wait(lambda e: isinstance(e, BlockThreshold) and e.device == "vda", JOB_S)
     assert (event.path, event.threshold) == (str(images.path("top")), MIB)
     assert event.excess > 0
+
+
+async def test_the_disks_of_a_paused_machine_are_worked_on_all_the_same(driver, seen, bare, images):
+    ref = await driver.domain.define(bare("m", DISK.format(images.path("top"))), 0)
+    uuid = ref.uuid
+    await driver.domain.create(uuid, 1, None)
+    middle = (await described(driver, uuid)).backing_store.index
+    await driver.domain.block_commit(uuid, "vda", None, f"vda[{middle}]", 0, 0)
+    await status(seen, DomainBlockJob.COMPLETED)
+    seen.clear()
+    await driver.domain.block_commit(uuid, "vda", None, None, 0, DomainBlockCommit.ACTIVE)
+    await status(seen, DomainBlockJob.READY)
+    await driver.domain.block_job_abort(uuid, "vda", PIVOT)
+    assert live_chain(await described(driver, uuid)) == ["base.qcow2"]
+    await driver.domain.resume(uuid)
+    await driver.domain.destroy(uuid, 0)
+    assert images.hash("base") == images.content

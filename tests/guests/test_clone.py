@@ -159,6 +159,11 @@ async def test_what_can_not_be_cloned_is_refused_and_nothing_is_made(driver, bar
     nowhere = await clone_xml(driver, ref, "n", {"vda": "/nowhere/x.qcow2"})
     with pytest.raises(Exception, match="there is no directory '/nowhere'"):
         await driver.domain.clone(ref.uuid, nowhere, 0)
+    entry = driver.domain._table.get(ref.uuid)
+    entry.row = entry.row._replace(managed_save=True)
+    fine = await clone_xml(driver, ref, "n", {"vda": str(images.path("clone"))})
+    with pytest.raises(OperationInvalid, match="managed save image, which a linked clone"):
+        await driver.domain.clone(ref.uuid, fine, DomainClone.LINKED)
     assert sorted(os.listdir(state)) == before
     assert [one.name for one in driver.domain.list_all(0)] == ["m"]
 
@@ -175,3 +180,21 @@ async def test_an_original_waits_with_its_start_while_it_is_copied(driver, bare,
     entry.busy = None
     await driver.domain.clone(ref.uuid, xml, 0)
     await driver.domain.create(ref.uuid, 0, None)
+
+
+async def test_a_disk_of_a_pool_is_found_and_cloned(driver, bare, images, state):
+    pool = f"<pool type='dir'><name>p</name><target><path>{state}</path></target></pool>"
+    await driver.storage.create_pool(pool, 0)
+    disk = (
+        "<disk type='volume' device='disk'><driver name='qemu' type='qcow2'/>"
+        "<source pool='p' volume='top.qcow2'/><target dev='vda' bus='virtio'/></disk>"
+    )
+    ref = await driver.domain.define(bare("m", disk), 0)
+    same = await clone_xml(driver, ref, "n", {})
+    with pytest.raises(OperationInvalid, match=r"would be '.*top.qcow2', which 'm' writes"):
+        await driver.domain.clone(ref.uuid, same, 0)
+    xml = await clone_xml(driver, ref, "n", {"vda": str(images.path("clone"))})
+    await driver.domain.clone(ref.uuid, xml, 0)
+    assert images.hash("clone") == images.content
+    await driver.domain.create(ref.uuid, 0, None)
+    await driver.domain.block_pull(ref.uuid, "vda", None, 0, 0)

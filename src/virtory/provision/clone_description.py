@@ -62,7 +62,7 @@ def own_disks(original: Domain) -> list[Disk]:
         and not disk.readonly
         and not disk.shareable
         and disk.source is not None
-        and (disk.source.file or disk.source.dev)
+        and (disk.source.file or disk.source.dev or disk.source.volume)
     ]
 
 

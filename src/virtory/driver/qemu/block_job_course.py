@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver.qemu import disk_chain
-from virtory.driver.qemu.block import path_of
+from virtory.driver.qemu.block import image_path
 from virtory.driver.qemu.block_job import PREFIX, BlockJob, mirrored
 from virtory.errors import OperationFailed, VirtoryError
 from virtory.model.domain.devices.disk import BackingStore
@@ -277,7 +277,7 @@ def doomed(plan: Plan, indexes: set[int]) -> Plan:
 
 def _tell(guest: Guest, job: BlockJob, status: int) -> None:
     disk = disk_chain.disk_named(guest.domain, job.target)
-    path = "" if disk is None else path_of(disk)
+    path = "" if disk is None else image_path(disk, guest)
     guest.runtime.announce(
         guest.entry,
         BlockJobEvent(guest.ref, path, job.kind, status),

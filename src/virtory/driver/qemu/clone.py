@@ -88,7 +88,12 @@ class DomainClones(Part):
         self, entry: Entry, fresh: Entry, wanted: Wanted, flags: int, progress: Progress
     ) -> None:
         linked = bool(flags & DomainClone.LINKED)
-        disks = await asyncio.to_thread(copies, entry.current(), wanted.domain, linked=linked)
+        if linked:
+            _refuse_linked(entry)
+        volume = (await self._preparation.host()).volume
+        disks = await asyncio.to_thread(
+            copies, entry.current(), wanted.domain, volume, linked=linked
+        )
         own = [await asyncio.to_thread(overlay_path, disk.top.path) for disk in disks if linked]
         planned = [disk.path for disk in disks] + (own if entry.guest is None else [])
         log = Log(Made(), entry.uuid.hex(), planned)
@@ -170,6 +175,20 @@ class DomainClones(Part):
                     made.tree(was, is_)
 
         await asyncio.to_thread(carry)
+
+
+def _refuse_linked(entry: Entry) -> None:
+    """What goes back to the images of now would write what is shared from now on."""
+    problem = None
+    if entry.row is not None and entry.row.managed_save:
+        problem = "has a managed save image"
+    elif entry.snapshots:
+        problem = "has snapshots"
+    if problem is not None:
+        raise OperationInvalid(
+            f"domain '{entry.name}' {problem}, which a linked clone of it would put out of reach",
+            cure="clone it whole, without --linked; or remove them first",
+        )
 
 
 def _size(disk: DiskCopy) -> int:

@@ -25,6 +25,8 @@ from virtory.errors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from virtory.driver.journal import Work
     from virtory.model.domain import Domain
     from virtory.model.domain.devices.disk import Disk
@@ -51,12 +53,17 @@ class DiskCopy:
         return alone and top.format == self.image_format
 
 
-def copies(original: Domain, clone: Domain, *, linked: bool) -> list[DiskCopy]:
-    """The disks to make; headers are read. Raises when one can not be made, or would be shared."""
+def copies(
+    original: Domain, clone: Domain, volume: Callable[[str, str], str], *, linked: bool
+) -> list[DiskCopy]:
+    """The disks to make; headers are read. `volume`: where one of a pool is.
+
+    Raises when a disk can not be made, or would be shared.
+    """
     found = []
     for disk in clone.devices.disks:
         former = disk_named(original, disk.target.dev)
-        was, is_ = _path(former), _path(disk)
+        was, is_ = _path(former, volume), _path(disk, volume)
         if former is None or was is None or is_ is None or _is_shared(former):
             continue
         if os.path.realpath(was) == os.path.realpath(is_):
@@ -65,14 +72,14 @@ def copies(original: Domain, clone: Domain, *, linked: bool) -> list[DiskCopy]:
                 f"'{original.name}' writes",
                 cure="name another file for it, or make the disk shareable or read-only",
             )
-        found.append(_copy(original, former, disk, is_, linked=linked))
+        found.append(_copy(former, was, disk, is_, linked=linked))
     paths = [each.path for each in found]
     if len(set(paths)) != len(paths):
         raise InvalidArgument(f"two disks of clone '{clone.name}' would be the same file")
     return found
 
 
-def _copy(original: Domain, former: Disk, disk: Disk, path: str, *, linked: bool) -> DiskCopy:
+def _copy(former: Disk, was: str, disk: Disk, path: str, *, linked: bool) -> DiskCopy:
     if disk.type != "file" or not os.path.isabs(path):
         raise ConfigUnsupported(
             f"disk '{disk.target.dev}' of a clone has to be a file, by its path"
@@ -95,12 +102,14 @@ def _copy(original: Domain, former: Disk, disk: Disk, path: str, *, linked: bool
             cure=f"make it: mkdir -p '{directory}'",
         )
     source_format = (former.driver.type if former.driver is not None else None) or "raw"
-    chain = chain_of(_path(former) or "", source_format, former.backing_store)
+    chain = chain_of(was, source_format, former.backing_store)
     return DiskCopy(disk.target.dev, tuple(chain), path, image_format)
 
 
-def _path(disk: Disk | None) -> str | None:
+def _path(disk: Disk | None, volume: Callable[[str, str], str]) -> str | None:
     source = disk.source if disk is not None else None
+    if source is not None and source.pool and source.volume:
+        return volume(source.pool, source.volume)
     return (source.file or source.dev) if source is not None else None
 
 

@@ -225,8 +225,8 @@ async def _switch(guest: Guest, disks: list[DiskCopy], paths: list[str]) -> None
         plan = block_job_course.kept(plan, image.index)
     defined = entry.configuration() if entry.row is not None else None
     for disk, path in zip(disks, paths, strict=True):
-        stored = None if defined is None else disk_chain.disk_named(defined, disk.target)
-        if defined is not None and disk_chain.is_same(stored, disk.top.path):
+        is_there = disk_chain.definition(entry, disk.target, disk.top.path, lambda one: one)
+        if defined is not None and is_there is not None:
             defined = on_overlay(defined, disk.target, path, list(disk.chain))
     await disk_chain.settle(guest, plan, defined)
     guest.runtime.checkpoint("clone overlays saved")

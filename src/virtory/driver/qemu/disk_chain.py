@@ -206,9 +206,20 @@ def definition(
         return None
     domain = entry.configuration()
     disk = disk_named(domain, target)
-    if disk is None or not is_same(disk, former):
+    if disk is None or not (is_same(disk, former) or _is_same_volume(entry, disk)):
         return None
     return with_disk(domain, change(disk))
+
+
+def _is_same_volume(entry: Entry, disk: Disk) -> bool:
+    """Whether the definition names the volume of a pool that the guest was started with."""
+    live = disk_named(entry.guest.domain, disk.target.dev) if entry.guest is not None else None
+    if disk.type != "volume" or live is None or live.type != "volume":
+        return False
+    mine, theirs = disk.source, live.source
+    if mine is None or theirs is None:
+        return False
+    return (mine.pool, mine.volume) == (theirs.pool, theirs.volume)
 
 
 # -- effects -----------------------------------------------------------------------------------
