@@ -11,6 +11,7 @@ import json
 import os
 from typing import TYPE_CHECKING
 
+from virtory.driver.storage import buffers
 from virtory.driver.storage.create import checked
 from virtory.driver.storage.failures import failed, invalid, only
 from virtory.driver.storage.streams import Download, Upload
@@ -131,6 +132,7 @@ class Contents(Volumes):
 
 def _use(volume: Volume) -> _Release:
     volume.users += 1
+    buffers.needed()
     return _Release(volume)
 
 
@@ -144,3 +146,4 @@ class _Release:
 
     def __call__(self) -> None:
         self._volume.users -= 1
+        buffers.not_needed()
