@@ -248,6 +248,18 @@ def test_its_port_is_listed_and_described(setting: Setting) -> None:
     assert "<network connections='1'>" in setting.virsh("net-dumpxml", "default")
 
 
+def test_a_card_that_is_taken_out_takes_its_tap_along(setting: Setting) -> None:
+    cards = setting.virsh("domiflist", "guest")
+    (tap, mac) = re.findall(r"(vnet\d+) .* six .*(52:54:[0-9a-f:]+)", cards)[0]
+    events = ["virsh", "-c", setting.daemon.uri, "event", "guest", "device-removed"]
+    waiting = subprocess.Popen([*events, "--timeout", "60"], stdout=subprocess.PIPE, text=True)
+    setting.virsh("detach-interface", "guest", "network", "--mac", mac, "--live")
+    waiting.communicate()
+    assert tap not in setting.virsh("domiflist", "guest")
+    assert tap not in setting.daemon.inside("ip", "-o", "link").stdout
+    assert setting.virsh("net-port-list", "six", "--uuid").split() == []
+
+
 def test_other_programs_rules_stay_and_ours_go_and_come_back(setting: Setting) -> None:
     def theirs() -> list[str]:
         return setting.daemon.inside("iptables", "-S").stdout.splitlines()

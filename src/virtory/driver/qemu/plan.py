@@ -108,7 +108,6 @@ class Tap:
     mode: str | None = None
     mtu: int | None = None
     isolated: bool = False
-    up: bool = True
     made: bool = True
     vhost_slots: tuple[int, ...] = ()
     guest_mac: str = ""

@@ -61,7 +61,6 @@ def _plan_tap(interface: Interface, draft: Draft) -> None:
             mode=mode,
             mtu=mtu,
             isolated=bool(interface.isolated),
-            up=interface.link != "down",
             made=made,
             vhost_slots=tuple(draft.slot() for _ in range(queues)) if vhost else (),
             guest_mac=str(mac),

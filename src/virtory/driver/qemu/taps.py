@@ -37,14 +37,14 @@ def acquire(tap: Tap) -> dict[int, int]:
         with Netlink() as netlink:
             if tap.mode is not None:
                 netlink.add_macvtap(tap.name, tap.mac, tap.device or "", tap.mode)
-                netlink.set_link(tap.name, up=tap.up, mtu=tap.mtu)
+                netlink.set_link(tap.name, up=True, mtu=tap.mtu)
             for slot in tap.slots:
                 fds[slot] = _open_macvtap(tap) if tap.mode is not None else _open(tap)
             if tap.mode is None and tap.made:
                 netlink.set_link(tap.name, mac=tap.mac, mtu=tap.mtu, master=tap.device)
                 if tap.isolated:
                     netlink.isolate(tap.name)
-                netlink.set_link(tap.name, up=tap.up)
+                netlink.set_link(tap.name, up=True)
         if tap.inbound or tap.outbound:
             traffic.limit(tap)
         for slot in tap.vhost_slots:
