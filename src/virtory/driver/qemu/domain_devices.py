@@ -7,7 +7,6 @@ save as the change of the running machine.
 from __future__ import annotations
 
 import asyncio
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -220,15 +219,20 @@ async def _undisturbed(work: Coroutine[Any, Any, None]) -> None:
 
 
 def _parsed(xml: str) -> Any:
+    """The device that a client describes; one of no known kind is "unsupported", as in libvirt."""
     from virtory.model.domain import parse_device
     from virtory.model.domain.text import device_kinds
 
-    name = re.match(r"\s*(?:<\?.*?\?>\s*)?(?:<!--.*?-->\s*)*<([A-Za-z_][\w.-]*)", xml, re.DOTALL)
-    if name is not None and name[1] not in device_kinds():
+    try:
+        return parse_device(xml)
+    except XmlError as error:
+        _, begun, rest = error.detail.partition("the root element is <")
+        name = rest.partition(">")[0]
+        if not begun or name in device_kinds():
+            raise
         raise ConfigUnsupported(
-            f"unknown device type '{name[1]}'", cure=f"one of {', '.join(sorted(device_kinds()))}"
-        )
-    return parse_device(xml)
+            f"unknown device type '{name}'", cure=f"one of {', '.join(sorted(device_kinds()))}"
+        ) from None
 
 
 def _identified(device: Any) -> Any:
