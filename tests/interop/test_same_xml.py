@@ -53,10 +53,9 @@ TAKEN = {"os-win11": "TPM version '2.0' is not supported", "tpm-crb": "TPM versi
 # refuses by XPath, since it could not do what they ask for.
 REFUSED_DEVICES = (
     "type='egl-headless'", "type='sdl'", "websocket=", "smartcard mode='host'", "type='mdev'",
-    "type='hostdev'", "<shmem", "device='lun'", "device='floppy'><source file='/images/c.iso'",
-    "<transient/>", "type='network' device=", "pcie-expander", "<bandwidth>", "openvswitch",
-    "<coalesce>", "type='vhostuser'", "type='network' network=", "type='volume'",
-    "discard_no_unref", "virtiofs'/><source socket",
+    "type='hostdev'", "<shmem", "device='lun'", "<transient/>", "type='network' device=",
+    "pcie-expander", "<bandwidth>", "openvswitch", "<coalesce>", "type='vhostuser'",
+    "type='network' network=", "type='volume'", "discard_no_unref", "virtiofs'/><source socket",
 )  # fmt: skip
 REFUSED_MACHINES = (
     "<shares>", "placement='auto'", "<catchup", "<memtune>",

@@ -75,6 +75,7 @@ def command_line(
     arguments += machine.clock(wiring)
     arguments += ["-action", _actions(domain)]
     arguments += machine.boot(wiring)
+    arguments += _floppy_boot(domain)
     for item in items(wiring):
         arguments += argument(item)
     arguments += _screens(wiring)
@@ -228,6 +229,17 @@ def _boot_indexes(domain: Domain) -> dict[tuple[str, int], int]:
                 order.setdefault(("disks", number), index)
                 break
     return order
+
+
+def _floppy_boot(domain: Domain) -> list[str]:
+    """A floppy drive's place in the boot order is its controller's property."""
+    arguments = []
+    for (field, number), index in _boot_indexes(domain).items():
+        drive = domain.devices.disks[number] if field == "disks" else None
+        if drive is not None and drive.target.bus == "fdc":
+            letter = "B" if getattr(drive.address, "unit", 0) else "A"
+            arguments += ["-global", f"isa-fdc.bootindex{letter}={index}"]
+    return arguments
 
 
 def _descriptors(wiring: Wiring) -> list[str]:

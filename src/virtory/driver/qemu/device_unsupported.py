@@ -68,7 +68,7 @@ def _disk(path: str, disk: Disk, kind: str) -> Problems:
     if disk.device == "lun":
         yield f"{path}/@device", "passing SCSI commands through (lun) is not served"
     bus = disk.target.bus
-    buses = {"q35": ("virtio", "sata", "scsi", "usb"), "microvm": ("virtio", "scsi")}.get(
+    buses = {"q35": ("virtio", "sata", "scsi", "usb", "fdc"), "microvm": ("virtio", "scsi")}.get(
         kind, ("virtio", "ide", "sata", "scsi", "usb", "fdc")
     )
     if bus not in buses:
@@ -153,8 +153,9 @@ def _tap(path: str, card: Interface) -> Problems:
 
 def _controllers(devices: Devices, kind: str, capabilities: Capabilities) -> Problems:
     known = {"usb": {*USB, "none"}, "scsi": {*SCSI, *VIRTIO_SCSI}}
-    for number, each in enumerate(devices.controllers, 1):
-        path, model = f"{_ALL}/controller[{number}]", each.model
+    drives = {each.target.bus for each in devices.disks}
+    for each in devices.controllers:  # some were made here: they are named by what they are
+        path, model = f"{_ALL}/controller[@type='{each.type}'][@index='{each.index}']", each.model
         if each.type in ("xenbus", "isa"):
             yield f"{path}/@type", f"'{each.type}' is not served"
         elif each.type == "pci":
@@ -169,7 +170,7 @@ def _controllers(devices: Devices, kind: str, capabilities: Capabilities) -> Pro
                 yield f"{path}/@model", "a microvm has no PCI bus for USB; model='none' is served"
             elif not capabilities.has_device(name):
                 yield f"{path}/@model", f"{capabilities.path} has no '{name}'"
-        elif each.type == "ide" and kind != "i440fx":
+        elif each.type == "ide" and kind != "i440fx" and "ide" not in drives:
             yield path, "only machines of the pc family have IDE; use sata"
         is_root = each.type == "pci" and model in (None, "pci-root", "pcie-root")
         if each.pcihole64 is not None and not is_root:

@@ -129,10 +129,10 @@ def _cpu(emulator: Capabilities, accelerator: str, vendor: str) -> model.CpuMode
 def _devices(emulator: Capabilities, machine: str, swtpm: bool) -> model.DeviceSupport:
     kind = family(machine)
     pci = kind != "microvm"
-    buses = {"q35": ("scsi", "virtio", "usb", "sata"), "microvm": ("scsi", "virtio")}.get(
+    buses = {"q35": ("fdc", "scsi", "virtio", "usb", "sata"), "microvm": ("scsi", "virtio")}.get(
         kind, ("ide", "fdc", "scsi", "virtio", "usb", "sata")
     )
-    drives = ("disk", "cdrom", "floppy") if kind == "i440fx" else ("disk", "cdrom")
+    drives = ("disk", "cdrom", "floppy") if pci else ("disk", "cdrom")
     virtio = _VIRTIO if pci else ("virtio",)
     videos = [n for n, driver in VIDEO_DRIVERS.items() if pci and emulator.has_device(driver)]
     cards = [n for n in MODELS if n in _VIRTIO or (pci and emulator.has_device(n))]

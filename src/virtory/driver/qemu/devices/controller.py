@@ -75,11 +75,14 @@ def _properties(controller: Controller, wiring: Wiring) -> tuple[str, dict[str, 
     if controller.type == "sata":
         chipset = family(wiring.domain.os.type.machine or "") == "q35" and not controller.index
         return None if chipset else ("ich9-ahci", {})
+    if controller.type == "fdc":
+        on_board = family(wiring.domain.os.type.machine or "") == "i440fx"
+        return None if on_board else ("isa-fdc", {})
     if controller.type == "virtio-serial":
         options = {"max_ports": controller.ports, "vectors": controller.vectors}
         options.update(virtio_options(controller.driver))
         return wiring.virtio("virtio-serial", controller, controller.model), options
-    return None  # ide and fdc are the chipset's
+    return None  # IDE is the chipset's
 
 
 def _pci(controller: Controller) -> tuple[str, dict[str, Any]] | None:

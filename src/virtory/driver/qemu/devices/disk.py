@@ -145,7 +145,7 @@ def _drive(
         **where,
         "drive": top_node(disk, images) if images else None,
         "id": disk.alias,
-        "bootindex": boot_index,
+        "bootindex": boot_index if disk.target.bus != "fdc" else None,  # see command_line
         "serial": disk.serial,
         "share-rw": True if disk.shareable else None,
     }
@@ -205,7 +205,10 @@ def _driver(disk: Disk, wiring: Wiring) -> tuple[str, dict[str, Any]]:
     if bus == "scsi":
         return f"scsi-{kind}", _scsi_place(disk, address, wiring)
     if bus == "fdc":
-        return "floppy", {"unit": address.unit}
+        place = {"unit": address.unit}
+        if family(wiring.domain.os.type.machine or "") == "i440fx":
+            return "floppy", place
+        return "floppy", {"bus": f"{wiring.bus_alias('fdc', address.controller)}.0", **place}
     if bus == "sata":
         return f"ide-{kind}", {"bus": f"{_sata(wiring, address.controller)}.{address.unit}"}
     return f"ide-{kind}", {"bus": f"ide.{address.bus}", "unit": address.unit}
