@@ -163,6 +163,18 @@ def test_one_of_several_starts_at_once_succeeds(host: Host) -> None:
         assert sorted(pool.map(start, range(4))) == [0, 1, 1, 1]
 
 
+def test_one_of_several_definitions_of_a_name_is_kept(host: Host) -> None:
+    path = host.file("n", NETWORK.format(name="n", third=76, bridge="tb76", forward=NAT, dhcp=""))
+
+    def define(_: int) -> int:
+        command = ["virsh", "-c", host.daemon.uri, "net-define", path]
+        return subprocess.run(command, capture_output=True, check=False).returncode
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(define, range(4))) == [0, 1, 1, 1]
+    assert host.virsh("net-list", "--all", "--name").split().count("n") == 1
+
+
 def test_many_networks_and_guests_start_and_end_at_once(host: Host) -> None:
     thirds = range(80, 86)
     for third in thirds:
@@ -222,6 +234,23 @@ def test_ipv6_is_routed_and_advertised(host: Host) -> None:
     assert "dhcp-range=fd00:69::,ra-only" in host.served(uuid)
     forwarding = host.daemon.inside("cat", "/proc/sys/net/ipv6/conf/all/forwarding").stdout
     assert forwarding == "1\n"
+
+
+def test_forwarding_that_would_cost_the_host_its_routes_is_refused(host: Host) -> None:
+    host.ip("link", "add", "ground", "type", "veth", "peer", "name", "far")
+    for name in ("ground", "far"):
+        host.ip("link", "set", name, "up")
+    host.ip("-6", "route", "add", "default", "via", "fe80::1", "dev", "ground", "proto", "ra")
+    host.daemon.inside("sh", "-c", "echo 0 > /proc/sys/net/ipv6/conf/all/forwarding")
+    text = """<network><name>six</name><forward mode='nat'/><bridge name='tb75'/>
+    <ip family='ipv6' address='fd00:75::1' prefix='64'/></network>"""
+    said = host.virsh("net-create", host.file("six", text), status=1)
+    assert "would lose the routes that it learns on ground" in said
+    assert "sudo sysctl net.ipv6.conf.ground.accept_ra=2" in said
+    accept = "echo 2 > /proc/sys/net/ipv6/conf/ground/accept_ra"
+    host.daemon.inside("sh", "-c", accept)
+    host.virsh("net-create", host.file("six", text))
+    host.ip("link", "delete", "ground")
 
 
 CARD = (

@@ -71,7 +71,9 @@ def with_identity(network: Network, bridges: Iterable[str], here: Surroundings) 
         if network.mac is None:
             changes["mac"] = NetworkMac(address=Mac.random())
     forward = network.forward
-    if forward is not None and forward.pf is None:
+    if forward is not None and forward.mode == "none":
+        changes["forward"] = None
+    elif forward is not None and forward.pf is None:
         devices = [each.dev for each in forward.interfaces]
         if forward.dev is not None and forward.dev not in devices:
             row = (ForwardInterface(dev=forward.dev), *forward.interfaces)

@@ -18,7 +18,7 @@ DNSMASQ = "http://libvirt.org/schemas/network/dnsmasq/1.0"
 """The namespace of options that dnsmasq is given as they stand."""
 
 ForwardMode = Literal[
-    "nat", "route", "open", "bridge", "private", "vepa", "passthrough", "hostdev"
+    "none", "nat", "route", "open", "bridge", "private", "vepa", "passthrough", "hostdev"
 ]  # fmt: skip
 Family = Literal["ipv4", "ipv6"]
 Port = Annotated[int, Range(1, 65535)]
@@ -222,7 +222,8 @@ class Network(Element, tag="network", prefixes={"dnsmasq": DNSMASQ}):
     @property
     def mode(self) -> str:
         """How it forwards; `isolated` when it does not."""
-        return "isolated" if self.forward is None else self.forward.mode
+        mode = "none" if self.forward is None else self.forward.mode
+        return "isolated" if mode == "none" else mode
 
     @property
     def is_ours(self) -> bool:
