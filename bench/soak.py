@@ -1,5 +1,8 @@
 """Kill virtoryd, again and again, in the middle of a storm of clients: `soak.py --kills 100`.
 
+`--kept` kills it amid snapshots, reverts, commits, saves, clones and networks instead, and compares
+disks by hash. `--mixed SECONDS` kills nothing: 50 clients make 300 calls of every kind at once.
+
 The load, the book of what must be so and the checks after each restart are those of the suite's
 short version, tests/guests/survival. Ends with what was done and measured; a failure says what was
 found, keeps the directory with the daemon's log, and names the seed that repeats the storm.
@@ -18,19 +21,32 @@ import tempfile
 import time
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests/guests/survival")]
 
 from daemon_process import DaemonProcess  # noqa: E402
+from kept_storm import KeptStorm, kept_campaign, namespaces  # noqa: E402
+from mixed import mixed_calls  # noqa: E402
 from storm import Report, Storm, campaign  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
 
 
 def main() -> int:
     options = arguments()
     directory = Path(tempfile.mkdtemp(prefix="virtory-soak-"))
     directory.chmod(0o711)
+    if options.kept:
+        with namespaces() as entered:
+            daemon = DaemonProcess(directory, wrapper=entered)
+            storm = KeptStorm(daemon, entered, options.seed, options.clients)
+            return run(options, daemon, storm, kept_campaign(storm, options.kills, options.seconds))
     daemon = DaemonProcess(directory, user=options.user)
+    if options.mixed:
+        return run_mixed(daemon, options.mixed)
     address = ""
     if options.passt and shutil.which("passt"):
         address = f"127.{random.randint(64, 250)}.{random.randint(1, 250)}.1"
@@ -41,9 +57,19 @@ def main() -> int:
         machines=options.machines,
         address=address,
     )
+    return run(options, daemon, storm, campaign(storm, options.kills, options.seconds))
+
+
+def run(
+    options: argparse.Namespace,
+    daemon: DaemonProcess,
+    storm: Storm | KeptStorm,
+    work: Coroutine[Any, Any, Report],
+) -> int:
+    """Weather the storm and tell of it."""
     begun = time.monotonic()
     try:
-        report = asyncio.run(campaign(storm, options.kills, options.seconds))
+        report = asyncio.run(work)
         daemon.end()
         kept = daemon.said()
     except BaseException:
@@ -56,7 +82,28 @@ def main() -> int:
     if kept:
         print(f"FAILED: the daemon complained, in {daemon.log}:\n{kept[-4000:]}")
         return 1
-    shutil.rmtree(directory)
+    shutil.rmtree(daemon.directory)
+    return 0
+
+
+def run_mixed(daemon: DaemonProcess, seconds: float) -> int:
+    """Calls of every kind for so long: all must succeed, and memory must not grow."""
+    daemon.start()
+    try:
+        mixed = asyncio.run(mixed_calls(daemon, seconds))
+        daemon.end()
+        kept = daemon.said()
+    finally:
+        daemon.clear()
+    calls = sum(mixed.done.values())
+    print(f"{calls} mixed calls by 50 clients in {mixed.took_s:.0f} s, none failed:")
+    print("  " + ", ".join(f"{count} {name}" for name, count in mixed.done.most_common()))
+    print("RSS after a tenth of the time and at the end: {} and {} KiB".format(*mixed.rss_kib))
+    print("descriptors then and at the end: {} and {}".format(*mixed.descriptors))
+    if kept:
+        print(f"FAILED: the daemon complained, in {daemon.log}:\n{kept[-4000:]}")
+        return 1
+    shutil.rmtree(daemon.directory)
     return 0
 
 
@@ -69,6 +116,8 @@ def arguments() -> argparse.Namespace:
     add("--machines", type=int, default=3, help="machines of each client")
     add("--seed", type=int, default=random.randrange(1 << 32))
     add("--user", type=int, help="run the daemon under this uid (from root)")
+    add("--kept", action="store_true", help="snapshots, commits, saves, clones, networks")
+    add("--mixed", type=float, metavar="SECONDS", help="no kills: calls of every kind at once")
     add("--no-passt", dest="passt", action="store_false", help="no interfaces served by passt")
     options = parser.parse_args()
     if options.user is not None and os.geteuid() != 0:
@@ -76,15 +125,17 @@ def arguments() -> argparse.Namespace:
     return options
 
 
-def tell(storm: Storm, report: Report, took_s: float) -> None:
+def tell(storm: Storm | KeptStorm, report: Report, took_s: float) -> None:
     restarts = sorted(report.restarts_s)
     done = dict(storm.done.most_common())
     print(f"{report.kills} kills in {took_s:.0f} s (seed {storm.seed}), {done.pop('all')} actions:")
     print("  " + ", ".join(f"{count} {name}" for name, count in done.items()))
-    print(f"  {sum(storm.refused.values())} refusals of what others had changed meanwhile:")
-    for text, count in storm.refused.most_common():
-        print(f"    {count:5} {text}")
-    print(f"guests found again: {report.adopted}; definitions lost: 0; leaks: none")
+    if isinstance(storm, Storm):
+        print(f"  {sum(storm.refused.values())} refusals of what others had changed meanwhile:")
+        for text, count in storm.refused.most_common():
+            print(f"    {count:5} {text}")
+        print(f"guests found again: {report.adopted}")
+    print("definitions and contents lost: none; leaks: none")
     print(
         f"restart to ready: median {statistics.median(restarts) * 1000:.0f} ms, "
         f"most {restarts[-1] * 1000:.0f} ms"

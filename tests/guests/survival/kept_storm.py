@@ -15,6 +15,7 @@ import os
 import random
 import re
 import select
+import signal
 import subprocess
 import uuid
 from collections import Counter
@@ -24,7 +25,10 @@ from storm import Report
 
 import virtory
 from virtory.errors import ConnectionLost, OperationInvalid
-from virtory.model.flags import DomainState
+from virtory.model.flags import (
+    DomainBlockCommit,
+    DomainState,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
 
 NAMES = uuid.UUID("3b1b7f4e-90b5-4c59-8a25-0d1f2f4c7a10")
 SIZE = 4 << 20
+DISK_ONLY, NO_METADATA = 16, 4  # of VIR_DOMAIN_SNAPSHOT_CREATE_*
 ISOLATED = """
 set -e
 umount --recursive --lazy /sys
@@ -46,15 +51,34 @@ exec cat
 
 @contextlib.contextmanager
 def namespaces() -> Any:
-    """Network and mount namespaces that outlive each daemon: the words to enter them."""
+    """Network and mount namespaces that outlive each daemon: the words to enter them.
+
+    Whatever still lives in them when they end, such as a network's server, ends with them.
+    """
     command = ["unshare", "--net", "--mount", "--propagation", "private", "bash", "-c", ISOLATED]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"ready\n"
-        yield ["nsenter", "--target", str(holder.pid), "--net", "--mount"]
-        assert holder.stdin is not None
-        holder.stdin.close()
-        holder.wait(20)
+        try:
+            yield ["nsenter", "--target", str(holder.pid), "--net", "--mount"]
+        finally:
+            for pid in living_in(os.readlink(f"/proc/{holder.pid}/ns/net")) - {holder.pid}:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            assert holder.stdin is not None
+            holder.stdin.close()
+            holder.wait(20)
+
+
+def living_in(namespace: str) -> set[int]:
+    """The processes in a network namespace."""
+    found = set()
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with contextlib.suppress(OSError):
+                if os.readlink(f"/proc/{entry}/ns/net") == namespace:
+                    found.add(int(entry))
+    return found
 
 
 class Truth(NamedTuple):
@@ -65,6 +89,7 @@ class Truth(NamedTuple):
     running: bool = False
     saved: bool = False
     connected: bool = False
+    clone: str = ""  # what the clone's disk holds, if there is one
 
 
 class Keeper:
@@ -75,8 +100,9 @@ class Keeper:
         self.number = number
         self.random = random.Random(f"{storm.seed}/{number}")
         self.name = f"kept{number}"
-        self.uuid = uuid.uuid5(NAMES, self.name)
         self.disk = storm.images / f"{self.name}.qcow2"
+        self.cloned = storm.images / f"{self.name}c.qcow2"
+        self.overlay = storm.images / f"{self.name}.over"
         self.bridge = f"vks{number}"
         self.made = 0
         self.written = 0
@@ -84,19 +110,21 @@ class Keeper:
         self.disk.chmod(0o666)
         self.possible = {Truth(digest(str(self.disk)))}
         self.host: Any = None
+        self.forgetting = False
 
     @property
     def truth(self) -> Truth:
         (only,) = self.possible
         return only
 
-    def xml(self) -> str:
+    def xml(self, clone: bool = False) -> str:
+        name, disk = (f"{self.name}c", self.cloned) if clone else (self.name, self.disk)
         return (
-            f"<domain type='qemu'><name>{self.name}</name><uuid>{self.uuid}</uuid>"
+            f"<domain type='qemu'><name>{name}</name><uuid>{uuid.uuid5(NAMES, name)}</uuid>"
             "<memory unit='MiB'>24</memory><vcpu>1</vcpu>"
             "<os><type arch='x86_64' machine='pc'>hvm</type></os><devices>"
             "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/>"
-            f"<source file='{self.disk}'/><target dev='vda' bus='virtio'/></disk>"
+            f"<source file='{disk}'/><target dev='vda' bus='virtio'/></disk>"
             "</devices></domain>"
         )
 
@@ -146,7 +174,34 @@ class Keeper:
                 choices.append(self._write)
         if not truth.saved:
             self._offer_snapshots(offer, truth)
+            if truth.running and not truth.snapshots:
+                choices.append(self._commit)
+            if truth.clone:
+                choices.append(self._forget_clone)
+            else:
+                made = truth._replace(clone=truth.content)
+                xml = self.xml(clone=True)
+                offer("clone", made, lambda: self.host.clone_domain(domain, xml))
         return choices
+
+    async def _forget_clone(self) -> None:
+        clone = await self.host.domain(f"{self.name}c")
+        self.forgetting = True
+        await self._do("undefine", self.truth._replace(clone=""), clone.undefine)
+        self.cloned.unlink()
+        self.forgetting = False
+
+    async def _commit(self) -> None:
+        """Put an overlay over the disk and merge it back, as a backup does."""
+        xml = (
+            "<domainsnapshot><memory snapshot='no'/><disks>"
+            f"<disk name='vda' snapshot='external'><source file='{self.overlay}'/></disk>"
+            "</disks></domainsnapshot>"
+        )
+        await self.domain.create_snapshot(xml, flags=DISK_ONLY | NO_METADATA)
+        await merge(self.host, self.domain)
+        self.overlay.unlink()
+        self.storm.done["commit"] += 1
 
     def _offer_snapshots(self, offer: Any, truth: Truth) -> None:
         if not self.storm.snapshots:
@@ -210,10 +265,14 @@ class Keeper:
         ]
         found = (running, saved, connected, names)
         assert kept, f"{self.name}: {found} is none of {self.possible}"
-        if running:  # its image is read only when nobody has it
-            await domain.destroy()
+        if running:
+            if f"'{self.overlay}'" in await domain.xml(inactive=True):
+                await merge(host, domain)
+            await domain.destroy()  # its image is read only when nobody has it
             kept = [truth._replace(running=False) for truth in kept]
-        await asyncio.to_thread(run, "qemu-img", "check", "-q", str(self.disk))
+        self.overlay.unlink(missing_ok=True)
+        kept = await self._verify_clone(host, kept)
+        await asyncio.to_thread(sound, self.disk)
         content = await asyncio.to_thread(digest, str(self.disk))
         inside = {name: await asyncio.to_thread(digest, str(self.disk), name) for name in names}
         certain = {
@@ -223,6 +282,22 @@ class Keeper:
         assert set(images_inside(self.disk)) == names, f"{self.name}: {images_inside(self.disk)}"
         self.possible = {certain.pop()}
 
+    async def _verify_clone(self, host: Any, kept: list[Truth]) -> list[Truth]:
+        """The clone is there whole, or not at all."""
+        names = {each.name for each in await host.list_domains()}
+        if f"{self.name}c" in names:
+            await asyncio.to_thread(sound, self.cloned)
+            content = await asyncio.to_thread(digest, str(self.cloned))
+            right = [truth for truth in kept if truth.clone == content]
+            assert right, f"{self.name}'s clone holds {content}: none of {kept}"
+            return right
+        if self.forgetting:  # the file was ours to remove
+            self.cloned.unlink(missing_ok=True)
+        self.forgetting = False
+        if any(truth.clone for truth in kept) and not all(truth.clone for truth in kept):
+            return [truth for truth in kept if not truth.clone]
+        return kept
+
     async def settle(self, host: Any) -> None:
         domain, network = await host.domain(self.name), await host.network(self.name)
         for act in (domain.destroy, network.destroy):
@@ -230,12 +305,35 @@ class Keeper:
                 await act()
         await domain.undefine(managed_save=True, snapshots_metadata=True)
         await network.undefine()
+        if self.truth.clone:
+            await (await host.domain(f"{self.name}c")).undefine()
+            self.cloned.unlink()
+
+
+async def merge(host: Any, domain: Any) -> None:
+    """Commit the running machine's overlay into its disk, and go on with the disk."""
+    active = DomainBlockCommit.ACTIVE
+    async with host.events("block-job-2", domain=domain) as events:
+        if await domain.block_job("vda") is None:
+            await domain.block_commit("vda", flags=active)
+        job = await domain.block_job("vda")
+        while job is not None and not (job.current == job.end and job.end):
+            await events.next(20)
+            job = await domain.block_job("vda")
+    await domain.block_job_abort("vda", pivot=True)
 
 
 def run(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
     return done.stdout
+
+
+def sound(path: Path) -> None:
+    """Nothing is damaged; clusters that nobody uses (status 3) are lost space, not lost data."""
+    command = ("qemu-img", "check", "-q", str(path))
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 3), done.stdout + done.stderr
 
 
 def digest(path: str, snapshot: str | None = None) -> str:
@@ -325,8 +423,10 @@ class KeptStorm:
         rules = run(*self.entered, "nft", "list", "ruleset")
         ruled = set(re.findall(r"vks\d+", rules))
         assert ruled == networks, f"{ruled} instead of {networks}: {rules}"
-        files = set(os.listdir(self.images)) - {keeper.disk.name for keeper in self.keepers}
-        assert files == set(), files
+        known = {keeper.disk.name for keeper in self.keepers}
+        known |= {keeper.cloned.name for keeper in self.keepers if keeper.truth.clone}
+        files = set(os.listdir(self.images))
+        assert files == known, f"{files} instead of {known}"
 
     async def calm(self) -> None:
         async with virtory.connect(self.daemon.uri) as host:
