@@ -96,7 +96,16 @@ def test_a_long_length_takes_no_memory_until_its_bytes_come() -> None:
     readers = [FrameReader() for _ in range(2000)]
     for reader in readers:
         assert reader.feed(message(length=FRAME_MAX)) == []
-    assert sum(len(reader._buffer) for reader in readers) == 2000 * 28
+    assert sum(len(piece) for reader in readers for piece in reader._pieces) == 2000 * 28
+
+
+def test_a_message_in_tiny_pieces_takes_little_more_memory_than_its_bytes() -> None:
+    reader = FrameReader()
+    data = message(bytes(100_000))
+    for position in range(0, len(data) - 2, 2):
+        assert reader.feed(data[position : position + 2]) == []
+    assert len(reader._pieces) <= 2
+    assert len(reader.feed(data[-2:])) == 1
 
 
 def with_fds(count: int, body: bytes = b"body", kind: int = CALL_WITH_FDS) -> bytes:

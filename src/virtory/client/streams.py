@@ -189,11 +189,12 @@ class Stream:
         """Called by the caller for every value of this stream."""
         kind = type(value)
         if kind is StreamData:
-            if not value.data:
+            if not value.view:
                 self._ended = True
             elif not self._closed:
-                self._received.append(value.data)
-                self._buffered += len(value.data)
+                data = value.data
+                self._received.append(data)
+                self._buffered += len(data)
                 if self._buffered > HIGH_WATER and not self._caller.waited_for:
                     self._caller.link.pause_reading()
         elif kind is StreamHole:

@@ -43,7 +43,7 @@ class StreamPump:
         volume = cast("HoleStream", stream) if hasattr(stream, "write_pieces") else None
         self._volume = volume
         self._most_unwritten = _MOST_UNWRITTEN_OF_VOLUMES if self._volume else _MOST_UNWRITTEN
-        self._inbox: deque[bytes | int] = deque()
+        self._inbox: deque[bytes | memoryview | int] = deque()
         self._unwritten = 0
         self._holding = False
         self._finishing = False
@@ -57,8 +57,8 @@ class StreamPump:
     def on_incoming(self, value: Incoming) -> None:
         """Something arrived for this stream."""
         if isinstance(value, StreamData):
-            self._inbox.append(value.data)
-            self._unwritten += len(value.data)
+            self._inbox.append(value.data if self._volume is None else value.view)
+            self._unwritten += len(value.view)
             if self._unwritten > self._most_unwritten and not self._holding:
                 self._holding = True
                 self._peer.hold()
@@ -137,7 +137,7 @@ class StreamPump:
             pieces = list(inbox)
             inbox.clear()
             await self._volume.write_pieces(pieces)
-            self._unwritten -= sum(len(piece) for piece in pieces if isinstance(piece, bytes))
+            self._unwritten -= sum(len(piece) for piece in pieces if not isinstance(piece, int))
             return
         data = inbox.popleft()
         assert isinstance(data, bytes)

@@ -40,6 +40,9 @@ CONTINUE: Final = 2
 # Pieces below this size are joined into one write; above, copying costs more than it saves.
 _JOIN_BELOW: Final = 65536
 
+# Pieces of an unfinished message from this size on are kept as they came.
+_SMALL: Final = 4096
+
 _WITH_FDS: Final = frozenset((CALL_WITH_FDS, REPLY_WITH_FDS))
 _COUNT: Final = Struct(">I")
 _new = tuple.__new__
@@ -164,10 +167,11 @@ class FrameReader:
     announced end in `strays`, for the link to close.
     """
 
-    __slots__ = ("_buffer", "_fds", "_need", "strays")
+    __slots__ = ("_fds", "_have", "_need", "_pieces", "strays")
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._pieces: list[bytes | bytearray] = []  # of the message that is not whole yet
+        self._have = 0
         self._need = HEADER_SIZE
         self._fds: list[int] = []
         self.strays: list[int] = []
@@ -193,19 +197,24 @@ class FrameReader:
 
     def close(self) -> list[int]:
         """Forget everything; the descriptors that must be closed."""
-        self._buffer = bytearray()
+        self._pieces = []
+        self._have = 0
         self.strays += self._fds
         self._fds = []
         return self.strays
 
     def _cut(self, data: bytes, frames: list[Frame]) -> None:
-        buffer = self._buffer
-        if buffer:
-            buffer += data
-            if len(buffer) < self._need:
+        if self._pieces:
+            if len(data) < _SMALL:
+                self._add_small(data)
+            else:
+                self._pieces.append(data)
+            self._have += len(data)
+            if self._have < self._need:
                 return
-            data = bytes(buffer)
-            buffer.clear()
+            data = b"".join(self._pieces)
+            self._pieces.clear()
+            self._have = 0
         end = len(data)
         start = 0
         while True:
@@ -231,8 +240,17 @@ class FrameReader:
             frames.append(_new(Frame, fields))
             start += need
         if have:
-            buffer += data[start:] if start else data
+            self._pieces.append(data[start:] if start else data)
+            self._have = have
             self._need = need
+
+    def _add_small(self, data: bytes) -> None:
+        """Small pieces share a buffer: each alone would take many times its length."""
+        last = self._pieces[-1]
+        if isinstance(last, bytearray):
+            last += data
+        else:
+            self._pieces.append(bytearray(data))
 
     def _needed(self, data: bytes, start: int, have: int) -> int:
         """How many bytes are needed before looking again, with less than a header at hand."""
@@ -254,7 +272,7 @@ class FrameReader:
 
     def _drop_strays(self) -> None:
         """Keep descriptors only while the message at the buffer's head announces some."""
-        buffer = self._buffer
+        buffer = b"".join(self._pieces) if self._pieces else b""
         wanted = 0
         if len(buffer) >= HEADER_SIZE + 4 and buffer[19] in _WITH_FDS:
             (wanted,) = _COUNT.unpack_from(buffer, HEADER_SIZE)

@@ -112,14 +112,22 @@ class Event(Incoming):
 
 
 class StreamData(Incoming):
-    """Bytes of the stream opened by call `serial`; empty bytes mean the sender has no more."""
+    """Bytes of the stream opened by call `serial`; empty bytes mean the sender has no more.
 
-    __slots__ = ("data", "serial")
+    `view` is the same without a copy, for whoever uses it up before the next read.
+    """
+
+    __slots__ = ("serial", "view")
     __match_args__ = ("serial", "data")
 
-    def __init__(self, serial: int, data: bytes) -> None:
+    def __init__(self, serial: int, data: bytes | memoryview) -> None:
         self.serial = serial
-        self.data = data
+        self.view = data
+
+    @property
+    def data(self) -> bytes:
+        """The bytes, as a copy of their own."""
+        return bytes(self.view)
 
 
 class StreamHole(Incoming):

@@ -196,7 +196,7 @@ class Streams:
 
 def _content(stream: Stream, item: Frame) -> Incoming:
     if item.kind == STREAM:
-        return StreamData(stream.serial, item.data[item.start : item.stop])
+        return StreamData(stream.serial, memoryview(item.data)[item.start : item.stop])
     if not stream.sparse:
         raise PeerMisbehaved(f"a hole in stream {stream.serial}, which was not opened as sparse")
     try:

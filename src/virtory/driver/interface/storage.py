@@ -47,7 +47,7 @@ class HoleStream(Protocol):
 
     async def write(self, data: bytes) -> None: ...
 
-    async def write_pieces(self, pieces: Sequence[bytes | int]) -> None:
+    async def write_pieces(self, pieces: Sequence[bytes | memoryview | int]) -> None:
         """Data and, as numbers, how many zeroes are meant, in order."""
 
     async def finish(self) -> None:

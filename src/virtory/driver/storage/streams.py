@@ -63,7 +63,7 @@ class Download:
     async def write(self, data: bytes) -> None:
         raise OperationInvalid("a volume that is downloaded takes no data", domain=FROM_STREAMS)
 
-    async def write_pieces(self, pieces: Sequence[bytes | int]) -> None:
+    async def write_pieces(self, pieces: Sequence[bytes | memoryview | int]) -> None:
         raise OperationInvalid("a volume that is downloaded takes no data", domain=FROM_STREAMS)
 
     async def finish(self) -> None:
@@ -152,7 +152,7 @@ class Upload:
     async def write(self, data: bytes) -> None:
         await self.write_pieces((data,))
 
-    async def write_pieces(self, pieces: Sequence[bytes | int]) -> None:
+    async def write_pieces(self, pieces: Sequence[bytes | memoryview | int]) -> None:
         """Data and (as numbers) holes, in order."""
         loop = asyncio.get_running_loop()
         self._writing = loop.run_in_executor(None, self._batch, pieces)
@@ -172,9 +172,9 @@ class Upload:
             os.close(self._fd)
         closed()
 
-    def _batch(self, pieces: Sequence[bytes | int]) -> None:
+    def _batch(self, pieces: Sequence[bytes | memoryview | int]) -> None:
         """Write them; in a thread."""
-        data: list[bytes] = []
+        data: list[bytes | memoryview] = []
         try:
             for piece in pieces:
                 if isinstance(piece, int):
@@ -187,7 +187,7 @@ class Upload:
         except OSError as error:
             raise failed(f"cannot write to volume '{self._path}'", error) from None
 
-    def _put(self, data: list[bytes]) -> None:
+    def _put(self, data: list[bytes | memoryview]) -> None:
         size = sum(map(len, data))
         self._check(size)
         while data:
@@ -216,7 +216,7 @@ class Upload:
             )
 
 
-def _after(data: list[bytes], written: int) -> list[bytes]:
+def _after(data: list[bytes | memoryview], written: int) -> list[bytes | memoryview]:
     """What is left of `data` once `written` bytes of it are gone."""
     for number, piece in enumerate(data):
         if written < len(piece):
