@@ -20,7 +20,7 @@ MORE = """
 <cputune><vcpupin vcpu='0' cpuset='{last}'/><emulatorpin cpuset='{first}'/>
 <iothreadpin iothread='1' cpuset='{first}'/></cputune>
 <sysinfo type='smbios'><system><entry name='manufacturer'>Acme, Inc.</entry></system></sysinfo>
-<cpu mode='maximum'><numa><cell id='0' cpus='0' memory='160' unit='MiB'/></numa></cpu>
+<cpu mode='host-model'><numa><cell id='0' cpus='0' memory='160' unit='MiB'/></numa></cpu>
 <clock offset='variable' adjustment='{adjustment}' basis='utc'/>
 """
 DEVICES = """

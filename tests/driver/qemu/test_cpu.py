@@ -6,7 +6,7 @@ import pytest
 from cases import defined, qemu_7_2
 
 from virtory.driver.qemu.capabilities import Capabilities
-from virtory.driver.qemu.cpu import argument, host_model, live_cpu, vendor
+from virtory.driver.qemu.cpu import argument, beyond_model, host_model, live_cpu, vendor
 from virtory.driver.qemu.cpu_compare import (
     IDENTICAL,
     INCOMPATIBLE,
@@ -16,6 +16,7 @@ from virtory.driver.qemu.cpu_compare import (
     parse_cpu,
 )
 from virtory.errors import CpuIncompatible, InvalidArgument, OperationFailed
+from virtory.model.domain.cpu import Cpu, CpuFeature
 
 CAPABILITIES = qemu_7_2()
 
@@ -75,6 +76,22 @@ def test_the_live_description_names_what_the_guest_has_and_lacks() -> None:
     assert lacking
     assert {name for name, policy in policies.items() if policy == "disable"} == set(lacking)
     assert (live.check, live.mode) == ("full", "custom")
+
+
+def test_the_hosts_cpu_is_a_model_and_all_that_the_accelerator_gives_beyond_it() -> None:
+    expansions = {
+        "host": {"avx": True, "aes": True, "sse4-1": True, "sse4.1": True, "pclmuldq": True,
+                 "pclmulqdq": True, "kvm-pv-eoi": True, "pmu": True, "vmx": False, "hle": True},
+        "Skylake-Server": {"aes": True},
+    }  # fmt: skip
+    cpus = {"kvm": {"models": [["Skylake-Server", [], False]], "expansions": expansions}}
+    found = Capabilities({**CAPABILITIES.data, "cpus": cpus})
+    assert beyond_model(found, "kvm", "Skylake-Server") == ["avx", "sse4-1", "pclmulqdq", "hle"]
+    wanted = Cpu(mode="host-model", features=(CpuFeature(policy="disable", name="hle"),))
+    live = live_cpu(wanted, found, "kvm")
+    required = [each.name for each in live.features if each.policy == "require"]
+    assert required == ["hypervisor", "avx", "sse4-1", "pclmulqdq"]
+    assert beyond_model(found, "kvm", "EPYC") == []
 
 
 def test_features_that_nobody_knows_are_not_switched_off() -> None:

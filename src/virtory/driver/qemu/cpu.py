@@ -91,6 +91,34 @@ _AGES: Final = {
 }  # fmt: skip
 
 
+_SETTINGS: Final = frozenset(
+    ("check", "cpuid-0xb", "enforce", "fill-mtrr-mask", "full-cpuid-auto-level", "host-cache-info",
+     "host-phys-bits", "hotplugged", "hypervisor", "intel-pt-auto-level", "kvm", "l3-cache",
+     "legacy-cache", "lmce", "migratable", "pmu", "realized", "start-powered-off", "tcg-cpuid",
+     "vmware-cpuid-freq", "xen-vapic")
+)  # fmt: skip
+"""Properties of a CPU that are no features of it."""
+_ALIASES: Final = frozenset(("pclmuldq", "i64", "xd", "ffxsr"))
+
+
+def beyond_model(capabilities: Capabilities, accelerator: str, model: str) -> list[str]:
+    """What the accelerator gives and a model has not: with it, `host-model` is the host's CPU."""
+    whole = capabilities.cpu_features(accelerator, "host" if accelerator == "kvm" else "max")
+    named = capabilities.cpu_features(accelerator, model)
+    if whole is None or named is None:
+        return []
+    return [
+        name
+        for name, has in whole.items()
+        if has
+        and not named.get(name)
+        and name not in _SETTINGS
+        and name not in _ALIASES
+        and not name.startswith(("kvm-", "hv-", "x-", "xen-"))
+        and name == name.replace("_", "-").replace(".", "-")
+    ]
+
+
 def argument(domain: Domain, capabilities: Capabilities, accelerator: str) -> str:
     """The value of `-cpu`."""
     cpu = domain.cpu
@@ -98,6 +126,10 @@ def argument(domain: Domain, capabilities: Capabilities, accelerator: str) -> st
     if cpu is not None:
         if cpu.mode == "host-passthrough" and cpu.migratable is False:
             parts.append("migratable=off")
+        if cpu.mode == "host-model":
+            said = {qemu_name(each.name) for each in cpu.features}
+            more = beyond_model(capabilities, accelerator, parts[0])
+            parts += [f"{name}=on" for name in more if name not in said]
         parts += [_feature(each) for each in cpu.features if each.policy != "optional"]
         if cpu.cache is not None:
             passed = cpu.cache.mode == "passthrough"
@@ -169,6 +201,9 @@ def live_cpu(cpu: Cpu, capabilities: Capabilities, accelerator: str) -> Cpu:
     named = {qemu_name(each.name) for each in features}
     if "hypervisor" not in named:
         features.append(CpuFeature(policy="require", name="hypervisor"))
+    if cpu.mode == "host-model":
+        more = beyond_model(capabilities, accelerator, name)
+        features += [CpuFeature(policy="require", name=one) for one in more if one not in named]
     model = capabilities.cpu_models(accelerator).get(name)
     for lacking in model.missing if model is not None else ():
         if lacking not in named and lacking != UNKNOWN:
