@@ -16,6 +16,9 @@ from virtory.provision.clone_description import described
 
 UUID = "99999999-2222-3333-4444-555555555555"
 CARD = "<interface type='user'><mac address='52:54:00:11:22:33'/></interface>"
+AGENT = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
+FREEZE_STATUS = '{"execute": "guest-fsfreeze-status"}'
+FIRMWARE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd"), Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
 MIB = 1 << 20
 
 
@@ -107,8 +110,12 @@ async def test_linked_clones_are_ready_at_once_and_neither_disturbs_the_other(dr
         await driver.domain.block_commit(uuid, "vda", None, None, 0, DomainBlockCommit.ACTIVE)
 
 
-async def test_a_whole_clone_of_a_running_machine_is_of_one_moment(driver, linux, boot, images):
-    uuid, console = await boot(linux.xml("m", devices=DISK.format(images.path("top"))))
+async def test_a_whole_clone_of_a_running_machine_is_of_one_moment(
+    driver, seen, linux, boot, images
+):
+    disk = DISK.format(images.path("top"))
+    uuid, console = await boot(linux.xml("m", devices=disk + AGENT))
+    await seen.agent(1)
     await console.type("echo before | dd of=/dev/vda bs=512 seek=9 conv=fsync; echo do''ne\n")
     await console.until(b"done")
     ref = driver.domain.by_uuid(uuid)
@@ -117,6 +124,7 @@ async def test_a_whole_clone_of_a_running_machine_is_of_one_moment(driver, linux
     await console.type("i=0; while :; do i=$((i+1)); echo $i | dd of=/dev/vda bs=512 seek=20 "
                        "conv=fsync 2>/dev/null; done &\n")  # fmt: skip
     new = await driver.domain.clone(uuid, xml, 0)
+    assert "thawed" in await driver.domain.agent_command(uuid, FREEZE_STATUS, 10, 0)
     assert images.chain("clone") == ["clone.qcow2"]
     before = images.hash("clone")
     assert await open_files(driver, uuid) == {"top.qcow2", "mid.qcow2", "base.qcow2"}
@@ -198,3 +206,32 @@ async def test_a_disk_of_a_pool_is_found_and_cloned(driver, bare, images, state)
     assert images.hash("clone") == images.content
     await driver.domain.create(ref.uuid, 0, None)
     await driver.domain.block_pull(ref.uuid, "vda", None, 0, 0)
+
+
+@pytest.mark.skipif(not FIRMWARE[0].exists(), reason="needs OVMF")
+async def test_uefi_variables_and_the_tpms_state_go_along(driver, bare, images, state):
+    code, template = FIRMWARE
+    tpm = "<tpm model='tpm-tis'><backend type='emulator' version='2.0'/></tpm>"
+    acpi = "<features><acpi/></features>"
+    xml = bare("m", DISK.format(images.path("top")) + tpm, acpi, "q35").replace(
+        "</os>",
+        f"<loader readonly='yes' type='pflash'>{code}</loader><nvram template='{template}'/></os>",
+    )
+    ref = await driver.domain.define(xml, 0)
+    await driver.domain.create(ref.uuid, 0, None)
+    await driver.domain.destroy(ref.uuid, 0)
+    variables = next(Path(state, "nvram").iterdir())
+    with variables.open("r+b") as file:
+        file.seek(1000)
+        file.write(b"changed")
+    (Path(state, "tpm", str(parse_domain(await driver.domain.xml(ref.uuid, 2)).uuid)) / "x").touch()
+    xml = await clone_xml(driver, ref, "n", {"vda": str(images.path("clone"))})
+    new = await driver.domain.clone(ref.uuid, xml, DomainClone.LINKED)
+    other = next(path for path in Path(state, "nvram").iterdir() if path != variables)
+    assert UUID in other.name
+    assert other.read_bytes() == variables.read_bytes()
+    assert (Path(state, "tpm", UUID) / "x").exists()
+    await driver.domain.create(new.uuid, 0, None)
+    await driver.domain.destroy(new.uuid, 0)
+    await driver.domain.undefine(new.uuid, 4)
+    assert variables.exists()

@@ -10,9 +10,7 @@ import os
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from virtory.driver.qemu import disk_chain
 from virtory.errors import BlockCopyActive, OperationUnsupported
-from virtory.model.domain.devices.disk import BackingStore, Mirror
 from virtory.model.flags import DomainBlockJob
 
 if TYPE_CHECKING:
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 
     from virtory.driver.qemu.guest import Guest
     from virtory.driver.qemu.plan import Image
-    from virtory.model.domain.devices.disk import Disk
+    from virtory.model.domain.devices.disk import BackingStore, Disk
 
 PREFIX = "block-"
 """How the ids of our jobs in QEMU begin."""
@@ -109,6 +107,9 @@ def refuse_any(guest: Guest) -> None:
 
 def mirrored(disk: Disk, job: BlockJob, images: Sequence[Image]) -> Disk:
     """The live description of the disk while this job runs: with the mirror that it writes."""
+    from virtory.driver.qemu import disk_chain
+    from virtory.model.domain.devices.disk import Mirror
+
     if not job.can_pivot or job.target_image is None:
         return replace(disk, mirror=None)
     by_index = {image.index: image for image in images}
@@ -138,6 +139,9 @@ def _ready(job: BlockJob) -> Literal["yes", "abort", "pivot"] | None:
 
 
 def _store(below: Sequence[Image]) -> BackingStore:
+    from virtory.driver.qemu import disk_chain
+    from virtory.model.domain.devices.disk import BackingStore
+
     store = BackingStore()
     for image in reversed(below):
         source = disk_chain.source_of(image.path, is_device=image.is_device)

@@ -25,6 +25,7 @@ from virtory.driver.qemu.clone_files import (
     copies,
     overlay_path,
     remove_planned,
+    require_said_chain,
     write_overlay,
 )
 from virtory.driver.qemu.part import Part, refuse_unknown
@@ -49,7 +50,7 @@ WORK = "clone"
 _under_way: dict[str, Progress] = {}
 
 
-class DomainClones(Part):
+class Clones(Part):
     """Making clones."""
 
     async def clone(self, uuid: bytes, xml: str, flags: int) -> DomainRef:
@@ -207,6 +208,7 @@ def _virtual(disk: DiskCopy) -> int:
 async def _copy(disk: DiskCopy, flags: int, progress: Progress) -> None:
     holes = not flags & DomainClone.NO_HOLES
     if not disk.is_plain:
+        await asyncio.to_thread(require_said_chain, disk)
         before, total = progress.done, await asyncio.to_thread(_virtual, disk)
 
         def tell(share: float) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -106,6 +107,19 @@ def _copy(former: Disk, was: str, disk: Disk, path: str, *, linked: bool) -> Dis
     return DiskCopy(disk.target.dev, tuple(chain), path, image_format)
 
 
+def require_said_chain(disk: DiskCopy) -> None:
+    """ConfigUnsupported when the headers name other images than the definition: qemu-img reads
+    those."""
+    found = [link.path for link in chain_of(disk.top.path, disk.top.format)]
+    said = [link.path for link in disk.chain]
+    if found != said:
+        raise ConfigUnsupported(
+            f"disk '{disk.target}' stands on {said[1:]} by its <backingStore>, but its headers "
+            f"name {found[1:]}",
+            cure="make them agree (qemu-img rebase -u), or start the machine and clone it then",
+        )
+
+
 def _path(disk: Disk | None, volume: Callable[[str, str], str]) -> str | None:
     source = disk.source if disk is not None else None
     if source is not None and source.pool and source.volume:
@@ -144,9 +158,19 @@ class Made:
             os.close(descriptor)
 
     def tree(self, source: str, target: str) -> None:
-        """A copy of a directory, such as a TPM's state."""
-        shutil.copytree(source, target)
+        """A copy of a TPM's state: plain files of one directory, and whose they are.
+
+        The guest's own user writes there, so a link is not followed and nothing else is looked at.
+        """
+        os.mkdir(target, 0o700)
         self.paths.append([target, os.stat(target).st_ino])
+        directory = os.open(source, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            for name in os.listdir(directory):
+                _carry(directory, name, os.path.join(target, name))
+            _own(target, os.fstat(directory))
+        finally:
+            os.close(directory)
 
     def remove(self) -> None:
         """Take everything back that is still what was made; repeatable."""
@@ -158,6 +182,28 @@ class Made:
                     shutil.rmtree(path)
                 else:
                     os.unlink(path)
+
+
+def _carry(directory: int, name: str, target: str) -> None:
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        descriptor = os.open(name, flags, dir_fd=directory)
+    except OSError:
+        return  # a link, or a socket
+    with open(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+            return
+        with open(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as copy:
+            copy.write(file.read())
+            copy.flush()
+            os.fsync(copy.fileno())
+        _own(target, status)
+
+
+def _own(path: str, like: os.stat_result) -> None:
+    with contextlib.suppress(PermissionError):
+        os.chown(path, like.st_uid, like.st_gid, follow_symlinks=False)
 
 
 class Log:

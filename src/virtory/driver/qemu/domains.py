@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from virtory.driver.qemu.clone import DomainClones
 from virtory.driver.qemu.domain_agent import DomainAgents
-from virtory.driver.qemu.domain_blocks import DomainBlockJobs
+from virtory.driver.qemu.domain_blocks import DomainDisks
 from virtory.driver.qemu.domain_definition import DomainDefinitions
 from virtory.driver.qemu.domain_devices import DomainDevices
 from virtory.driver.qemu.domain_inside import DomainInsides
@@ -45,8 +44,7 @@ class Domains(
     DomainDevices,
     DomainSaves,
     DomainJobs,
-    DomainBlockJobs,
-    DomainClones,
+    DomainDisks,
     DomainIothreads,
     DomainLimits,
 ):

@@ -148,11 +148,11 @@ class QemuDriver:
         """Who takes up which work of a former daemon."""
         from functools import partial
 
-        from virtory.driver.qemu import clone, domain_saves, snapshot_mending, snapshot_taking
+        from virtory.driver.qemu import domain_saves, snapshot_mending, snapshot_taking
 
         assert self._runtime is not None
         self._menders[domain_saves.WORK] = partial(domain_saves.mend, self._runtime)
-        self._menders[clone.WORK] = partial(clone.mend, self._runtime)
+        self._menders["clone"] = partial(_mend_clone, self._runtime)
         self._menders[snapshot_taking.WORK] = partial(
             snapshot_mending.mend, self._runtime, self._preparation
         )
@@ -236,6 +236,12 @@ async def _mend_storage_wipe(work: Work, step: dict[str, Any]) -> None:
     from virtory.driver.storage.wiping import mend
 
     await mend(work, step)
+
+
+async def _mend_clone(runtime: Runtime, work: Work, step: dict[str, Any]) -> None:
+    from virtory.driver.qemu import clone
+
+    await clone.mend(runtime, work, step)
 
 
 def _make_run_directory(path: str) -> None:

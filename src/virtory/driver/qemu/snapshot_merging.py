@@ -197,9 +197,9 @@ async def _carry_out(deleting: Deleting, entry: Entry, merge: Merge) -> None:
 async def _merge_live(deleting: Deleting, guest: Guest, merge: Merge, *, is_top: bool) -> None:
     """QEMU does it while the guest goes on."""
     from virtory.driver.qemu import block_job_course
-    from virtory.driver.qemu.domain_blocks import DomainBlockJobs
+    from virtory.driver.qemu.block_jobs import BlockJobs
 
-    blocks = DomainBlockJobs(deleting.runtime, deleting.preparation)
+    blocks = BlockJobs(deleting.runtime, deleting.preparation)
     uuid, target = guest.entry.uuid, merge.target
     ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
