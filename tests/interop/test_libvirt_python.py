@@ -267,3 +267,77 @@ print("closed")
         memory_daemon.uri,
     )
     assert printed == "closed\n"
+
+
+def test_pools_and_volumes_do_what_the_module_expects(
+    memory_daemon: Any, system_python: Any
+) -> None:
+    system_python(
+        START
+        + """
+libvirt.virEventRegisterDefaultImpl()
+c = libvirt.open(uri)
+told = []
+for event in (0, 1):
+    c.storagePoolEventRegisterAny(None, event, lambda c, p, *rest: told.append(rest[:-1]), None)
+p = c.storagePoolDefineXML(
+    "<pool type='dir'><name>p</name><target><path>/p</path></target></pool>")
+p.create(libvirt.VIR_STORAGE_POOL_CREATE_WITH_BUILD)
+assert p.isActive() and p.isPersistent() and p.info()[0] == 2
+assert [x.name() for x in c.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_TRANSIENT)
+       ] == []
+v = p.createXML("<volume><name>v</name><capacity>10000</capacity></volume>")
+assert (v.name(), v.key(), v.path()) == ("v", "/p/v", "/p/v")
+assert c.storageVolLookupByPath("/p/v").storagePoolLookupByVolume().name() == "p"
+assert v.infoFlags(libvirt.VIR_STORAGE_VOL_GET_PHYSICAL)[1] == 10000
+s = c.newStream()
+v.upload(s, 0, 0, libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM)
+s.send(b"a" * 100); s.sendHole(9800); s.send(b"b" * 100)
+s.finish()
+s = c.newStream()
+v.download(s, 0, 0, libvirt.VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM)
+got = []
+s.sparseRecvAll(lambda s, data, o: got.append(data), lambda s, length, o: got.append(length), None)
+s.finish()
+assert b"".join(bytes(x) if isinstance(x, int) else x for x in got) == (
+    b"a" * 100 + bytes(9800) + b"b" * 100)
+s = c.newStream()
+v.download(s, 0, 0)
+s.recv(10)
+s.abort()
+assert code(p.createXML, "<volume><name>v</name><capacity>1</capacity></volume>")[:2] == (90, 18)
+assert code(p.destroy) is None and code(p.destroy)[:2] == (55, 18)
+p.undefine()
+assert code(p.info)[2].endswith("(p)")
+for _ in range(100):
+    if len(told) >= 5:
+        break
+    libvirt.virEventRunDefaultImpl()
+kinds = [rest[0] if rest else "refresh" for rest in told]
+assert kinds == [0, 2, "refresh", 3, 1], kinds
+""",
+        memory_daemon.uri,
+    )
+
+
+def test_a_read_only_connection_sees_volumes_and_not_what_is_in_them(
+    memory_daemon: Any, system_python: Any
+) -> None:
+    system_python(
+        START
+        + """
+v = libvirt.open(uri).storagePoolLookupByName("default-pool").createXML(
+    "<volume><name>v</name><capacity>1</capacity></volume>")
+c = libvirt.openReadOnly(uri)
+v = c.storageVolLookupByPath(v.path())
+assert v.info() and v.XMLDesc()
+p = v.storagePoolLookupByVolume()
+for call in (
+    (v.download, c.newStream(), 0, 0), (v.upload, c.newStream(), 0, 0), (v.delete,), (v.wipe,),
+    (v.resize, 1), (p.refresh,), (p.destroy,), (p.undefine,), (p.setAutostart, 1),
+    (p.createXML, "<volume/>"), (c.storagePoolDefineXML, "<pool/>"),
+):
+    assert code(*call)[0] == 29, call
+""",
+        memory_daemon.uri,
+    )

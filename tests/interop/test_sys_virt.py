@@ -35,13 +35,41 @@ die "code" unless ref $@ and $@->code == Sys::Virt::Error::ERR_NO_DOMAIN;
 print "done\n";
 """
 
+STORAGE = r"""
+use strict; use warnings;
+use Sys::Virt; use Sys::Virt::StoragePool; use Sys::Virt::StorageVol; use Sys::Virt::Stream;
+my $c = Sys::Virt->new(uri => $ARGV[0]);
+my ($default) = $c->list_all_storage_pools;
+die "list" unless $default->get_name eq "default-pool" and $default->is_active;
+my $p = $c->define_storage_pool("<pool type='dir'><name>perl</name><target><path>/p</path>"
+      . "</target></pool>");
+$p->build; $p->create; $p->set_autostart(1);
+die "state" unless $p->get_info->{state} == Sys::Virt::StoragePool::STATE_RUNNING;
+my $v = $p->create_volume("<volume><name>v</name><capacity>1048576</capacity></volume>");
+die "path" unless $v->get_path eq "/p/v" and $v->get_info->{capacity} == 1048576;
+my $s = $c->new_stream; $v->upload($s, 0, 0); my $data = "perl" x 1000;
+while (length $data) { my $n = $s->send($data, length $data); $data = substr($data, $n); }
+$s->finish;
+$s = $c->new_stream; $v->download($s, 4, 8); my $got = "";
+while ((my $n = $s->recv(my $piece, 65536)) > 0) { $got .= $piece; }
+$s->finish; die "bytes" unless $got eq "perlperl";
+my $w = $p->clone_volume("<volume><name>w</name></volume>", $v);
+die "names" unless join(",", sort map { $_->get_name } $p->list_all_volumes) eq "v,w";
+$v->resize(2097152); die "size" unless $v->get_info->{capacity} == 2097152;
+$w->wipe; $_->delete for $v, $w; $p->refresh; $p->destroy; $p->delete; $p->undefine;
+eval { $c->get_storage_pool_by_name("perl") };
+die "code" unless ref $@ and $@->code == Sys::Virt::Error::ERR_NO_STORAGE_POOL;
+print "done\n";
+"""
 
-def test_perl_drives_a_domain_through_its_life(memory_daemon: Any) -> None:
+
+@pytest.mark.parametrize("script", [SCRIPT, STORAGE], ids=["domain", "storage"])
+def test_perl_drives_an_object_through_its_life(memory_daemon: Any, script: str) -> None:
     perl = shutil.which("perl", path="/usr/bin:/bin")
     if perl is None or subprocess.run([perl, "-MSys::Virt", "-e1"], check=False).returncode:
         pytest.skip("Perl's Sys::Virt is not installed")
     done = subprocess.run(
-        [perl, "-e", SCRIPT, memory_daemon.uri],
+        [perl, "-e", script, memory_daemon.uri],
         capture_output=True,
         text=True,
         timeout=60,
