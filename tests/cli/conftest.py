@@ -17,6 +17,9 @@ from daemon_thread import DaemonThread
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+SECRET = """<secret ephemeral='no' private='no'>
+<uuid>11111111-2222-3333-4444-555555555555</uuid><description>of a test</description>
+<usage type='volume'><volume>/var/lib/images/a.luks</volume></usage></secret>"""
 SMALL = """\
 <domain type='test'>
   <name>small</name>
@@ -57,7 +60,8 @@ def virtory(daemon: DaemonThread, capsys: pytest.CaptureFixture[str]) -> Callabl
 
 @pytest.fixture
 def small(tmp_path: Path) -> str:
-    """The path of a small domain's XML."""
+    """The path of a small domain's XML; beside it `secret.xml`."""
     path = tmp_path / "small.xml"
     path.write_text(SMALL)
+    (tmp_path / "secret.xml").write_text(SECRET)
     return str(path)

@@ -17,7 +17,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from virtory.errors import OperationFailed
-from virtory.model.events import DomainEvent, Event
+from virtory.model.events import Event
 
 if TYPE_CHECKING:
     import asyncio
@@ -166,15 +166,14 @@ class Bus:
                 listeners = self._by_class[type(event)] = tuple(self._who_wants(type(event)))
             for listener in listeners:
                 if listener in self._listeners and (
-                    listener.uuid is None
-                    or (isinstance(event, DomainEvent) and event.domain.uuid == listener.uuid)
+                    listener.uuid is None or event.about == listener.uuid
                 ):
                     listener.deliver(event)
 
     def subscribe(
         self, *classes: type[Event], uuid: bytes | None = None, limit: int = QUEUE_LIMIT
     ) -> Subscription:
-        """A queue of the events of these classes (all without any), of one domain or of all."""
+        """A queue of the events of these classes (all without any), of one object or of all."""
         return Subscription(self, classes or (Event,), uuid, limit)
 
     def listen(

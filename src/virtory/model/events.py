@@ -34,6 +34,11 @@ class Event:
     number: ClassVar[int] = -1
     fields: ClassVar[tuple[str, ...]] = ()
 
+    @property
+    def about(self) -> bytes | None:
+        """The UUID of the object that it is about; None for one that has none."""
+        return None
+
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         own = cls.__annotations__
@@ -69,6 +74,10 @@ class DomainEvent(Event):
 
     kind: ClassVar[str] = "domain"
     domain: DomainRef
+
+    @property
+    def about(self) -> bytes:
+        return self.domain.uuid
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -310,6 +319,10 @@ class NetworkEvent(Event):
     kind: ClassVar[str] = "network"
     network: NamedRef
 
+    @property
+    def about(self) -> bytes:
+        return self.network.uuid
+
 
 class NetworkLifecycle(NetworkEvent):
     number: ClassVar[int] = NetworkEventId.LIFECYCLE
@@ -322,6 +335,10 @@ class StoragePoolEvent(Event):
 
     kind: ClassVar[str] = "storage_pool"
     pool: NamedRef
+
+    @property
+    def about(self) -> bytes:
+        return self.pool.uuid
 
 
 class StoragePoolLifecycle(StoragePoolEvent):
@@ -358,6 +375,10 @@ class SecretEvent(Event):
     uuid: bytes
     usage_type: int
     usage_id: str
+
+    @property
+    def about(self) -> bytes:
+        return self.uuid
 
 
 class SecretLifecycle(SecretEvent):

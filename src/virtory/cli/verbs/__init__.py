@@ -61,7 +61,8 @@ _MODULES = {
     "node": "nodeinfo nodecpumap nodecpustats nodememstats freecell",
     "node_device": "nodedev-list nodedev-dumpxml nodedev-info",
     "interface": "iface-list iface-dumpxml iface-mac iface-name",
-    "secret": "secret-list",
+    "secret": "secret-list secret-define secret-dumpxml secret-set-value secret-get-value"
+    " secret-undefine",
     "nwfilter": "nwfilter-list nwfilter-binding-list",
     "network_list": "net-list net-info net-name net-uuid net-dhcp-leases",
     "network_life": "net-start net-destroy net-autostart net-event",

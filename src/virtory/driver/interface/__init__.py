@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from virtory.driver.interface.interface import InterfaceDriver
     from virtory.driver.interface.network import NetworkDriver
     from virtory.driver.interface.node_device import NodeDeviceDriver
+    from virtory.driver.interface.secret import SecretDriver
     from virtory.driver.interface.snapshot import SnapshotDriver
     from virtory.driver.interface.storage import StorageDriver
 
@@ -90,13 +91,16 @@ class Driver(Protocol):
     bus: Bus
     network: NetworkDriver | None
     node_device: NodeDeviceDriver | None
-    secret: None
     nwfilter: None
     interface: InterfaceDriver | None
 
     @property
     def storage(self) -> StorageDriver | None:
         """A property, so that a driver may load it when it is first asked for."""
+
+    @property
+    def secret(self) -> SecretDriver | None:
+        """As `storage`."""
 
     async def start(self) -> None:
         """Open the store, find running guests again, start autostart domains."""

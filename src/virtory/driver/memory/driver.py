@@ -16,6 +16,7 @@ from virtory.driver.memory.interface import MemoryInterfaces
 from virtory.driver.memory.network import MemoryNetworks
 from virtory.driver.memory.node_device import MemoryNodeDevices
 from virtory.driver.memory.snapshots import MemorySnapshots
+from virtory.driver.secrets import Secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from virtory.driver.interface.interface import InterfaceDriver
     from virtory.driver.interface.network import NetworkDriver
     from virtory.driver.interface.node_device import NodeDeviceDriver
+    from virtory.driver.interface.secret import SecretDriver
     from virtory.driver.interface.snapshot import SnapshotDriver
     from virtory.driver.interface.storage import StorageDriver
 
@@ -100,7 +102,7 @@ class MemoryDriver:
         self.network: NetworkDriver | None = MemoryNetworks(self.bus)
         self._storage: StorageDriver | None = None
         self.node_device: NodeDeviceDriver | None = MemoryNodeDevices()
-        self.secret = None
+        self.secret: SecretDriver | None = Secrets(None, self.bus)
         self.nwfilter = None
         self.interface: InterfaceDriver | None = MemoryInterfaces()
         for xml in domains:

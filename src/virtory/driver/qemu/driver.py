@@ -33,10 +33,12 @@ if TYPE_CHECKING:
     from virtory.driver.interface.interface import InterfaceDriver
     from virtory.driver.interface.network import NetworkDriver
     from virtory.driver.interface.node_device import NodeDeviceDriver
+    from virtory.driver.interface.secret import SecretDriver
     from virtory.driver.interface.snapshot import SnapshotDriver
     from virtory.driver.interface.storage import StorageDriver
     from virtory.driver.journal import Mender, Work
     from virtory.driver.network.networks import Networks
+    from virtory.driver.secrets import Secrets
     from virtory.driver.storage.driver import Storage
     from virtory.driver.store import ObjectRow
 
@@ -59,7 +61,6 @@ class QemuDriver:
     snapshot: SnapshotDriver | None = None
     network: NetworkDriver | None = None
     node_device: NodeDeviceDriver | None = None
-    secret: None = None
     nwfilter: None = None
     interface: InterfaceDriver | None = None
 
@@ -78,6 +79,7 @@ class QemuDriver:
         self._preparation = Preparation(self._settings)
         self._store: Store | None = None
         self._storage: Storage | None = None
+        self._kept_secrets: Secrets | None = None
         self._preparation.volumes = self._volume_path
         self._menders: dict[str, Mender] = {
             "storage-file": _mend_storage_file,
@@ -89,6 +91,19 @@ class QemuDriver:
         self.connect = Connect(self._preparation, privileged=privileged)
         self.node_device = NodeDevices()
         self.interface = Interfaces()
+
+    @property
+    def secret(self) -> SecretDriver:
+        """Passphrases and keys."""
+        return self._secrets()
+
+    def _secrets(self) -> Secrets:
+        """Loaded when they are first asked for: most daemons never have one."""
+        if self._kept_secrets is None:
+            from virtory.driver.secrets import Secrets
+
+            self._kept_secrets = Secrets(self._store, self.bus)
+        return self._kept_secrets
 
     @property
     def storage(self) -> StorageDriver:
@@ -139,6 +154,8 @@ class QemuDriver:
         if pools := [row for row in loaded.objects if row.kind == "pool"]:
             self._pools().load(pools)
             await self._pools().resume(autostart=first)
+        if secrets := [row for row in loaded.objects if row.kind == "secret"]:
+            self._secrets().load(secrets)
         if first:
             for entry in table:
                 if entry.autostart and entry.guest is None:
