@@ -28,7 +28,7 @@ def described(
     Raises InvalidArgument for a disk that the original lacks, or more addresses than cards.
     """
     devices = original.devices
-    targets = {disk.target.dev for disk in devices.disks}
+    targets = [disk.target.dev for disk in devices.disks]
     for target in files:
         if target not in targets:
             raise InvalidArgument(
