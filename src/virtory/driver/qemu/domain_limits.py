@@ -9,7 +9,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from virtory.driver.qemu import disk_limits, traffic
+from virtory.driver.qemu import block_job, disk_limits, traffic
 from virtory.driver.qemu.block import find, path_of
 from virtory.driver.qemu.devices.disk import device_path, throttle_steps
 from virtory.driver.qemu.part import Part, affected, changed_row, refuse_unknown
@@ -55,6 +55,7 @@ class DomainLimits(Part):
         guest = self._guest(uuid)
         async with guest.job("resize disk"):
             one = find(guest.domain, disk, "invalid path: {}")
+            block_job.refuse(guest, one.target.dev)
             images = guest.plan.chain(one.target.dev)
             if not images:
                 raise OperationFailed(f"disk '{one.target.dev}' is empty")

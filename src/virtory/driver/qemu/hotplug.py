@@ -61,7 +61,7 @@ async def placed(guest: Guest, preparation: Preparation, device: Any) -> list[An
         device = replace(device, alias=None)
     field = device_edit.field_of(device, domain.devices)
     row = getattr(domain.devices, field)
-    wanted = device_edit.appended(domain, device)
+    wanted = device_edit.appended(_without_mirrors(domain), device)
     whole = await preparation.completed(wanted, grow=False)
     value = getattr(whole.devices, field)
     new = value if not isinstance(value, tuple) else value[_place_of(field, device, row, value)]
@@ -78,6 +78,12 @@ async def placed(guest: Guest, preparation: Preparation, device: Any) -> list[An
                     )
                 carriers.append(each)
     return [*carriers, new]
+
+
+def _without_mirrors(domain: Domain) -> Domain:
+    """As it would be defined: a running job's copy is no part of a definition."""
+    disks = tuple(replace(each, mirror=None) for each in domain.devices.disks)
+    return replace(domain, devices=replace(domain.devices, disks=disks))
 
 
 def _place_of(field: str, device: Any, row: tuple[Any, ...], value: tuple[Any, ...]) -> int:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver import device_edit
-from virtory.driver.qemu import growth
+from virtory.driver.qemu import block_job, growth
 from virtory.driver.qemu.block import alias_of
 from virtory.driver.qemu.devices import Wiring, disk
 from virtory.driver.qemu.hotplug import live_device, make, row_with, unmake
@@ -45,6 +45,7 @@ async def change(
     When it raises, the old medium is in the drive as before.
     """
     old = former.device
+    block_job.refuse(guest, old.target.dev)
     wanted = _with_medium(old, new)
     less = owned(guest.plan, old)
     more = await asyncio.to_thread(
