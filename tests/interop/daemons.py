@@ -83,10 +83,17 @@ exec libvirtd --config {root}/libvirtd.conf --pid-file {root}/libvirtd.pid > dae
 class Daemon:
     """One that runs: its directory, its URI for libvirt's clients, and its namespaces."""
 
-    def __init__(self, directory: Path, uri: str, process: subprocess.Popen[bytes]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        uri: str,
+        process: subprocess.Popen[bytes],
+        become: tuple[str, ...] = (),
+    ) -> None:
         self.directory = directory
         self.uri = uri
         self.process = process
+        self._become = become
 
     def end(self) -> None:
         self.process.send_signal(signal.SIGTERM)
@@ -101,7 +108,7 @@ class Daemon:
     @property
     def entered(self) -> tuple[str, ...]:
         """The beginning of a command that is to run in the daemon's namespaces."""
-        return ("nsenter", "--target", str(self.pid), "--net", "--mount")
+        return ("nsenter", "--target", str(self.pid), "--net", "--mount", *self._become)
 
     def inside(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command in the daemon's namespaces."""
@@ -162,13 +169,21 @@ def _await_socket(path: Path, process: subprocess.Popen[bytes]) -> None:
 
 
 @contextlib.contextmanager
-def virtoryd(*arguments: str) -> Iterator[Daemon]:
-    """A virtoryd of the QEMU driver; what it complains of fails the test."""
+def virtoryd(*arguments: str, user: int | None = None) -> Iterator[Daemon]:
+    """A virtoryd of the QEMU driver, root's or a user's; what it complains of fails the test."""
     root = _directory()
     ready, theirs = os.pipe()
+    become: tuple[str, ...] = ()
+    if user is not None:
+        (root / "home").mkdir()
+        os.chown(root / "home", user, user)
+        os.chown(root, user, user)
+        ids = (f"--reuid={user}", f"--regid={user}", "--clear-groups")
+        places = (f"HOME={root}/home", f"XDG_RUNTIME_DIR={root}/home")
+        become = ("setpriv", *ids, "env", *places)
     command = (
-        f"exec {sys.executable} -m virtory.daemon.main --state {root}/state --socket {root}/sock "
-        f"--ready-fd {theirs} {' '.join(arguments)}"
+        f"exec {' '.join(become)} {sys.executable} -m virtory.daemon.main --state {root}/state "
+        f"--socket {root}/sock --ready-fd {theirs} {' '.join(arguments)}"
     )
     with (root / "errors").open("w") as errors:
         process = subprocess.Popen(
@@ -186,7 +201,8 @@ def virtoryd(*arguments: str) -> Iterator[Daemon]:
             stdin=subprocess.DEVNULL,
         )
     os.close(theirs)
-    daemon = Daemon(root, f"qemu+unix:///system?socket={root}/sock", process)
+    kind = "system" if user is None else "session"
+    daemon = Daemon(root, f"qemu+unix:///{kind}?socket={root}/sock", process, become)
     try:
         assert select.select([ready], [], [], READY_S)[0], "not ready"
         assert os.read(ready, 100) == b"READY=1\n", (root / "errors").read_text()

@@ -226,10 +226,10 @@ def missing() -> str:
 
 
 @contextlib.contextmanager
-def hosted() -> Iterator[Host]:
-    """A host with a fresh daemon and a `default` network."""
-    theirs = os.environ.get("TUTORIAL") == "libvirtd"
-    with daemons.libvirtd() if theirs else daemons.virtoryd() as daemon:
+def hosted(user: int | None = None) -> Iterator[Host]:
+    """A host with a fresh daemon, root's with a `default` network."""
+    theirs = os.environ.get("TUTORIAL") == "libvirtd" and user is None
+    with daemons.libvirtd() if theirs else daemons.virtoryd(user=user) as daemon:
         places = daemon.directory / "images"
         places.mkdir()
         places.chmod(0o777)
