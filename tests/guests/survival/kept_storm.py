@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 NAMES = uuid.UUID("3b1b7f4e-90b5-4c59-8a25-0d1f2f4c7a10")
 SIZE = 4 << 20
+ANSWER_S = 40.0
 DISK_ONLY, NO_METADATA = 16, 4  # of VIR_DOMAIN_SNAPSHOT_CREATE_*
 ISOLATED = """
 set -e
@@ -199,7 +200,7 @@ class Keeper:
             "</disks></domainsnapshot>"
         )
         await self.domain.create_snapshot(xml, flags=DISK_ONLY | NO_METADATA)
-        await merge(self.host, self.domain)
+        await soon(f"merging {self.name}", merge(self.host, self.domain))
         self.overlay.unlink()
         self.storm.done["commit"] += 1
 
@@ -243,7 +244,7 @@ class Keeper:
         if name == "snapshot" and before.running:
             self.storm.of_running |= {pair[0] for pair in after.snapshots - before.snapshots}
         self.possible = {before, after}
-        await call()
+        await soon(f"{name} of {self.name}", call())
         self.possible = {after}
         self.storm.done[name] += 1
 
@@ -267,7 +268,7 @@ class Keeper:
         assert kept, f"{self.name}: {found} is none of {self.possible}"
         if running:
             if f"'{self.overlay}'" in await domain.xml(inactive=True):
-                await merge(host, domain)
+                await soon(f"merging {self.name} after a kill", merge(host, domain))
             await domain.destroy()  # its image is read only when nobody has it
             kept = [truth._replace(running=False) for truth in kept]
         self.overlay.unlink(missing_ok=True)
@@ -308,6 +309,15 @@ class Keeper:
         if self.truth.clone:
             await (await host.domain(f"{self.name}c")).undefine()
             self.cloned.unlink()
+
+
+async def soon(what: str, awaited: Awaitable[Any]) -> Any:
+    """What comes of it; a call that is not answered is named."""
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            return await awaited
+    except TimeoutError:
+        raise AssertionError(f"{what}: no answer in {ANSWER_S:g} s") from None
 
 
 async def merge(host: Any, domain: Any) -> None:
@@ -406,7 +416,7 @@ class KeptStorm:
     async def verify(self) -> None:
         async with virtory.connect(self.daemon.uri) as host:
             for keeper in self.keepers:
-                await keeper.verify(host)
+                await soon(f"looking at {keeper.name}", keeper.verify(host))
         self.account()
 
     def account(self) -> None:
