@@ -172,6 +172,7 @@ def _await_socket(path: Path, process: subprocess.Popen[bytes]) -> None:
 def virtoryd(*arguments: str, user: int | None = None) -> Iterator[Daemon]:
     """A virtoryd of the QEMU driver, root's or a user's; what it complains of fails the test."""
     root = _directory()
+    (root / "state").mkdir(mode=0o711)  # open to dnsmasq: then all files are below it
     ready, theirs = os.pipe()
     become: tuple[str, ...] = ()
     if user is not None:

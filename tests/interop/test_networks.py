@@ -76,8 +76,7 @@ class Host:
 
     def served(self, uuid: str, file: str = "dnsmasq.conf") -> str:
         """One of a running network's files."""
-        (found,) = Path("/run").glob(f"virtory-*/networks/{uuid}/{file}")
-        return found.read_text()
+        return (self.daemon.directory / "state/run/networks" / uuid / file).read_text()
 
 
 @pytest.fixture(scope="module")

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from virtory.model.network import Network
 
 _END_MS = 2000
+_APART = "/run/virtory-"
+"""Where networks have their files whose daemon's own directory is closed to others."""
 _PLAIN = re.compile(r"[A-Za-z0-9/._-]+")
 _START_S = 20
 
@@ -45,7 +47,7 @@ def networks_directory(run_directory: str) -> str:
     if usable:
         return os.path.join(run_directory, "networks")
     name = hashlib.sha256(os.fsencode(run_directory)).hexdigest()[:12]
-    return f"/run/virtory-{name}/networks"
+    return f"{_APART}{name}/networks"
 
 
 def acquire(network: Network, plan: NetworkPlan, checkpoint: Callable[[str], None]) -> None:
@@ -84,8 +86,11 @@ def release(plan: NetworkPlan) -> None:
         with Netlink() as netlink, contextlib.suppress(OSError):
             netlink.delete_link(plan.bridge)
     shutil.rmtree(plan.directory, ignore_errors=True)
+    above = os.path.dirname(plan.directory)
     with contextlib.suppress(OSError):  # others have theirs there
-        os.rmdir(os.path.dirname(plan.directory))
+        os.rmdir(above)
+        if above.startswith(_APART):
+            os.rmdir(os.path.dirname(above))
 
 
 def has_bridge(plan: NetworkPlan) -> bool:
