@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -248,3 +249,29 @@ async def test_external_snapshots_of_a_stopped_machine_merge_in_any_order(driver
     assert "failed" not in said
     assert f"<source file='{path}'/>" in await driver.domain.xml(ref.uuid, 0)
     await driver.domain.create(ref.uuid, 0, None)
+
+
+async def test_uefi_variables_go_back_with_their_machine(driver, bare, state, tmp_path):
+    path = image(tmp_path / "a.qcow2")
+    acpi = "<features><acpi/></features>"
+    xml = bare("m", disk(path), acpi, machine="q35").replace("<os>", "<os firmware='efi'>")
+    ref = await driver.domain.define(xml, 0)
+    await driver.domain.create(ref.uuid, 0, None)
+    await driver.snapshot.create(ref.uuid, asked("running"), 0)
+    await driver.snapshot.revert(ref.uuid, "running", 0)
+    await driver.domain.destroy(ref.uuid, 0)
+    (variables,) = (Path(state) / "nvram").iterdir()
+    with variables.open("r+b") as file:
+        file.seek(-16, 2)
+        file.write(b"before a change")
+    old = variables.read_bytes()
+    await driver.snapshot.create(ref.uuid, asked("off"), 0)
+    variables.write_bytes(old.replace(b"before", b"after!"))
+    await driver.snapshot.revert(ref.uuid, "off", 0)
+    assert variables.read_bytes() == old
+    await driver.snapshot.revert(ref.uuid, "running", 0)
+    assert driver.domain.state(ref.uuid, 0)[0] == DomainState.RUNNING
+    await driver.domain.destroy(ref.uuid, 0)
+    await driver.snapshot.delete(ref.uuid, "running", 1)
+    assert not list((Path(state) / "snapshot").rglob("nvram"))
+    check(path)

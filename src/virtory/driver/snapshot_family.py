@@ -116,25 +116,10 @@ class Family:
             found = self.descendants(None)
         else:
             found = list(self.by_name.values())
-        return [kept for kept in found if self._passes(kept, flags)]
-
-    def _passes(self, kept: Kept, flags: int) -> bool:
-        has_children = any(other.parent == kept.name for other in self.by_name.values())
-        groups = (
-            ((List.METADATA, True), (List.NO_METADATA, False)),
-            ((List.LEAVES, not has_children), (List.NO_LEAVES, has_children)),
-            (
-                (List.INACTIVE, kept.state == "shutoff"),
-                (List.ACTIVE, kept.state not in ("shutoff", "disk-snapshot")),
-                (List.DISK_ONLY, kept.state == "disk-snapshot"),
-            ),
-            ((List.INTERNAL, not kept.external), (List.EXTERNAL, kept.external)),
-        )
-        for group in groups:
-            wanted = [is_so for bit, is_so in group if flags & bit]
-            if wanted and not any(wanted):
-                return False
-        return True
+        if not flags & ~(List.ROOTS | List.METADATA | List.TOPOLOGICAL):
+            return found
+        parents = {kept.parent for kept in self.by_name.values()}
+        return [kept for kept in found if _passes(kept, flags, kept.name in parents)]
 
     # -- changes -------------------------------------------------------------------------------
     def put(self, kept: Kept, *, current: bool) -> list[Change]:
@@ -173,6 +158,25 @@ class Family:
         """What makes the store forget them all."""
         gone: list[Change] = [ForgetObject(KIND, _key(self.uuid, n)) for n in self.by_name]
         return [*gone, ForgetObject(CURRENT, self.uuid)] if gone else []
+
+
+def _passes(kept: Kept, flags: int, has_children: bool) -> bool:
+    """Within a group any bit lets through; every group that has a bit set must."""
+    groups = (
+        ((List.METADATA, True), (List.NO_METADATA, False)),
+        ((List.LEAVES, not has_children), (List.NO_LEAVES, has_children)),
+        (
+            (List.INACTIVE, kept.state == "shutoff"),
+            (List.ACTIVE, kept.state not in ("shutoff", "disk-snapshot")),
+            (List.DISK_ONLY, kept.state == "disk-snapshot"),
+        ),
+        ((List.INTERNAL, not kept.external), (List.EXTERNAL, kept.external)),
+    )
+    for group in groups:
+        wanted = [is_so for bit, is_so in group if flags & bit]
+        if wanted and not any(wanted):
+            return False
+    return True
 
 
 def families(rows: Iterable[ObjectRow]) -> tuple[dict[bytes, Family], list[str]]:

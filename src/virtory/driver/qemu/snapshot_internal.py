@@ -7,11 +7,13 @@ anything is written, so that undoing never removes what somebody else put there.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import struct
 from asyncio.subprocess import DEVNULL, PIPE
 from typing import TYPE_CHECKING, Any
 
+from virtory.driver.qemu.process import Process, find_by_argument
 from virtory.errors import FROM_STORAGE, OperationFailed, SystemCallFailed
 
 if TYPE_CHECKING:
@@ -150,6 +152,24 @@ async def with_name(name: str, paths: Sequence[str]) -> list[str]:
     return await asyncio.to_thread(
         lambda: [path for path in paths if os.path.exists(path) and name in names_in(path)]
     )
+
+
+async def unattended(paths: Sequence[str]) -> None:
+    """Wait for the qemu-img that an earlier daemon left at work on one of these images."""
+    for path in paths:
+        identity = await asyncio.to_thread(find_by_argument, path)
+        if identity is None:
+            continue
+        with contextlib.suppress(ProcessLookupError, OSError):
+            await Process(identity, lambda _: None).ended
+
+
+async def without_leaks(paths: Sequence[str]) -> None:
+    """Give back what a qemu-img that was killed at its work had reserved; harmless otherwise."""
+    for path in paths:
+        if await asyncio.to_thread(os.path.exists, path):
+            with contextlib.suppress(OperationFailed):  # what else is wrong is not ours to mend
+                await qemu_img("check", "-q", "-r", "leaks", path)
 
 
 def opened(guest: Guest, paths: Sequence[str]) -> tuple[list[Image], list[str]]:

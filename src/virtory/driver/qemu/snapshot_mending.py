@@ -67,7 +67,9 @@ async def _undo_inside(entry: Entry, step: dict[str, Any]) -> None:
             with contextlib.suppress(VirtoryError):
                 await guest.execute("cont")
     else:
+        await internal.unattended(step["paths"])
         await internal.each("-d", name, await internal.with_name(name, step["paths"]))
+        await internal.without_leaks(step["paths"])
     await asyncio.to_thread(snapshot_state.drop, step["files"])
 
 
@@ -97,6 +99,8 @@ async def _go_back(
     try:
         if entry.guest is not None:
             await _drop_jobs(entry.guest)
+        else:
+            await _calm(entry, step["name"])
         await Reverting(runtime, preparation).revert(entry, step["name"], step["flags"])
     except VirtoryError as error:
         _log.error(
@@ -109,12 +113,26 @@ async def _go_back(
         await work.done()
 
 
+async def _calm(entry: Entry, name: str) -> None:
+    """Nobody writes to a stopped machine's images any more, and nothing in them is lost space."""
+    from virtory.driver.qemu.snapshot_taking import internal_paths
+    from virtory.model.snapshot import parse_snapshot
+
+    kept = family_of(entry).by_name.get(name)
+    if kept is not None and not kept.external:
+        paths = internal_paths(parse_snapshot(kept.xml, lenient=True))
+        await internal.unattended(paths)
+        await internal.without_leaks(paths)
+
+
 async def _delete(entry: Entry, work: Work, step: dict[str, Any]) -> None:
     name, guest = step["name"], entry.guest
     paths = step["paths"]
     if guest is not None:
         paths = await _drop_open(guest, name, paths)
+    await internal.unattended(paths)
     await internal.each("-d", name, await internal.with_name(name, paths))
+    await internal.without_leaks(paths)
     family = family_of(entry)
     await work.done(*(family.remove([name]) if name in family.by_name else []))
     await asyncio.to_thread(snapshot_state.drop, step["files"])

@@ -17,6 +17,7 @@ from virtory.driver.journal import Journal
 from virtory.driver.qemu import disk_chain, snapshot_state
 from virtory.driver.qemu import snapshot_internal as internal
 from virtory.driver.qemu.image_chain import chain
+from virtory.driver.qemu.shared_images import refuse_writing
 from virtory.driver.qemu.snapshot_branching import forget_needless
 from virtory.driver.qemu.snapshot_overlays import overlays_of, remove
 from virtory.driver.qemu.snapshot_taking import WORK, kept_of
@@ -53,6 +54,8 @@ async def delete(deleting: Deleting, entry: Entry, kept: Kept) -> None:
     runtime, family = deleting.runtime, family_of(entry)
     snapshot = parse_snapshot(kept.xml, lenient=True)
     merges = await asyncio.to_thread(_merges, entry, family, kept, snapshot)
+    for merge in merges:
+        refuse_writing(runtime.table, entry, [merge.base, merge.upper])
     memory = kept.files.get("memory")
     work = await Journal(runtime.records.store).begin(
         WORK,
@@ -287,4 +290,5 @@ async def mend(runtime: Runtime, entry: Entry, step: dict[str, Any]) -> None:
     for row in step["merges"]:
         target, upper, base, base_format, children, ours = row
         merge = Merge(target, upper, base, base_format, tuple(children), ours)
+        await internal.unattended([upper, *children])
         await merge_off(runtime, entry, merge)

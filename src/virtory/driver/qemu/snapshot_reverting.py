@@ -19,8 +19,9 @@ from virtory.driver.qemu.definition_of import definition_of
 from virtory.driver.qemu.part import Part
 from virtory.driver.qemu.preparation import Wanted
 from virtory.driver.qemu.resumption import Resumption
+from virtory.driver.qemu.shared_images import refuse_writing
 from virtory.driver.qemu.snapshot_taking import WORK, internal_images, internal_paths
-from virtory.driver.qemu.snapshots import family_of
+from virtory.driver.qemu.snapshots import family_of, occupy
 from virtory.driver.qemu.start import start
 from virtory.driver.qemu.table import row_of
 from virtory.errors import OperationFailed, OperationInvalid, VirtoryError
@@ -68,6 +69,8 @@ class Reverting(Part):
 
             paths = internal_paths(snapshot)
             await asyncio.to_thread(refuse_shared, family_of(entry), name, paths)
+        if not kept.external:
+            refuse_writing(self._table, entry, internal_paths(snapshot))
         journal = Journal(self._runtime.records.store)
         work = await journal.begin(
             WORK, step="revert", domain=entry.uuid.hex(), name=name, flags=flags
@@ -144,15 +147,15 @@ class Reverting(Part):
                 cure=f"forget it: virsh snapshot-delete {entry.name} {kept.name} --metadata",
             )
         await self.end(entry)
+        occupy(self._runtime, entry, "reverted")
         self._table.hold(entry)
-        self._runtime.starting.add(entry)
         try:
             await internal.each("-a", kept.name, paths)
             self._runtime.checkpoint("revert applied")
             await asyncio.to_thread(snapshot_state.bring_back, kept.files)
             await self.became(entry, kept.name, snapshot, announce=False)
         finally:
-            self._runtime.starting.discard(entry)
+            entry.busy = None
             self._table.let_go(entry)
         if flags & 3:
             await self.boot_as(entry, snapshot, flags)

@@ -18,7 +18,7 @@ from virtory.driver.qemu.block_job import refuse_any
 from virtory.driver.qemu.definition_of import definition_of
 from virtory.driver.qemu.part import Part
 from virtory.driver.qemu.snapshot_draft import named, whole
-from virtory.driver.qemu.snapshots import family_of
+from virtory.driver.qemu.snapshots import family_of, occupy
 from virtory.driver.snapshot_family import Kept
 from virtory.errors import OperationFailed, OperationInvalid, VirtoryError
 from virtory.model.flags import DomainState
@@ -71,11 +71,9 @@ class Taking(Part):
 
     # -- stopped -------------------------------------------------------------------------------
     async def _take_off(self, entry: Entry, asked: Snapshot, flags: int) -> str:
+        occupy(self._runtime, entry, "snapshotted")
         self._table.hold(entry)
         try:
-            if entry in self._runtime.starting:
-                raise OperationInvalid("domain is being started", cure="wait until it runs")
-            self._runtime.starting.add(entry)
             domain = entry.configuration()
             snapshot = whole(
                 asked,
@@ -92,7 +90,7 @@ class Taking(Part):
                 return await take_off(self, entry, snapshot, flags)
             return await self._inside_off(entry, snapshot, flags)
         finally:
-            self._runtime.starting.discard(entry)
+            entry.busy = None
             self._table.let_go(entry)
 
     async def _inside_off(self, entry: Entry, snapshot: Snapshot, flags: int) -> str:

@@ -20,6 +20,7 @@ from virtory.model.snapshot_flags import (
 )
 
 if TYPE_CHECKING:
+    from virtory.driver.qemu.runtime import Runtime
     from virtory.driver.qemu.table import Entry
     from virtory.driver.snapshot_family import Kept
 
@@ -81,6 +82,15 @@ def family_of(entry: Entry) -> Family:
     if entry.snapshots is None:
         entry.snapshots = Family(entry.uuid)
     return entry.snapshots
+
+
+def occupy(runtime: Runtime, entry: Entry, what: str) -> None:
+    """Nobody starts or changes a stopped machine meanwhile; undone by `entry.busy = None`."""
+    if entry.busy is not None:
+        raise OperationInvalid(f"domain is just being {entry.busy}", cure="wait until that is done")
+    if entry.guest is not None or entry in runtime.starting:
+        raise OperationInvalid("domain is being started", cure="wait until it runs")
+    entry.busy = what
 
 
 def shown(kept: Kept, *, secure: bool) -> str:
