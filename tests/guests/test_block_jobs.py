@@ -333,3 +333,45 @@ async def test_the_disks_of_a_paused_machine_are_worked_on_all_the_same(driver, 
     await driver.domain.resume(uuid)
     await driver.domain.destroy(uuid, 0)
     assert images.hash("base") == images.content
+
+
+async def test_what_a_guest_writes_before_during_and_after_is_there(
+    driver, seen, linux, boot, images
+):
+    uuid, console = await boot(linux.xml("m", devices=DISK.format(images.path("top"))))
+    written = 0
+
+    async def write():
+        nonlocal written
+        written += 1
+        await console.type(
+            f"echo mark-{written} | dd of=/dev/vda bs=512 seek={written} conv=fsync 2>/dev/null;"
+            f" echo w''rote {written}\n"
+        )
+        await console.until(f"wrote {written}\r".encode())
+
+    await write()
+    await driver.domain.block_commit(uuid, "vda", None, None, 64, DomainBlockCommit.ACTIVE)
+    await write()
+    await status(seen, DomainBlockJob.READY)
+    await write()
+    await driver.domain.block_job_abort(uuid, "vda", PIVOT)
+    await write()
+    seen.clear()
+    copy = images.directory / "copy.raw"
+    xml = f"<disk type='file'><driver type='raw'/><source file='{copy}'/></disk>"
+    flags = DomainBlockCopy.SYNCHRONOUS_WRITES
+    await driver.domain.block_copy(uuid, "vda", xml, {"bandwidth": 64 * MIB}, flags)
+    await write()
+    await status(seen, DomainBlockJob.READY)
+    await write()
+    await driver.domain.block_job_abort(uuid, "vda", PIVOT)
+    await write()
+    await driver.domain.destroy(uuid, 0)
+    content = copy.read_bytes()
+    for number in range(1, written + 1):
+        assert content[number * 512 :].startswith(f"mark-{number}\n".encode())
+    base = images.directory / "base.raw"
+    run("qemu-img", "convert", "-f", "qcow2", "-O", "raw", images.path("base"), base)
+    assert base.read_bytes()[6 * 512 :].startswith(b"mark-6\n")
+    assert base.read_bytes()[16 * MIB :] == content[16 * MIB :]

@@ -24,13 +24,13 @@ JOB_S = 30.0
 STEPS = [
     (work, f"{kind} {step}")
     for kind, work, steps in (
-        ("block job", "commit", ("started", "pending", "forgotten")),
-        ("block job", "pull", ("begun", "saved", "closed")),
-        ("block job", "active", ("ready", "end noted", "pending", "saved", "finalized")),
-        ("block job", "copy", ("begun", "started", "saved", "finalized", "forgotten")),
+        ("block job", "commit", ("started", "forgotten")),
+        ("block job", "pull", ("begun", "saved")),
+        ("block job", "active", ("end noted", "pending", "saved", "finalized")),
+        ("block job", "copy", ("begun", "ready", "saved", "forgotten")),
         ("block job", "give-up", ("pending",)),
         ("clone", "off-clone", ("files made", "copied")),
-        ("clone", "off-linked", ("copied", "defined")),
+        ("clone", "off-linked", ("copied",)),
         ("clone", "clone", ("files made", "jobs begun", "copied")),
         ("clone", "linked", ("overlays saved", "switched", "copied")),
     )
@@ -122,7 +122,7 @@ async def test_a_work_cut_off_at_any_step_leaves_all_or_nothing(
         await driver.stop()
 
 
-@pytest.mark.parametrize("work", ["active", "commit", "pull", "copy", "clone", "linked"])
+@pytest.mark.parametrize("work", ["active", "commit", "copy", "clone"])
 async def test_a_work_cut_off_at_random_leaves_all_or_nothing(
     state, settings, bare, no_processes, work
 ):
