@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
+import struct
 import time
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from virtory.driver.qemu import affinity
 from virtory.model.domain import parse_domain
 
 DAY_S = 86400
+PERMISSION_DENIED = 7  # SPICE_LINK_ERR_PERMISSION_DENIED
+SKIP_AUTHENTICATION = 1
 MORE = """
 <maxMemory slots='2' unit='GiB'>1</maxMemory>
 <memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>
@@ -72,15 +76,57 @@ async def test_the_guest_sees_it_and_the_host_keeps_to_it(driver, linux, boot, s
     assert os.sched_getaffinity(guest.pid) == {here[0]}
     assert affinity.threads_of(guest.pid)
     live = parse_domain(await driver.domain.xml(uuid, 1))
-    await spice_listens(live)
+    assert live.devices.memories[0].target.size == 128 << 20
+    assert live.devices.filesystems[0].binary.path.endswith("virtiofsd")
+    for password, verdict in (("wrong", PERMISSION_DENIED), ("secret", 0)):
+        with socket.socket(socket.AF_UNIX) as viewer:
+            viewer.connect(live.devices.graphics[0].listens[0].socket)
+            assert spice_verdict(viewer, password) == verdict
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        await driver.domain.open_graphics(uuid, 0, theirs.fileno(), SKIP_AUTHENTICATION)
+        assert spice_verdict(ours, "") == 0
     await driver.domain.destroy(uuid, 0)
     assert not Path(live.devices.graphics[0].listens[0].socket).exists()
 
 
-async def spice_listens(live):
-    """A viewer would find SPICE on its socket; without the password it gets no further."""
-    path = live.devices.graphics[0].listens[0].socket
-    with socket.socket(socket.AF_UNIX) as viewer:
-        viewer.connect(path)
-    assert live.devices.memories[0].target.size == 128 << 20
-    assert live.devices.filesystems[0].binary.path.endswith("virtiofsd")
+def spice_verdict(viewer: socket.socket, password: str) -> int:
+    """What SPICE answers to a viewer of the main channel with this password (its protocol's
+    `RedLinkMess`, `RedLinkReply` and ticket)."""
+    viewer.settimeout(20)
+    message = struct.pack("<IBBIII", 0, 1, 0, 0, 0, 18)
+    viewer.sendall(b"REDQ" + struct.pack("<III", 2, 2, len(message)) + message)
+    magic, _, _, size = struct.unpack("<4sIII", received(viewer, 16))
+    assert magic == b"REDQ"
+    reply = received(viewer, size)
+    assert struct.unpack_from("<I", reply) == (0,)
+    viewer.sendall(ticket(reply[4:166], password.encode() + b"\0"))
+    (verdict,) = struct.unpack("<I", received(viewer, 4))
+    return int(verdict)
+
+
+def ticket(key: bytes, password: bytes) -> bytes:
+    """The password for one session's key: RSA with OAEP (RFC 8017 §7.1.1)."""
+    modulus, seed = int.from_bytes(key[-133:-5], "big"), os.urandom(20)
+    block = hashlib.sha1(b"").digest() + bytes(86 - len(password)) + b"\1" + password
+    masked = xored(block, mask(seed, 107))
+    encoded = xored(seed, mask(masked, 20)) + masked
+    return pow(int.from_bytes(encoded, "big"), 65537, modulus).to_bytes(128, "big")
+
+
+def mask(seed: bytes, length: int) -> bytes:
+    digests = (hashlib.sha1(seed + n.to_bytes(4, "big")).digest() for n in range(-(-length // 20)))
+    return b"".join(digests)[:length]
+
+
+def xored(one: bytes, other: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(one, other, strict=True))
+
+
+def received(viewer: socket.socket, count: int) -> bytes:
+    data = b""
+    while len(data) < count:
+        more = viewer.recv(count - len(data))
+        assert more, data
+        data += more
+    return data
