@@ -12,9 +12,12 @@ from virtory.lean import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from virtory.client import results
+    from virtory.client import volume_files as files
+    from virtory.client.volume_files import Progress
     from virtory.wire.remote import storage_pool as w
     from virtory.wire.remote import storage_volume as w_storage_volume
 else:
+    files = Later("virtory.client.volume_files")
     results = Later("virtory.client.results")
     w = Later("virtory.wire.remote.storage_pool")
     w_storage_volume = Later("virtory.wire.remote.storage_volume")
@@ -209,3 +212,31 @@ class StorageVolume(Handle):
         args = w_storage_volume.StorageVolDownloadArgs(self.ref, offset, length, flags | sparse)
         await self.caller.open_stream(w_storage_volume.STORAGE_VOL_DOWNLOAD, stream, args)
         return stream
+
+    async def upload_file(
+        self,
+        path: str,
+        *,
+        offset: int = 0,
+        length: int = 0,
+        sparse: bool = False,
+        progress: Progress | None = None,
+    ) -> None:
+        """`STORAGE_VOL_UPLOAD`: from a file; `progress(done, total)` is told in bytes."""
+        await files.upload(
+            self, path, offset=offset, length=length, sparse=sparse, progress=progress
+        )
+
+    async def download_file(
+        self,
+        path: str,
+        *,
+        offset: int = 0,
+        length: int = 0,
+        sparse: bool = False,
+        progress: Progress | None = None,
+    ) -> None:
+        """`STORAGE_VOL_DOWNLOAD`: into a file; `progress(done, total)` is told in bytes."""
+        await files.download(
+            self, path, offset=offset, length=length, sparse=sparse, progress=progress
+        )
