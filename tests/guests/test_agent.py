@@ -54,6 +54,25 @@ async def test_the_agent_answers_all_that_is_asked(driver, seen, with_agent):
     ]
     with pytest.raises(InternalError, match="QEMU agent command 'no-such': The command no-such"):
         await driver.domain.agent_command(uuid, '{"execute": "no-such"}', -1, 0)
+    await console.type(
+        "mkdir -p /root /etc; echo root:x:0:0::/root:/bin/sh > /etc/passwd; echo ma''de\n"
+    )
+    await console.until(b"made")
+    await keys_are_set_added_and_taken_away(driver, uuid)
+
+
+async def keys_are_set_added_and_taken_away(driver, uuid):
+    first, second = "ssh-ed25519 AAAAfirst a@b", "ssh-ed25519 AAAAsecond c@d"
+    await driver.domain.set_ssh_keys(uuid, "root", [first], 0)
+    assert await driver.domain.ssh_keys(uuid, "root", 0) == [first]
+    await driver.domain.set_ssh_keys(uuid, "root", [second], 1)
+    assert set(await driver.domain.ssh_keys(uuid, "root", 0)) == {first, second}
+    await driver.domain.set_ssh_keys(uuid, "root", [first], 2)
+    assert await driver.domain.ssh_keys(uuid, "root", 0) == [second]
+    with pytest.raises(InvalidArgument, match="either appended or removed"):
+        await driver.domain.set_ssh_keys(uuid, "root", [first], 3)
+    with pytest.raises(InternalError, match="guest-ssh-get-authorized-keys"):
+        await driver.domain.ssh_keys(uuid, "nobody-there", 0)
 
 
 async def test_a_start_tells_that_the_agent_is_not_there_yet(driver, seen, bare):
@@ -138,22 +157,3 @@ async def test_the_monitor_in_both_languages(driver, seen, bare):
     stopped = await seen.wait(lambda e: isinstance(e, MonitorEvent) and e.event == "STOP")
     assert stopped.domain == ref
     assert driver.domain.state(ref.uuid, 0)[0] == 3
-
-
-async def test_ssh_keys_are_set_added_and_taken_away(driver, with_agent):
-    uuid, console = await with_agent()
-    await console.type(
-        "mkdir -p /root /etc; echo root:x:0:0::/root:/bin/sh > /etc/passwd; echo ma''de\n"
-    )
-    await console.until(b"made")
-    first, second = "ssh-ed25519 AAAAfirst a@b", "ssh-ed25519 AAAAsecond c@d"
-    await driver.domain.set_ssh_keys(uuid, "root", [first], 0)
-    assert await driver.domain.ssh_keys(uuid, "root", 0) == [first]
-    await driver.domain.set_ssh_keys(uuid, "root", [second], 1)
-    assert set(await driver.domain.ssh_keys(uuid, "root", 0)) == {first, second}
-    await driver.domain.set_ssh_keys(uuid, "root", [first], 2)
-    assert await driver.domain.ssh_keys(uuid, "root", 0) == [second]
-    with pytest.raises(InvalidArgument, match="either appended or removed"):
-        await driver.domain.set_ssh_keys(uuid, "root", [first], 3)
-    with pytest.raises(InternalError, match="guest-ssh-get-authorized-keys"):
-        await driver.domain.ssh_keys(uuid, "nobody-there", 0)

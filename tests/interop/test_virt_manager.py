@@ -141,6 +141,40 @@ def import_by_wizard(screen: screens.Screen, disk: str) -> None:
     screen.click(*FORWARD)  # finish
 
 
+def test_virt_manager_plugs_hardware_and_shows_networks_and_storage(
+    daemon: daemons.Daemon, screen: screens.Screen
+) -> None:
+    xml = daemon.directory / "vm.xml"
+    xml.write_text(XML.format(graphics="vnc"))
+    run(daemon, "define", str(xml))
+    run(daemon, "start", "vm")
+    run(daemon, "net-start", "default")
+    command = ("virt-manager", "--no-fork", "--debug", "--connect", local(daemon))
+    said = [screen.start(*command, "--show-domain-editor", "vm")]
+    screen.window("vm on QEMU/KVM")
+    screen.click(111, 806)  # add hardware
+    screen.window("Add New Virtual Hardware")
+    screen.click(60, 461)  # a random number generator
+    screen.click(677, 543)  # finish
+    for flags in ((), ("--inactive",)):
+        screen.until(lambda flags=flags: "<rng" in run(daemon, "dumpxml", "vm", *flags), "the RNG")
+
+    said.append(screen.start(*command, "--show-host-summary"))
+    screen.window("QEMU/KVM - Connection Details")
+    screen.click(170, 50)  # virtual networks
+    assert not screens.blank(screens.part(screen.picture(), 20, 80, 200, 100))
+    screen.keep("networks")
+    screen.click(285, 50)  # storage
+    assert not screens.blank(screens.part(screen.picture(), 20, 80, 200, 100))
+    screen.keep("storage")
+    wanted = {"DOMAIN_ATTACH_DEVICE", "NETWORK_GET_XML_DESC", "STORAGE_POOL_GET_XML_DESC"}
+    assert wanted <= calls(daemon), sorted(calls(daemon))
+    assert not any("Traceback" in each.read_text() for each in said)
+    assert unexpected(daemon) == []
+    run(daemon, "destroy", "vm")
+    run(daemon, "undefine", "vm")
+
+
 @pytest.mark.parametrize("graphics", ["vnc", "spice"])
 def test_virt_viewer_shows_the_guest(
     daemon: daemons.Daemon, screen: screens.Screen, graphics: str
