@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
 import pytest
 
-from virtory.errors import ConfigUnsupported, OperationFailed, OperationInvalid
+from virtory.driver.qemu import transfer
+from virtory.errors import ConfigUnsupported, OperationAborted, OperationFailed, OperationInvalid
+from virtory.model.events import MonitorEvent
 from virtory.model.flags import DomainEventLifecycle as Kind
 from virtory.model.flags import (
     DomainPausedReason,
@@ -144,3 +147,25 @@ async def test_dumps_are_written_and_the_machine_goes_on(driver, seen, bare, tmp
     assert (await driver.domain.job_stats(ref.uuid, 1))[0] == 3
     with pytest.raises(OperationInvalid, match="no job is active"):
         await driver.domain.abort_job(ref.uuid, 0)
+
+
+async def test_a_save_can_be_watched_and_given_up(driver, seen, bare, tmp_path, monkeypatch):
+    """Its speed is limited, so that it lasts."""
+    monkeypatch.setattr(transfer, "UNLIMITED", 4096)
+    ref = await driver.domain.create_xml(bare("m"), 0, None)
+    guest = driver.domain._table.get(ref.uuid).guest
+    seen.clear()
+    path = tmp_path / "image"
+    saving = asyncio.ensure_future(driver.domain.save(ref.uuid, str(path), None, 0))
+    await seen.wait(lambda e: isinstance(e, MonitorEvent) and '"active"' in (e.details or ""))
+    numbers = await driver.domain.job_info(ref.uuid)
+    assert numbers[0] == 2 and numbers[3] > 32 << 20
+    kind, params = await driver.domain.job_stats(ref.uuid, 0)
+    assert kind == 2 and ("operation", 1, 2) in params
+    assert guest.held is not None and guest.held[0] == "save"
+    await driver.domain.abort_job(ref.uuid, 0)
+    with pytest.raises(OperationAborted, match="domain save job: canceled by client"):
+        await saving
+    assert driver.domain.state(ref.uuid, 0) == (DomainState.RUNNING, 7)
+    assert seen.lifecycles() == [SUSPENDED, RESUMED]
+    assert list(tmp_path.iterdir()) == []

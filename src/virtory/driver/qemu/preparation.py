@@ -118,7 +118,7 @@ class Preparation:
             settings.state_directory,
             accelerator.verdict(os.path.join(settings.cache_directory, "kvm.json")),
             attachment=self._attachment,
-            volume=self._volume,
+            volume=self.volume,
             **settings.of_host,
         )
 
@@ -129,7 +129,7 @@ class Preparation:
         networks = self.networks
         return (no_networks if networks is None else networks.attachment)(name, portgroup)
 
-    def _volume(self, pool: str, volume: str) -> str:
+    def volume(self, pool: str, volume: str) -> str:
         """Where a volume is that a disk names by its pool."""
         from virtory.driver.qemu.planning_host import no_volumes
 

@@ -16,6 +16,8 @@ from virtory.model.domain.devices.disk import Source
 from virtory.model.snapshot import Memory, Parent, Snapshot, SnapshotDisk, SnapshotDisks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from virtory.driver.snapshot_family import Family
     from virtory.model.domain import Domain
     from virtory.model.domain.devices.disk import Disk
@@ -191,6 +193,26 @@ def _is_device(path: str) -> bool:
         return stat.S_ISBLK(os.stat(path).st_mode)
     except OSError:
         return False
+
+
+def located(domain: Domain, volume: Callable[[str, str], str]) -> Domain:
+    """The same with paths for the disks that are volumes of a pool."""
+    disks = []
+    for disk in domain.devices.disks:
+        source = disk.source
+        if disk.type == "volume" and source is not None and source.pool and source.volume:
+            path = volume(source.pool, source.volume)
+            disk = replace(disk, type="file", source=Source(file=path))
+        disks.append(disk)
+    return replace(domain, devices=replace(domain.devices, disks=tuple(disks)))
+
+
+def at_paths(snapshot: Snapshot, volume: Callable[[str, str], str]) -> Snapshot:
+    """The snapshot with paths for volumes, for work with files; what is kept names volumes."""
+    text = snapshot.domain
+    if text is None or not any(disk.type == "volume" for disk in text.devices.disks):
+        return snapshot
+    return replace(snapshot, domain=located(text, volume))
 
 
 def new_image(disk: SnapshotDisk) -> str:

@@ -100,7 +100,7 @@ async def _go_back(
         if entry.guest is not None:
             await _drop_jobs(entry.guest)
         else:
-            await _calm(entry, step["name"])
+            await _calm(preparation, entry, step["name"])
         await Reverting(runtime, preparation).revert(entry, step["name"], step["flags"])
     except VirtoryError as error:
         _log.error(
@@ -113,14 +113,16 @@ async def _go_back(
         await work.done()
 
 
-async def _calm(entry: Entry, name: str) -> None:
+async def _calm(preparation: Preparation, entry: Entry, name: str) -> None:
     """Nobody writes to a stopped machine's images any more, and nothing in them is lost space."""
+    from virtory.driver.qemu.snapshot_draft import at_paths
     from virtory.driver.qemu.snapshot_taking import internal_paths
     from virtory.model.snapshot import parse_snapshot
 
     kept = family_of(entry).by_name.get(name)
     if kept is not None and not kept.external:
-        paths = internal_paths(parse_snapshot(kept.xml, lenient=True))
+        snapshot = parse_snapshot(kept.xml, lenient=True)
+        paths = internal_paths(at_paths(snapshot, preparation.volume))
         await internal.unattended(paths)
         await internal.without_leaks(paths)
 

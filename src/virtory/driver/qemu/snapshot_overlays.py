@@ -9,16 +9,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver import qcow2
 from virtory.driver.qemu import disk_chain, growth, save_image, snapshot_state, transfer
 from virtory.driver.qemu.plan import Plan
-from virtory.driver.qemu.snapshot_draft import new_image
+from virtory.driver.qemu.snapshot_draft import located, new_image
 from virtory.driver.qemu.snapshots import family_of
 from virtory.driver.snapshot_family import Kept
 from virtory.errors import SystemCallFailed, VirtoryError
 from virtory.model.domain import format_domain
+from virtory.model.domain.devices.disk import DiskDriver, Source
 from virtory.model.flags import DomainState
 from virtory.model.lifecycle import Trigger
 from virtory.model.snapshot_flags import SnapshotCreate
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from virtory.driver.qemu.table import Entry
     from virtory.driver.store import Change
     from virtory.model.domain import Domain
+    from virtory.model.domain.devices.disk import Disk
     from virtory.model.snapshot import Snapshot
 
 
@@ -84,7 +87,7 @@ async def take_off(taking: Taking, entry: Entry, snapshot: Snapshot, flags: int)
     made = [] if flags & SnapshotCreate.REUSE_EXT else list(overlays.values())
     files = await snapshot_state.planned(taking.preparation, entry, name)
     work = await taking.begin(entry, "overlays off", made=made, files=files)
-    domain, former = entry.configuration(), entry.row
+    domain, former = located(entry.configuration(), taking.preparation.volume), entry.row
     try:
         await asyncio.to_thread(snapshot_state.keep, files)
         if made:
@@ -117,10 +120,6 @@ def _image_of(domain: Domain, target: str) -> tuple[str, str]:
 
 def over(domain: Domain, overlays: dict[str, str]) -> Domain:
     """The same machine with these images on top of its own."""
-    from dataclasses import replace
-
-    from virtory.model.domain.devices.disk import DiskDriver
-
     for target, path in overlays.items():
         disk = disk_chain.disk_named(domain, target)
         if disk is None:
@@ -249,9 +248,21 @@ async def settle(guest: Guest, images: list[Image]) -> None:
         plan = disk_chain.rechained(plan, target, [image, *old])
         shown = disk_chain.live(shown, plan, target)
         disk = disk_chain.disk_named(defined, target) if defined is not None else None
-        if defined is not None and disk_chain.is_same(disk, old[0].path):
+        if defined is None or disk is None:
+            continue
+        if disk.type == "volume" and disk.source is not None:
+            was = disk_chain.disk_named(guest.domain, target)
+            if was is not None and was.type == "volume" and _volume(was) == _volume(disk):
+                disk = replace(disk, type="file", source=Source(file=old[0].path))
+                defined = disk_chain.with_disk(defined, disk)
+        if disk_chain.is_same(disk, old[0].path):
             defined = over(defined, {target: image.path})
     await disk_chain.settle(guest, plan, defined, shown)
+
+
+def _volume(disk: Disk) -> tuple[str | None, str | None]:
+    assert disk.source is not None
+    return disk.source.pool, disk.source.volume
 
 
 async def _undo(guest: Guest, overlays: dict[str, str], made: list[str]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from virtory.driver.journal import Journal
@@ -17,7 +18,7 @@ from virtory.driver.qemu import snapshot_redefine, snapshot_state
 from virtory.driver.qemu.block_job import refuse_any
 from virtory.driver.qemu.definition_of import definition_of
 from virtory.driver.qemu.part import Part
-from virtory.driver.qemu.snapshot_draft import named, whole
+from virtory.driver.qemu.snapshot_draft import located, named, whole
 from virtory.driver.qemu.snapshots import family_of, occupy
 from virtory.driver.snapshot_family import Kept
 from virtory.errors import OperationFailed, OperationInvalid, VirtoryError
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from virtory.driver.qemu.plan import Image
     from virtory.driver.qemu.table import Entry
     from virtory.driver.store import Change
+    from virtory.model.domain import Domain
     from virtory.model.snapshot import Snapshot
 
 WORK = "snapshot"
@@ -77,7 +79,7 @@ class Taking(Part):
             domain = entry.configuration()
             snapshot = whole(
                 asked,
-                domain,
+                located(domain, self.preparation.volume),
                 None,
                 state="shutoff",
                 disk_only=bool(flags & SnapshotCreate.DISK_ONLY),
@@ -88,12 +90,14 @@ class Taking(Part):
                 from virtory.driver.qemu.snapshot_overlays import take_off
 
                 return await take_off(self, entry, snapshot, flags)
-            return await self._inside_off(entry, snapshot, flags)
+            return await self._inside_off(entry, snapshot, domain, flags)
         finally:
             entry.busy = None
             self._table.let_go(entry)
 
-    async def _inside_off(self, entry: Entry, snapshot: Snapshot, flags: int) -> str:
+    async def _inside_off(
+        self, entry: Entry, snapshot: Snapshot, domain: Domain, flags: int
+    ) -> str:
         name = str(snapshot.name)
         paths = internal_paths(snapshot)
         await _refuse_taken(name, paths)
@@ -108,15 +112,15 @@ class Taking(Part):
             await work.done()
             raise
         self._runtime.checkpoint("snapshot taken")
-        await self.finish(entry, snapshot, flags, work, files)
+        await self.finish(entry, replace(snapshot, domain=domain), flags, work, files)
         return name
 
     # -- running or paused ---------------------------------------------------------------------
     async def _take_live(self, guest: Guest, asked: Snapshot, flags: int) -> str:
-        entry = guest.entry
+        entry, domain = guest.entry, definition_of(guest)
         snapshot = whole(
             asked,
-            definition_of(guest),
+            located(domain, self.preparation.volume),
             entry.configuration() if entry.is_persistent else None,
             state=_STATES.get(entry.state, "paused"),
             disk_only=bool(flags & SnapshotCreate.DISK_ONLY),
@@ -127,7 +131,7 @@ class Taking(Part):
             from virtory.driver.qemu.snapshot_overlays import take_live
 
             return await take_live(self, guest, snapshot, flags)
-        return await self._inside_live(guest, snapshot, flags)
+        return await self._inside_live(guest, replace(snapshot, domain=domain), flags)
 
     async def _inside_live(self, guest: Guest, snapshot: Snapshot, flags: int) -> str:
         entry, name, ran = guest.entry, str(snapshot.name), guest.is_running
@@ -180,8 +184,6 @@ class Taking(Part):
 
 def kept_of(snapshot: Snapshot, files: dict[str, Any]) -> Kept:
     """What is kept of a snapshot."""
-    from dataclasses import replace
-
     return Kept(
         str(snapshot.name),
         snapshot.parent.name if snapshot.parent is not None else None,
