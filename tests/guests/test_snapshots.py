@@ -275,3 +275,38 @@ async def test_uefi_variables_go_back_with_their_machine(driver, bare, state, tm
     await driver.snapshot.delete(ref.uuid, "running", 1)
     assert not list((Path(state) / "snapshot").rglob("nvram"))
     check(path)
+
+
+POOL = "<pool type='dir'><name>p</name><target><path>{0}</path></target></pool>"
+VOLUME = (
+    "<volume><name>a.qcow2</name><capacity unit='MiB'>8</capacity>"
+    "<target><format type='qcow2'/></target></volume>"
+)
+
+
+async def test_a_volume_of_a_pool_is_snapshotted_like_any_image(driver, bare, tmp_path):
+    directory = tmp_path / "pool"
+    directory.mkdir()
+    pool = await driver.storage.create_pool(POOL.format(directory), 0)
+    await driver.storage.create_volume(pool.uuid, VOLUME, 0)
+    path = directory / "a.qcow2"
+    named = disk("x").replace("type='file' device", "type='volume' device")
+    named = named.replace("<source file='x'/>", "<source pool='p' volume='a.qcow2'/>")
+    ref = await driver.domain.define(bare("m", named), 0)
+    await driver.snapshot.create(ref.uuid, asked("off"), 0)
+    await driver.domain.create(ref.uuid, 0, None)
+    await driver.snapshot.create(ref.uuid, asked("on"), 0)
+    assert states_in(path) == ["off", "on"]
+    await driver.snapshot.revert(ref.uuid, "on", 0)
+    await driver.snapshot.revert(ref.uuid, "off", 0)
+    assert "<source pool='p' volume='a.qcow2'/>" in await driver.domain.xml(ref.uuid, 2)
+    await driver.snapshot.delete(ref.uuid, "off", 1)
+    assert states_in(path) == []
+    await driver.domain.create(ref.uuid, 0, None)
+    await driver.snapshot.create(ref.uuid, asked("beside"), 0x10)
+    assert f"<source file='{directory}/a.beside'/>" in await driver.domain.xml(ref.uuid, 2)
+    await driver.snapshot.delete(ref.uuid, "beside", 0)
+    await driver.domain.destroy(ref.uuid, 0)
+    assert sorted(one.name for one in directory.iterdir()) == ["a.qcow2"]
+    check(path)
+    await driver.domain.create(ref.uuid, 0, None)
