@@ -3,8 +3,8 @@
     python crash_disks.py STATE CACHE STEP WORK [SECONDS]
 
 Finds domain `m` defined, starts it unless WORK begins with `off-`, does WORK and dies by SIGKILL as
-soon as it has come to STEP; or after SECONDS, whatever it does then. It says so when WORK ended
-before that.
+soon as it has come to STEP (`both STEP`: the machine's QEMU too); or after SECONDS, whatever it
+does then. It says so when WORK ended before that.
 """
 
 from __future__ import annotations
@@ -72,7 +72,10 @@ async def main(state: str, cache: str, step: str, what: str, seconds: str = "") 
         threading.Timer(float(seconds), die).start()
 
     def checkpoint(name: str) -> None:
-        if name == step:
+        if name == step.removeprefix("both "):
+            if step != name:
+                for ref in driver.domain.list_all(1):
+                    os.kill(driver.domain._table.get(ref.uuid).guest.pid, signal.SIGKILL)
             die()
 
     driver = QemuDriver(state, os.geteuid() == 0, {"cache_directory": cache}, checkpoint)

@@ -105,6 +105,21 @@ async def looked_over(driver, state, images, uuid):
     assert leftovers(state) == []
 
 
+STEPS += [
+    ("active", "both block job pending"),
+    ("active", "both block job saved"),
+    ("active", "both block job finalized"),
+    ("copy", "both block job saved"),
+    ("copy", "both block job finalized"),
+    ("commit", "both block job saved"),
+    ("commit", "both block job finalized"),
+    ("pull", "both block job finalized"),
+    ("clone", "both clone jobs begun"),
+    ("linked", "both clone overlays saved"),
+    ("linked", "both clone switched"),
+]
+
+
 @pytest.mark.parametrize(("work", "step"), STEPS, ids=lambda each: each.replace(" ", "-"))
 async def test_a_work_cut_off_at_any_step_leaves_all_or_nothing(
     state, settings, bare, no_processes, work, step

@@ -167,6 +167,8 @@ async def _finalize(guest: Guest, job: BlockJob) -> None:
         plan = _after(guest.plan, job)
         shown = disk_chain.live(_shown(guest.domain, job, plan), plan, job.target)
         try:
+            for image in _chain(guest.plan, _written(job)):
+                await disk_chain.flush(guest, image)
             await disk_chain.settle(guest, plan, _defined(guest, job), shown)
         except VirtoryError as error:
             guest.block_jobs[job.target] = former.at("abort")
@@ -181,6 +183,16 @@ async def _finalize(guest: Guest, job: BlockJob) -> None:
 def _chain(plan: Plan, indexes: tuple[int, ...]) -> list[Image]:
     by_index = {image.index: image for image in plan.images}
     return [by_index[index] for index in indexes if index in by_index]
+
+
+def _written(job: BlockJob) -> tuple[int, ...]:
+    """The image that the job has written, and that the rest of the chain after it relies on."""
+    if job.target_image is not None:
+        return (job.target_image,)
+    if job.kind == DomainBlockJob.TYPE_PULL:
+        return job.before[:1]
+    gone = [job.before.index(index) for index in job.before if index not in job.after]
+    return (job.before[max(gone) + 1],)  # right below those that are merged
 
 
 def _after(plan: Plan, job: BlockJob) -> Plan:

@@ -29,7 +29,7 @@ from virtory.driver.qemu.devices.wiring import Wiring
 from virtory.driver.qemu.live import disk_of_plan
 from virtory.driver.qemu.plan import Image, OpenFile
 from virtory.driver.qemu.table import row_of
-from virtory.errors import FROM_STORAGE, SystemCallFailed, VirtoryError
+from virtory.errors import FROM_STORAGE, OperationFailed, SystemCallFailed, VirtoryError
 from virtory.model.domain.devices.disk import BackingStore, Disk, DiskDriver, Source
 
 if TYPE_CHECKING:
@@ -333,6 +333,18 @@ async def _reopen(guest: Guest, image: Image, file: OpenFile, mode: OpenMode) ->
         await guest.execute("remove-fd", {"fdset-id": file.fdset, "fd": number})
         raise
     await growth.keep_only(guest, file, number)
+
+
+async def flush(guest: Guest, image: Image) -> None:
+    """What QEMU keeps of an image in memory, its tables above all, is on disk when this returns.
+
+    Needed before a header stops naming what is below: QEMU changes headers without flushing.
+    There is no QMP command for it; QEMU's own test command is the way. Raises OperationFailed.
+    """
+    words = {"command-line": f"qemu-io {image.node} flush"}
+    said = str(await guest.execute("human-monitor-command", words)).strip()
+    if said:
+        raise OperationFailed(f"cannot flush '{image.path}': {said}", domain=FROM_STORAGE)
 
 
 async def size_of(guest: Guest, node: str) -> int:
