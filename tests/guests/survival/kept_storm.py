@@ -251,8 +251,7 @@ class Keeper:
     # -- after a restart -------------------------------------------------------------------------
     async def verify(self, host: Any) -> None:
         domain, network = await host.domain(self.name), await host.network(self.name)
-        state = (await domain.state()).state
-        running = state in (DomainState.RUNNING, DomainState.PAUSED)
+        running = await self._settled(domain)
         saved = await domain.has_managed_save()
         connected = await network.is_active()
         names = set()
@@ -282,6 +281,17 @@ class Keeper:
         assert certain, f"{self.name}: {content} with {inside} is none of {kept}"
         assert set(images_inside(self.disk)) == names, f"{self.name}: {images_inside(self.disk)}"
         self.possible = {certain.pop()}
+
+    async def _settled(self, domain: Any) -> bool:
+        """Whether it runs, once the daemon has finished what was under way at its kill.
+
+        A destroy would not wait for that: it interrupts a start, also one that goes back in time.
+        """
+        if (await domain.state()).state == DomainState.SHUTOFF:
+            return False
+        with contextlib.suppress(OperationInvalid):
+            await soon(f"suspending {self.name} after a kill", domain.suspend())
+        return (await domain.state()).state != DomainState.SHUTOFF
 
     async def _verify_clone(self, host: Any, kept: list[Truth]) -> list[Truth]:
         """The clone is there whole, or not at all."""
@@ -327,8 +337,8 @@ async def merge(host: Any, domain: Any) -> None:
         if await domain.block_job("vda") is None:
             await domain.block_commit("vda", flags=active)
         job = await domain.block_job("vda")
-        while job is not None and not (job.current == job.end and job.end):
-            await events.next(20)
+        while job is not None and job.current != job.end:
+            assert await events.next(20), f"{domain.name}: neither ready nor an event: {job}"
             job = await domain.block_job("vda")
     await domain.block_job_abort("vda", pivot=True)
 
@@ -416,7 +426,7 @@ class KeptStorm:
     async def verify(self) -> None:
         async with virtory.connect(self.daemon.uri) as host:
             for keeper in self.keepers:
-                await soon(f"looking at {keeper.name}", keeper.verify(host))
+                await keeper.verify(host)
         self.account()
 
     def account(self) -> None:
