@@ -386,6 +386,18 @@ def test_firewalld_lets_the_guests_through_and_keeps_its_rules(host: Host) -> No
     host.daemon.inside("nft", "delete", "table", "inet", "firewalld")
 
 
+def test_rules_of_the_older_iptables_are_heeded_too(host: Host) -> None:
+    inside = host.daemon.inside
+    if inside("iptables-legacy", "-P", "FORWARD", "DROP").returncode:
+        pytest.skip("this kernel has no legacy iptables")
+    host.network("net-create", "n", 77)
+    listed = inside("iptables-legacy", "-S").stdout
+    assert '-A FORWARD -i tb77 -m comment --comment "virtory tb77" -j ACCEPT' in listed
+    host.virsh("net-destroy", "n")
+    assert "virtory" not in inside("iptables-legacy", "-S").stdout
+    inside("iptables-legacy", "-P", "FORWARD", "ACCEPT")
+
+
 def test_what_other_programs_do_to_the_rules_is_made_good(host: Host) -> None:
     host.network("net-create", "n", 73)
     monitor = subprocess.Popen(

@@ -16,6 +16,8 @@ from virtory.driver.network.rules import TABLE, foreign_rules, mark, no_rules, r
 from virtory.errors import FROM_NETWORK, OpenFailed, OperationFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from virtory.driver.network.plan import NetworkPlan
     from virtory.model.network import Network
 
@@ -63,7 +65,25 @@ def others(chains: list[dict[str, Any]]) -> tuple[tuple[str, str, str], ...]:
         if table == "filter" and family in _XTABLES and _has(_XTABLES[family]):
             tool = _XTABLES[family]
         found.append((tool, f"{family} {table}", f"{chain['hook']}:{name}"))
-    return tuple(found)
+    return (*found, *_legacy())
+
+
+def _legacy() -> Iterator[tuple[str, str, str]]:
+    """As `others`, of the rules that nft does not show: those of iptables' older kernel part."""
+    for family, program in _XTABLES.items():
+        tool = f"{program}-legacy"
+        try:
+            with open(f"/proc/net/{family}_tables_names") as file:
+                if "filter" not in file.read().split() or not _has(tool):
+                    continue
+        except OSError:
+            continue
+        rules = _run([tool, "-w", "-S"]).stdout.splitlines()
+        for hook in ("input", "forward"):
+            if f"-P {hook.upper()} DROP" in rules:
+                docker = hook == "forward" and "-N DOCKER-USER" in rules
+                name = "DOCKER-USER" if docker else hook.upper()
+                yield tool, f"{family} filter", f"{hook}:{name}"
 
 
 def _drops(chain: dict[str, Any]) -> bool:

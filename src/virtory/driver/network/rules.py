@@ -156,9 +156,10 @@ def foreign_rules(network: Network, plan: NetworkPlan, hook: str, tool: str) -> 
     end = f'-m comment --comment "{mark(plan)}" -j ACCEPT'
     if hook == "forward":
         return [f"{way} {bridge} {end}" for way in ("-i", "-o")]
+    is_v6 = tool.startswith("ip6tables")
     ports = [("udp", 53), ("tcp", 53)]
-    ports += [("udp", 547)] if tool == "ip6tables" else [("udp", 67), ("tcp", 67)]
-    if tool == "iptables" and _TFTP in _services(network):
+    ports += [("udp", 547)] if is_v6 else [("udp", 67), ("tcp", 67)]
+    if not is_v6 and _TFTP in _services(network):
         ports.append(("udp", 69))
     lines = [f"-i {bridge} -p {protocol} --dport {port} {end}" for protocol, port in ports]
-    return lines + ([f"-i {bridge} -p ipv6-icmp {end}"] if tool == "ip6tables" else [])
+    return lines + ([f"-i {bridge} -p ipv6-icmp {end}"] if is_v6 else [])
