@@ -27,7 +27,8 @@ pytestmark = [
 NETWORK = """<network><name>{name}</name>{forward}<bridge name='{bridge}' stp='off'/>
 <ip address='192.168.{third}.1' netmask='255.255.255.0'>{dhcp}</ip></network>"""
 NAT = "<forward mode='nat'/>"
-RANGE = "<dhcp><range start='192.168.{third}.2' end='192.168.{third}.9'/></dhcp>"
+SPAN = "<range start='192.168.{third}.2' end='192.168.{third}.9'/>"
+RANGE = f"<dhcp>{SPAN}</dhcp>"
 GUEST = """<domain type='qemu'><name>{name}</name><memory unit='MiB'>32</memory><vcpu>4</vcpu>
 <os><type arch='x86_64' machine='pc'>hvm</type></os><features><acpi/></features>
 <devices>{cards}</devices></domain>"""
@@ -384,6 +385,29 @@ def test_firewalld_lets_the_guests_through_and_keeps_its_rules(host: Host) -> No
     host.virsh("net-destroy", "n")
     assert host.daemon.inside(*table).stdout == theirs
     host.daemon.inside("nft", "delete", "table", "inet", "firewalld")
+
+
+def test_a_server_that_ends_is_started_again(host: Host) -> None:
+    host.network("net-create", "n", 78)
+    uuid = host.virsh("net-uuid", "n").strip()
+    first = int(host.served(uuid, "dnsmasq.pid"))
+    monitor = subprocess.Popen(
+        ["nsenter", f"--net=/proc/{host.inner()}/ns/net", "stdbuf", "-oL", "nft", "monitor"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert monitor.stdout is not None
+    while not select_line(monitor):
+        host.daemon.inside("nft", "add table ip again; delete table ip again")
+    os.kill(first, 9)
+    for line in monitor.stdout:  # what is missing is taken again, rules last
+        if "add chain inet virtory_tb78 postrouting" in line:
+            break
+    monitor.terminate()
+    monitor.communicate()
+    host.virsh("net-update", "n", "delete", "ip-dhcp-range", SPAN.format(third=78))
+    second = int(host.served(uuid, "dnsmasq.pid"))
+    assert second != first and os.path.exists(f"/proc/{second}")
 
 
 def test_rules_of_the_older_iptables_are_heeded_too(host: Host) -> None:

@@ -29,6 +29,7 @@ class Changes:
     table: NetworkTable
     store: Store
     listen: Callable[[Entry], None]
+    deafen: Callable[[Entry], None]
 
     async def update(
         self, uuid: bytes, command: int, section: int, parent_index: int, xml: str, flags: int
@@ -64,6 +65,7 @@ class Changes:
         plan = entry.plan
         if plan is None or not plan.made:
             return
+        self.deafen(entry)
         try:
             await asyncio.to_thread(resources.change, former, changed, plan)
         except BaseException:
@@ -72,7 +74,7 @@ class Changes:
             if before[1] is not None:
                 await asyncio.to_thread(resources.change, changed, former, before[1])
             raise
-        if entry.leases is None:
+        finally:
             self.listen(entry)
 
     def _set_live(self, entry: Entry, network: Network) -> None:

@@ -14,6 +14,7 @@ import logging
 import os
 from typing import TYPE_CHECKING
 
+from virtory.driver.network import servers
 from virtory.driver.network.leases import Leases
 from virtory.driver.network.plan import NetworkPlan
 from virtory.driver.store import ForgetObject
@@ -227,12 +228,15 @@ def listen(networks: Networks, entry: Entry) -> None:
         def changed(lease: Lease, valid: bool) -> None:
             networks.lease_changed(entry, lease, valid)
 
+        deafen(entry)
         entry.leases = Leases(entry.plan, changed)
         entry.leases.listen()
+        servers.watch(networks, entry)
 
 
 def deafen(entry: Entry) -> None:
-    """Hear no more of them."""
+    """Hear no more of them, nor of their server's end."""
+    servers.unwatch(entry)
     if entry.leases is not None:
         entry.leases.close()
         entry.leases = None

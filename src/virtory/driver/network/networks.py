@@ -30,7 +30,7 @@ from virtory.model.list_flags import ConnectListNetworks as List
 from virtory.model.values import Uuid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
 
     from virtory.driver.bus import Bus
     from virtory.driver.network.attachment import Attachment
@@ -76,6 +76,7 @@ class Networks(Changes, Ports):
         self._naming = asyncio.Lock()
         self._watch = RulesWatch(self._rules_changed)
         self._restoring: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         self.lease_changed: Callable[[Entry, Lease, bool], None] = lambda *_: None
 
     # -- with the daemon -------------------------------------------------------------------------
@@ -115,8 +116,8 @@ class Networks(Changes, Ports):
         for entry in self.table:
             life.deafen(entry)
         self._watch.turn(False)
-        if self._restoring is not None:
-            self._restoring.cancel()
+        for task in self._tasks:
+            task.cancel()
 
     def watch(self) -> None:
         """Hear of changes of the host's rules while a network of ours has some."""
@@ -125,7 +126,14 @@ class Networks(Changes, Ports):
 
     def _rules_changed(self) -> None:
         if self._restoring is None or self._restoring.done():
-            self._restoring = asyncio.ensure_future(life.restore_rules(self))
+            self._restoring = self.run(life.restore_rules(self))
+
+    def run(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        """Do something beside; it ends with the daemon."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _make_default(self) -> None:
         from virtory.driver.network import default
@@ -358,6 +366,10 @@ class Networks(Changes, Ports):
     def listen(self, entry: Entry) -> None:
         """Hear of the network's leases from now on."""
         life.listen(self, entry)
+
+    def deafen(self, entry: Entry) -> None:
+        """Hear no more of them."""
+        life.deafen(entry)
 
     def owner_of(self, device: str) -> str | None:
         """Which running network has a bridge of that name."""

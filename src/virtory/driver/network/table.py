@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from virtory.driver.network.leases import Leases
+    from virtory.driver.qemu.process import Process
     from virtory.model.network import Network
 
 KIND = "network"
@@ -42,6 +43,8 @@ class Entry:
         self.is_own_default = False
         self.ports: dict[bytes, str] = {}  # made by clients: UUID → XML
         self.leases: Leases | None = None
+        self.server: Process | None = None
+        self.revived: float | None = None
         self.lock = asyncio.Lock()
 
     @property
