@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from cases import CASES, KVM, defined, host, make_images, qcow2, qemu_7_2, text
 
-from virtory.driver.qemu.command_line import command_line
+from virtory.driver.network.attachment import Attachment
+from virtory.driver.qemu.command_line import command_line, setup
 from virtory.driver.qemu.host_memory import free_huge_pages
 from virtory.driver.qemu.plan import Plan
 from virtory.driver.qemu.planning import prepare
@@ -426,3 +427,23 @@ def test_a_node_that_the_host_has_not_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigUnsupported, match="no NUMA node 0") as caught:
         prepare(domain, host(nodes=frozenset({3})), 1)
     assert caught.value.cure == "Name those that it has: 3."
+
+
+def test_a_display_listens_on_the_hosts_address_of_a_network(tmp_path: Path) -> None:
+    screen = "<graphics type='vnc'><listen type='network' network='default'/></graphics>"
+    xml = (
+        "<domain type='qemu'><name>a</name><memory>65536</memory><os><type>hvm</type></os>"
+        f"<devices>{screen}</devices></domain>"
+    )
+    stored = defined(xml, CAPABILITIES)
+    there = Attachment(b"\0" * 16, "virbr0", address="192.168.122.1")
+    live, plan = prepare(stored, host(attachment=lambda name, group: there), 1)
+    assert live.devices.graphics[0].listen == "192.168.122.1"
+    assert plan.vnc_ports == (5900,)
+    steps = {step.command: step.arguments for step in setup(live, plan)}
+    assert steps["display-update"]["addresses"][0]["host"] == "192.168.122.1"
+    again = defined(format_domain(live), CAPABILITIES).devices.graphics[0].listens[0]
+    assert again.address is None
+    nowhere = there._replace(address=None)
+    with pytest.raises(ConfigUnsupported, match="no address on network 'default'"):
+        prepare(stored, host(attachment=lambda name, group: nowhere), 1)

@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 class Attachment(NamedTuple):
     """What an interface of type `network` becomes.
 
-    `device` is the bridge, or with a `mode` (macvtap's) the host's device that is shared.
+    `device` is the bridge, or with a `mode` (macvtap's) the host's device that is shared;
+    `address` is the host's own on the network.
     """
 
     uuid: bytes
     device: str
     mode: str | None = None
     mtu: int | None = None
+    address: str | None = None
 
 
 def no_networks(name: str, portgroup: str | None) -> Attachment:
@@ -54,7 +56,8 @@ def attachment(entry: Entry, portgroup: str | None) -> Attachment:
         )
     mtu = None if network.mtu is None else network.mtu.size
     if network.bridge is not None and network.bridge.name is not None:
-        return Attachment(entry.uuid, network.bridge.name, None, mtu)
+        own = next((each.address for each in network.ips if each.address is not None), None)
+        return Attachment(entry.uuid, network.bridge.name, None, mtu, own)
     forward = network.forward
     devices = []
     if forward is not None:

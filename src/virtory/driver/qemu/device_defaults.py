@@ -336,6 +336,8 @@ def _graphics(graphics: Graphics) -> Graphics:
             listens = (Listen(type="socket", socket=graphics.socket),)
         else:
             listens = (Listen(type="address", address=graphics.listen),)
+    if listens[0].type == "network":  # the address there is known when it starts
+        listens = (replace(listens[0], address=None), *listens[1:])
     changes: dict[str, Any] = {"listens": listens}
     if graphics.type == "spice":
         changes["audio"] = None  # its sound is where its picture is

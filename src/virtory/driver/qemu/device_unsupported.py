@@ -234,9 +234,6 @@ def _screens(devices: Devices, kind: str, capabilities: Capabilities) -> Problem
         if graphics.websocket is not None:
             yield f"{path}/@websocket", "is not served; `virtory proxy` carries VNC over ssh"
         yield from _valid_until(path, graphics)
-        for listen in graphics.listens:
-            if listen.type == "network":
-                yield f"{path}/listen/@type", "'network' is not served; address and socket are"
     for number, video in enumerate(devices.videos, 1):
         path, model = f"{_ALL}/video[{number}]", video.model
         if model is None or model.type == "none":

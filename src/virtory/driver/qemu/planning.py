@@ -20,7 +20,7 @@ from virtory.driver.qemu.plan import Plan
 from virtory.driver.qemu.planning_characters import characters, plan_character
 from virtory.driver.qemu.planning_clock import adjustment, clock_base
 from virtory.driver.qemu.planning_disks import plan_disk
-from virtory.driver.qemu.planning_displays import plan_displays
+from virtory.driver.qemu.planning_displays import plan_displays, with_listen_addresses
 from virtory.driver.qemu.planning_draft import Draft
 from virtory.driver.qemu.planning_filesystems import plan_filesystem
 from virtory.driver.qemu.planning_firmware import plan_firmware, plan_kernel, variables_path
@@ -45,7 +45,7 @@ def prepare(definition: Domain, host: Host, domain_id: int) -> tuple[Domain, Pla
     """
     live = replace(definition, id=domain_id)
     live = with_firmware(live, host.firmware, variables_path(definition, host))
-    live = with_aliases(live)
+    live = with_aliases(with_listen_addresses(live, host))
     chosen = plan(live, host, domain_id)
     return with_plan(live, chosen), chosen
 

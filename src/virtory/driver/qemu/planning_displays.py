@@ -5,6 +5,7 @@ The rule kept here: a port that the definition fixes is taken as it is; another 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from virtory.driver.qemu.plan import Directory, Link
@@ -12,6 +13,8 @@ from virtory.errors import ConfigUnsupported
 
 if TYPE_CHECKING:
     from virtory.driver.qemu.planning_draft import Draft
+    from virtory.driver.qemu.planning_host import Host
+    from virtory.model.domain import Domain
     from virtory.model.domain.devices.graphics import Graphics, Listen
 
 FIRST_PORT, LAST_PORT = 5900, 65535
@@ -30,6 +33,28 @@ def plan_displays(draft: Draft) -> tuple[int, ...]:
                 port = _port(graphics, listen.address or "127.0.0.1", ports, draft)
         ports.append(port)
     return tuple(ports)
+
+
+def with_listen_addresses(domain: Domain, host: Host) -> Domain:
+    """The same with the host's address on each network that a display listens on.
+
+    Raises ConfigUnsupported when it has none there.
+    """
+    screens = []
+    for number, graphics in enumerate(domain.devices.graphics, 1):
+        listen = graphics.listens[0] if graphics.listens else None
+        if listen is not None and listen.type == "network":
+            address = host.attachment(listen.network or "", None).address
+            if address is None:
+                raise ConfigUnsupported(
+                    f"/domain/devices/graphics[{number}]/listen/@network: the host has no address "
+                    f"on network '{listen.network}'",
+                    cure="Name an address: <listen type='address' address='…'/>.",
+                )
+            shown = replace(listen, address=str(address))
+            graphics = replace(graphics, listens=(shown, *graphics.listens[1:]))
+        screens.append(graphics)
+    return replace(domain, devices=replace(domain.devices, graphics=tuple(screens)))
 
 
 def spice_socket(directory: str, number: int) -> str:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from virtory.driver.qemu.planning_host import Host
     from virtory.driver.qemu.settings import Settings
     from virtory.model.domain import Domain
+    from virtory.model.domain.devices.graphics import Graphics
     from virtory.model.domain.devices.interface import Interface
 
 PROBE_UID = 65534
@@ -135,9 +136,12 @@ class Preparation:
 
         return (self.volumes or no_volumes)(pool, volume)
 
-    async def networks_ready(self, interfaces: Iterable[Interface]) -> None:
-        """Before interfaces are planned: networks that start when they are needed do so."""
+    async def networks_ready(
+        self, interfaces: Iterable[Interface], screens: Iterable[Graphics] = ()
+    ) -> None:
+        """Before these are planned: networks that start when they are needed do so."""
         names = {each.source.network or "" for each in interfaces if each.source is not None}
+        names |= {listen.network or "" for each in screens for listen in each.listens}
         if self.networks is not None and (names := names - {""}):
             await self.networks.make_ready(names)
 
@@ -228,7 +232,8 @@ class Preparation:
         from virtory.driver.qemu.live import with_cpu
 
         host = await self.host()
-        await self.networks_ready(definition.devices.interfaces)
+        devices = definition.devices
+        await self.networks_ready(devices.interfaces, devices.graphics)
         capabilities = await self.capabilities(definition.devices.emulator)
         if definition.devices.disks:  # their headers are read
             live, plan = await asyncio.to_thread(planning.prepare, definition, host, number)
