@@ -6,7 +6,6 @@ save as the change of the running machine.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +26,6 @@ from virtory.errors import (
 from virtory.model.flags import DomainAffect, DomainDeviceModify
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
     from virtory.driver.device_edit import Held
     from virtory.driver.qemu.table import Entry
     from virtory.driver.store import DomainRow
@@ -52,7 +49,7 @@ class DomainDevices(Part):
         if not live:
             await self._configured(entry, lambda domain: self._attached(domain, device))
             return
-        await _undisturbed(self._attach(entry, device, config=config))
+        await self._runtime.whole(self._attach(entry, device, config=config))
 
     async def _attach(self, entry: Entry, device: Any, *, config: bool) -> None:
         from virtory.driver.qemu import hotplug
@@ -118,7 +115,7 @@ class DomainDevices(Part):
         if not live:
             await self._configured(entry, without)
             return
-        await _undisturbed(self._unplug(entry, find, without if config else None))
+        await self._runtime.whole(self._unplug(entry, find, without if config else None))
 
     async def _unplug(self, entry: Entry, find: Any, without: Any) -> None:
         from virtory.driver.qemu import block_job, hotplug
@@ -144,7 +141,7 @@ class DomainDevices(Part):
         if not live:
             await self._configured(entry, lambda domain: self._updated(domain, device))
             return
-        await _undisturbed(
+        await self._runtime.whole(
             self._update(entry, device, config=config, force=bool(flags & DomainDeviceModify.FORCE))
         )
 
@@ -206,16 +203,6 @@ class DomainDevices(Part):
             if entry.row is former:
                 await self._configure(entry, domain)
                 return
-
-
-async def _undisturbed(work: Coroutine[Any, Any, None]) -> None:
-    """Once begun it goes on, even when the caller is gone."""
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())
-        raise
 
 
 def _parsed(xml: str) -> Any:

@@ -36,6 +36,11 @@ class DomainProcessors(Part):
         live, config = affected(entry, flags)
         if count < 1:
             raise InvalidArgument("a domain needs at least one virtual CPU")
+        if config and flags & DomainVcpu.HOTPLUGGABLE:
+            raise ArgumentUnsupported(
+                "vCPUs of a definition that can be unplugged are not served",
+                cure="plug them in while it runs (setvcpus --live): those can be unplugged",
+            )
         if flags & DomainVcpu.GUEST:
             await self._set_guest_vcpus(uuid, count)
             return

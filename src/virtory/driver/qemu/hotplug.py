@@ -250,7 +250,7 @@ async def unplug(guest: Guest, device: Any, row: DomainRow | None = None) -> boo
                 "unplug of device was rejected by the guest",
                 cure=f"see in the guest what uses '{alias}'",
             )
-    except BaseException:
+    except Exception:  # cut off by a cancellation, it is finished by the next daemon
         guest.unplugged_rows.pop(alias, None)
         guest.runtime.announce(guest.entry)
         raise

@@ -130,6 +130,17 @@ class Runtime:
         self._tasks.add(task)
         task.add_done_callback(self._done)
 
+    async def whole(self, work: Coroutine[object, object, None]) -> None:
+        """Do something to its end, even when the caller is gone; `idle` waits for it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+            raise
+
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
