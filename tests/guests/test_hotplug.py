@@ -380,6 +380,33 @@ async def test_a_guest_that_refuses_keeps_machine_and_definition(driver, bare, i
     await seen.wait(lambda e: isinstance(e, DeviceRemovalFailed) and e.alias == "virtio-disk1")
 
 
+async def test_what_an_update_can_not_change_is_named(driver, bare, image):
+    path = image("one.qcow2")
+    disk = disk_xml(path, "sdb").replace("virtio", "usb")
+    ref = await driver.domain.create_xml(bare("m", devices=disk + CARD.format("")), 0, None)
+    text = await driver.domain.xml(ref.uuid, 0)
+    for xml, words in (
+        (disk.replace("name='qemu'", "name='qemu' cache='none'"), "cannot modify field 'driver'"),
+        (disk.replace("</disk>", "<serial>x</serial></disk>"), "cannot modify field 'serial'"),
+        (disk.replace("</disk>", "<readonly/></disk>"), "cannot modify field 'readonly'"),
+        (disk.replace(path, image("two.qcow2")), "disk source can be changed only in removable"),
+        (CARD.format("<mtu size='1400'/>"), "cannot modify field 'mtu'"),
+        (CARD.format("<driver queues='2'/>"), "cannot modify field 'driver'"),
+        (CARD.format("<bandwidth><inbound average='9'/></bandwidth>"), "setting bandwidth on"),
+        (CARD.format("").replace("user", "bridge").replace(
+            "<mac", "<source bridge='b'/><mac"), "unable to change config on 'user'"),
+        ("<rng model='virtio'><backend model='random'/></rng>", "matching RNG device not found"),
+        ("<memballoon model='none'/>", "cannot modify field 'model'"),
+    ):  # fmt: skip
+        with pytest.raises(VirtoryError, match=words):
+            await driver.domain.update_device(ref.uuid, xml, LIVE)
+        assert await driver.domain.xml(ref.uuid, 0) == text
+    await driver.domain.update_device(ref.uuid, disk, LIVE)
+    await driver.domain.update_device(ref.uuid, "<memballoon model='virtio'><stats period='2'/>"
+                                      "</memballoon>", LIVE)  # fmt: skip
+    assert "<stats period='2'/>" in await driver.domain.xml(ref.uuid, 0)
+
+
 async def test_a_display_gets_another_password(driver, bare):
     screen = "<graphics type='vnc' passwd='{}'><listen type='socket'/></graphics>"
     ref = await driver.domain.create_xml(bare("m", devices=screen.format("old")), 0, None)

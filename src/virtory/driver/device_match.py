@@ -113,21 +113,21 @@ def _alike(device: Any, wanted: Any) -> bool:
         said = getattr(wanted, declared.name)
         if declared.name in _IGNORED or said in (None, ()) or said == declared.default:
             continue
-        if getattr(device, declared.name) != said and not _within(
+        if getattr(device, declared.name) != said and not agrees(
             getattr(device, declared.name), said
         ):
             return False
     return True
 
 
-def _within(part: Any, said: Any) -> bool:
-    """Whether an element says nothing that `part` contradicts."""
+def agrees(part: Any, said: Any) -> bool:
+    """Whether an element that a client sent says nothing that `part`, ours, contradicts."""
     if part is None or not hasattr(said, "declared") or type(part) is not type(said):
         return False
     return all(
         getattr(said, each.name) in (None, ())
         or getattr(said, each.name) == getattr(part, each.name)
-        or _within(getattr(part, each.name), getattr(said, each.name))
+        or agrees(getattr(part, each.name), getattr(said, each.name))
         for each in type(said).declared()
     )
 

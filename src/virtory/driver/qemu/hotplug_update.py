@@ -10,7 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver import device_edit
-from virtory.driver.qemu import replug
+from virtory.driver.device_match import agrees
+from virtory.driver.qemu import replug, traffic
 from virtory.errors import ConfigUnsupported, OperationUnsupported
 
 if TYPE_CHECKING:
@@ -87,8 +88,7 @@ async def update(
 
 async def _disk(guest: Guest, old: Any, new: Any) -> Any:
     """Nothing but its place in a start, which the next one reads."""
-    allowed = ("source", "backing_store", "boot_order", "snapshot", "target", "driver", "mirror",
-               "iotune", "readonly", "shareable", "type")  # fmt: skip
+    allowed = ("source", "backing_store", "boot_order", "snapshot", "target", "mirror", "type")
     _refuse_others("disk", old, new, allowed)
     target = new.target
     if target.bus not in (None, old.target.bus):
@@ -103,7 +103,7 @@ def _refuse_others(kind: str, old: Any, new: Any, allowed: tuple[str, ...]) -> N
         said = getattr(new, name)
         if name in allowed or name in _UNSAID or said in (None, (), declared.default):
             continue
-        if said != getattr(old, name):
+        if said != getattr(old, name) and not agrees(getattr(old, name), said):
             raise OperationUnsupported(
                 f"cannot modify field '{name}' (or its parts) of the {kind}",
                 cure="change it with --config and restart the domain",
@@ -111,8 +111,7 @@ def _refuse_others(kind: str, old: Any, new: Any, allowed: tuple[str, ...]) -> N
 
 
 async def _interface(preparation: Preparation, guest: Guest, old: Any, new: Any) -> Any:
-    allowed = ("mac", "link", "target", "source", "boot_order", "type", "bandwidth", "driver",
-               "model", "rom")  # fmt: skip
+    allowed = ("mac", "link", "target", "source", "boot_order", "type", "bandwidth", "model")
     if new.mac is not None and old.mac is not None and new.mac.address != old.mac.address:
         raise OperationUnsupported(
             f"cannot change network interface mac address from {old.mac.address} to "
@@ -137,6 +136,14 @@ async def _interface(preparation: Preparation, guest: Guest, old: Any, new: Any)
                 cure="detach the interface and attach another",
             )
         old = await replug.replugged(guest, preparation, old, new)
+    if new.bandwidth != old.bandwidth:
+        if guest.plan.tap(old.alias) is None:
+            raise OperationUnsupported(
+                f"setting bandwidth on interfaces of type '{old.type}' is not implemented yet",
+                cure="limit the traffic inside the guest",
+            )
+        old = replace(old, bandwidth=new.bandwidth)
+        await traffic.relimit(guest, old)
     if (new.link or "up") != (old.link or "up"):
         await guest.execute("set_link", {"name": old.alias, "up": new.link != "down"})
     return replace(old, link=new.link, boot_order=new.boot_order)
