@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from virtory.model.domain.devices.interface import Interface
 
 _CHARACTERS = ("serials", "parallels", "consoles", "channels")
-_BY_HOST = ("host-model", "host-passthrough", "maximum")
-_TELLING = (*(f"mode='{mode}'" for mode in _BY_HOST), "<backingStore")
+_TELLING = ("<cpu", "<backingStore")
 _OUR_LINKS = ("vnet", "vtap", "macvtap")
 
 
@@ -67,9 +66,8 @@ def _asked(guest: Guest) -> Domain | None:
 
 
 def _cpu(guest: Guest, asked: Domain | None) -> Any:
-    """As it was asked for, when QEMU chooses the model: live, it is spelled out."""
-    cpu = asked.cpu if asked is not None else None
-    return cpu if cpu is not None and cpu.mode in _BY_HOST else guest.domain.cpu
+    """As it was asked for: live, what QEMU made of that is spelled out."""
+    return asked.cpu if asked is not None and asked.cpu is not None else guest.domain.cpu
 
 
 def _disk(disk: Disk, asked: Domain | None) -> Disk:
