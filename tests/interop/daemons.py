@@ -178,6 +178,7 @@ def virtoryd(*arguments: str, user: int | None = None) -> Iterator[Daemon]:
     if user is not None:
         (root / "home").mkdir()
         os.chown(root / "home", user, user)
+        os.chown(root / "state", user, user)
         os.chown(root, user, user)
         ids = (f"--reuid={user}", f"--regid={user}", "--clear-groups")
         places = (f"HOME={root}/home", f"XDG_RUNTIME_DIR={root}/home")

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,8 @@ XML = """<domain type='qemu'><name>vm</name><memory unit='MiB'>64</memory><vcpu>
 <serial type='pty'/><rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>
 <graphics type='vnc' socket='auto'/><video><model type='vga'/></video></devices></domain>"""
 Ran = tuple[int, str, str]
+ORDINARY = 64323
+"""A uid that nobody else has."""
 
 
 @pytest.fixture(scope="module")
@@ -53,18 +56,19 @@ def daemon() -> Iterator[daemons.Daemon]:
 def virtory(daemon: daemons.Daemon) -> Callable[..., Ran]:
     """Our own command line, on that daemon."""
 
-    def run(*words: str) -> Ran:
-        done = subprocess.run(
-            [sys.executable, "-m", "virtory.cli.main", "-c", daemon.uri, *words],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            env={**os.environ, "PYTHONPATH": str(daemons.SOURCE)},
-            check=False,
-        )
-        return done.returncode, done.stdout, done.stderr
+    return partial(ask, daemon)
 
-    return run
+
+def ask(daemon: daemons.Daemon, *words: str) -> Ran:
+    done = subprocess.run(
+        [sys.executable, "-m", "virtory.cli.main", "-c", daemon.uri, *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": str(daemons.SOURCE)},
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
 
 
 def test_a_machine_is_explained(virtory: Callable[..., Ran]) -> None:
@@ -205,3 +209,26 @@ def test_what_all_machines_do_and_what_was_promised(virtory: Callable[..., Ran])
         "resident_kib": report["running"]["resident_kib"],
     }
     assert report["kvm"]["found"]
+
+
+def test_an_ordinary_users_machine_is_explained_and_published() -> None:
+    if reason := daemons.lacking():
+        pytest.skip(reason)
+    with daemons.virtoryd(user=ORDINARY) as ours:
+        xml = ours.directory / "vm.xml"
+        xml.write_text(
+            "<domain type='qemu'><name>mine</name><memory unit='MiB'>48</memory><vcpu>1</vcpu>"
+            "<os><type arch='x86_64' machine='q35'>hvm</type></os><features><acpi/></features>"
+            "<devices><interface type='user'><model type='virtio'/></interface></devices></domain>"
+        )
+        ask(ours, "define", str(xml))
+        ask(ours, "start", "mine")
+        told = ask(ours, "inspect", "mine")[1]
+        assert "net0: virtio-net" in told
+        assert "in RAM now" in told
+        assert ask(ours, "publish", "mine", "8081:80")[0] == 0
+        assert listening(ours, 8081)
+        status, _, error = ask(ours, "publish", "mine", "80:80")
+        assert (status, "an ordinary user takes a port from 1024 on" in error) == (1, True)
+        assert " mine" in ask(ours, "top")[1]
+        assert ask(ours, "destroy", "mine")[0] == 0
