@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 
@@ -405,6 +406,26 @@ async def test_what_an_update_can_not_change_is_named(driver, bare, image):
     await driver.domain.update_device(ref.uuid, "<memballoon model='virtio'><stats period='2'/>"
                                       "</memballoon>", LIVE)  # fmt: skip
     assert "<stats period='2'/>" in await driver.domain.xml(ref.uuid, 0)
+
+
+async def test_a_machine_that_ends_meanwhile_keeps_nobody_waiting(driver, bare, image, state):
+    ref = await driver.domain.define(bare("m", machine="q35", devices=PORTS), 0)
+    await driver.domain.create(ref.uuid, 0, None)
+    device = disk_xml(image("one.qcow2"))
+    await driver.domain.attach_device(ref.uuid, device, BOTH)
+    guest = driver.domain._table.get(ref.uuid).guest
+
+    def asked(step):
+        if step == "unplug: asked":
+            guest.process.signal(9)
+
+    guest.runtime.checkpoint = asked
+    with pytest.raises(OperationFailed, match="domain is no longer running"):
+        async with asyncio.timeout(4):
+            await driver.domain.detach_device(ref.uuid, device, BOTH)
+    await guest.finished
+    assert "one.qcow2" in await driver.domain.xml(ref.uuid, 0)  # the definition is as it was
+    assert sorted(os.listdir(os.path.join(state, "run"))) == ["autostarted"]
 
 
 async def test_a_display_gets_another_password(driver, bare):

@@ -10,7 +10,6 @@ Everything here is called while holding the guest's job lock.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -241,10 +240,7 @@ async def unplug(guest: Guest, device: Any, row: DomainRow | None = None) -> boo
         guest.runtime.checkpoint("unplug: begun")
         gone = await _ask(guest, alias)
         guest.runtime.checkpoint("unplug: asked")
-        if not gone:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(UNPLUG_TIMEOUT_S):
-                    gone = await asyncio.shield(answer)
+        gone = gone or await answered(guest, answer, UNPLUG_TIMEOUT_S)
         if answer.done() and not answer.result():
             raise OperationFailed(
                 "unplug of device was rejected by the guest",
@@ -263,6 +259,18 @@ async def unplug(guest: Guest, device: Any, row: DomainRow | None = None) -> boo
         guest.entry.row = row
         await guest.runtime.commit(guest.entry)
     return gone
+
+
+async def answered(guest: Guest, answer: asyncio.Future[bool], limit_s: float) -> bool:
+    """Wait for the guest's answer; whether it has agreed in time.
+
+    Raises OperationFailed when the machine ends meanwhile.
+    """
+    either: list[asyncio.Future[Any]] = [answer, guest.finished]
+    await asyncio.wait(either, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+    if guest.finished.done():
+        raise OperationFailed("domain is no longer running")
+    return answer.done() and answer.result()
 
 
 async def _ask(guest: Guest, alias: str) -> bool:

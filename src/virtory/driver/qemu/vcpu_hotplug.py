@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from virtory.driver.qemu import affinity
-from virtory.driver.qemu.hotplug import UNPLUG_TIMEOUT_S
+from virtory.driver.qemu.hotplug import UNPLUG_TIMEOUT_S, answered
 from virtory.driver.qemu.start import threads_in
 from virtory.errors import ConfigUnsupported, InvalidArgument, OperationFailed, OperationTimeout
 
@@ -97,19 +97,17 @@ async def _unplug_one(guest: Guest, alias: str) -> None:
     guest.unplugging[alias] = answer
     try:
         await guest.execute("device_del", {"id": alias})
-        async with asyncio.timeout(UNPLUG_TIMEOUT_S):
-            agreed = await answer
-    except TimeoutError:
-        # Under emulation QEMU 7.2 lets go of the vCPU but never says so.
-        if all(place.alias != alias for place in await slots(guest)):
+        if await answered(guest, answer, UNPLUG_TIMEOUT_S):
             return
-        raise OperationTimeout(
-            "vcpu unplug request timed out. Unplug result must be manually inspected in the domain"
-        ) from None
     finally:
         guest.unplugging.pop(alias, None)
-    if not agreed:
+    if answer.done():
         raise OperationFailed("vcpu unplug request was rejected by the guest")
+    # Under emulation QEMU 7.2 lets go of the vCPU but never says so.
+    if any(place.alias == alias for place in await slots(guest)):
+        raise OperationTimeout(
+            "vcpu unplug request timed out. Unplug result must be manually inspected in the domain"
+        )
 
 
 async def settle(guest: Guest, row: DomainRow | None) -> None:
