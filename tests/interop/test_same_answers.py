@@ -101,6 +101,7 @@ def comparable(label: str, answer: Any) -> str:
         "networks",
         "pools",
         "volumes",
+        "pool_changes",
         "configuration",
         "saving",
         "removal",

@@ -188,6 +188,7 @@ def test_a_disk_may_name_a_volume(host: Host, pool: Any) -> None:
         "vol-clone", "v", "x", "--pool", "disks", status=1
     )
     host.virsh("destroy", "d")
+    assert "8388608" in host.virsh("domblkinfo", "d", "vda")
     for name in ("v", "w"):
         host.run("qemu-img", "check", str(path / name))
     host.virsh("pool-destroy", "disks")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 from virtory.codec import xml
 from virtory.codec.xml import At, Attr, Element, Problem, YesNo
 from virtory.model.domain.devices.disk import Secret
-from virtory.model.storage_volume import Bytes, Permissions, permission_problems
+from virtory.model.storage_volume import Bytes, Permissions, of_storage, permission_problems
 from virtory.model.values import Size, Uuid
 
 if TYPE_CHECKING:
@@ -161,10 +161,11 @@ def parse_pool(text: str) -> StoragePool:
         XmlError: malformed, hostile or invalid; all problems at once.
         ConfigUnsupported: valid, but with elements that are not served.
     """
-    pool = xml.parse(StoragePool, text)
-    found = [Problem(*problem) for problem in problems(pool)]
-    if found:
-        raise xml.error_of(found, "storage pool")
+    with of_storage():
+        pool = xml.parse(StoragePool, text)
+        found = [Problem(*problem) for problem in problems(pool)]
+        if found:
+            raise xml.error_of(found, "storage pool")
     return _with_defaults(pool)
 
 

@@ -5,12 +5,17 @@ The rule kept here: what is written is what `virsh vol-dumpxml` prints for the s
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import contextlib
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from virtory.codec import xml
 from virtory.codec.xml import At, Attr, Element, Problem, Range, Scaled
+from virtory.errors import FROM_STORAGE, VirtoryError
 from virtory.model.domain.devices.disk import Encryption
 from virtory.model.values import Size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 VolumeType = Literal["file", "block", "dir", "network", "netdir", "ploop"]
 TYPES: tuple[VolumeType, ...] = ("file", "block", "dir", "network", "netdir", "ploop")
@@ -121,11 +126,22 @@ def parse_volume(text: str, *, needs_capacity: bool = True) -> StorageVolume:
         XmlError: malformed, hostile or invalid; all problems at once.
         ConfigUnsupported: valid, but with elements that are not served.
     """
-    volume = xml.parse(StorageVolume, text)
-    found = [Problem(*problem) for problem in problems(volume, needs_capacity=needs_capacity)]
-    if found:
-        raise xml.error_of(found, "storage volume")
+    with of_storage():
+        volume = xml.parse(StorageVolume, text)
+        found = [Problem(*problem) for problem in problems(volume, needs_capacity=needs_capacity)]
+        if found:
+            raise xml.error_of(found, "storage volume")
     return volume
+
+
+@contextlib.contextmanager
+def of_storage() -> Iterator[None]:
+    """Errors that pass through here are the storage driver's, as libvirt has it."""
+    try:
+        yield
+    except VirtoryError as error:
+        error.domain = FROM_STORAGE
+        raise
 
 
 def problems(volume: StorageVolume, *, needs_capacity: bool) -> list[tuple[str, str]]:

@@ -102,7 +102,7 @@ async def test_names_uuids_and_places_are_unique(host: Any) -> None:
         await host.storage.define_pool(POOL.format(name="q", path=host.directory / "p"), 0)
     with pytest.raises(OperationFailed, match="already defined with uuid"):
         await host.storage.define_pool(text.replace("<name>p", "<name>q"), 0)
-    with pytest.raises(OperationFailed, match="already active"):
+    with pytest.raises(OperationInvalid, match="already active"):
         await host.storage.create_pool(text, 0)
 
 
@@ -245,3 +245,19 @@ async def test_only_one_of_two_changes_of_a_pool_happens(host: Any) -> None:
         return_exceptions=True,
     )
     assert sum(not isinstance(result, Exception) for result in results) == 1
+
+
+async def test_a_choice_that_the_file_system_lacks_is_refused(
+    host: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(directory, "without_copies", lambda fd, wanted: False)
+    features = "<features><cow state='{}'/></features>"
+    xml = POOL.format(name="p", path=host.directory / "p").replace("<target", "{}<target")
+    for state in ("yes", "no"):
+        uuid = (await host.storage.define_pool(xml.format(features.format(state)), 0)).uuid
+        if state == "yes":
+            await host.storage.build_pool(uuid, 0)
+        else:
+            with pytest.raises(ConfigUnsupported, match="use btrfs"):
+                await host.storage.build_pool(uuid, 0)
+        await host.storage.undefine_pool(uuid)

@@ -79,6 +79,7 @@ async def test_options_of_qcow2_are_followed(host: Any) -> None:
         ("d", "<features><extended_l2/></features>", 0, {"extended-l2": True}),
         ("e", "", StorageVolumeCreate.PREALLOC_METADATA, {"compat": "0.10"}),
         ("f", "<clusterSize unit='KiB'>4</clusterSize>", 0, {"compat": "0.10"}),
+        ("g", "<nocow/>", 0, {"compat": "0.10"}),
     ):
         xml = (
             f"<volume><name>{name}</name><capacity unit='MiB'>8</capacity>"
@@ -329,7 +330,7 @@ async def test_lookups_and_a_file_that_has_gone(host: Any) -> None:
         with pytest.raises(StorageVolumeNotFound):
             lookup("/nix")
     os.unlink(ref.key)
-    with pytest.raises(SystemCallFailed, match="cannot open volume"):
+    with pytest.raises(StorageVolumeNotFound, match="its file is gone"):
         await storage.volume_info(ref, 0)
     await storage.delete_volume(ref, 0)
     with pytest.raises(StorageVolumeNotFound):

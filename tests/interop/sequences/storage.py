@@ -79,6 +79,60 @@ def pools(t):
     t.heard()
 
 
+def pool_changes(t):
+    """One pool in other definitions: transient, kept, elsewhere, and its directory gone."""
+    c = t.c
+    for name in ("a", "b"):
+        os.mkdir(t.path(name))
+
+    def described(path):
+        uuid = "</name><uuid>11111111-2222-3333-4444-555555555555</uuid>"
+        return POOL.format(name="s", path=t.path(path)).replace("</name>", uuid)
+
+    def places():
+        return [t.path("b") in p.XMLDesc(flags) for flags in (0, 1)]
+
+    p = t("transient", c.storagePoolCreateXML, described("a"), 0)
+    t("create again", c.storagePoolCreateXML, described("a"), 0)
+    t("define it", c.storagePoolDefineXML, described("a"), 0)
+    t("state", lambda: [p.isPersistent(), p.isActive()])
+    t("define it elsewhere", c.storagePoolDefineXML, described("b"), 0)
+    t("where it is", places)
+    t("lookup by its place", lambda: c.storagePoolLookupByTargetPath(t.path("a")).name())
+    t("lookup by its later place", c.storagePoolLookupByTargetPath, t.path("b"))
+    t("destroy", p.destroy)
+    t("where it is", places)
+    t("create what is defined", c.storagePoolCreateXML, described("a"), 0)
+    t("where it is", lambda: [places(), p.isPersistent()])
+    t("destroy", p.destroy)
+    t("where it is", places)
+    t("autostart", p.setAutostart, 1)
+    t("undefine", p.undefine)
+    p = t("define", c.storagePoolDefineXML, POOL.format(name="s", path=t.path("a")), 0)
+    t("autostart", p.autostart)
+    t("start", p.create, 0)
+    for name in (" sp ace", "\u00fc", "q"):
+        t("volume", p.createXML, VOLUME.format(name=name, size=1, format="qcow2"), 0)
+    os.mkdir(t.path("a/sub"))
+    t("refresh", p.refresh, 0)
+    t("volumes", lambda: [sorted(p.listVolumes()), p.numOfVolumes()])
+    t("a directory", lambda: p.storageVolLookupByName("sub").info())
+    t("its end", lambda: p.storageVolLookupByName("sub").delete(0))
+    q = p.storageVolLookupByName("q")
+    os.unlink(t.path("a/q"))
+    t("info of a file that is gone", q.info)
+    t("xml of a file that is gone", q.XMLDesc)
+    t("path of a file that is gone", q.path)
+    t("delete a file that is gone", q.delete, 0)
+    t("info", q.info)
+    for name in os.listdir(t.path("a")):
+        os.unlink(t.path("a/" + name))
+    os.rmdir(t.path("a"))
+    t("refresh without its directory", p.refresh, 0)
+    t("state", p.isActive)
+    t("undefine", p.undefine)
+
+
 def volumes(t):
     """Volumes of a directory, of every format in everyday use."""
     c = t.c

@@ -161,7 +161,7 @@ class DomainStatistics(Part):
         refuse_unknown(flags, 0, "qemuDomainGetBlockInfo")
         entry = self._entry(uuid)
         disk = block.find(entry.current(), path, "invalid path {} not assigned to domain")
-        file = block.image_path(disk, entry.guest)
+        file = block.image_path(disk, entry.guest) or self._preparation.volume_path(disk)
         if not file:
             raise InvalidArgument(f"disk '{path}' does not currently have a source assigned")
         size = await asyncio.to_thread(block.file_size, file)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from virtory.driver.qemu.image_chain import chain
 from virtory.driver.qemu.plan import Image
+from virtory.errors import VirtoryError
 
 if TYPE_CHECKING:
     from virtory.driver.qemu.plan import OpenMode
@@ -26,7 +27,11 @@ def plan_disk(disk: Disk, draft: Draft) -> None:
     source = disk.source
     path = (source.file or source.dev) if source is not None else None
     if disk.type == "volume" and source is not None and source.pool and source.volume:
-        path = draft.host.volume(source.pool, source.volume)
+        try:
+            path = draft.host.volume(source.pool, source.volume)
+        except VirtoryError:
+            if source.startup_policy != "optional":
+                raise
     if source is None or path is None:
         return
     if source.startup_policy == "optional" and not os.path.exists(path):

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from virtory.driver.qemu.planning_host import Host
     from virtory.driver.qemu.settings import Settings
     from virtory.model.domain import Domain
+    from virtory.model.domain.devices.disk import Disk
     from virtory.model.domain.devices.graphics import Graphics
     from virtory.model.domain.devices.interface import Interface
 
@@ -129,6 +130,13 @@ class Preparation:
 
         networks = self.networks
         return (no_networks if networks is None else networks.attachment)(name, portgroup)
+
+    def volume_path(self, disk: Disk) -> str:
+        """Where the volume is that a disk names; empty when it names none."""
+        source = disk.source
+        if source is None or not source.pool or not source.volume:
+            return ""
+        return self.volume(source.pool, source.volume)
 
     def volume(self, pool: str, volume: str) -> str:
         """Where a volume is that a disk names by its pool."""

@@ -19,6 +19,7 @@ from virtory.driver.storage.volumes import Volumes
 from virtory.driver.storage.wiping import KIND as WIPE
 from virtory.driver.storage.wiping import check_algorithm
 from virtory.driver.store import ForgetIntent, Intent
+from virtory.errors import FROM_STORAGE, InternalError, OperationUnsupported
 from virtory.model.events import StoragePoolRefresh
 from virtory.model.list_flags import StorageVolumeCreate, StorageVolumeStream
 from virtory.model.storage_volume import StorageVolume, parse_volume
@@ -45,6 +46,16 @@ class Contents(Volumes):
         if original.building:
             raise invalid(f"volume '{original.name}' is still being allocated.")
         wanted = parse_volume(xml, needs_capacity=False)
+        if wanted.name in found.volumes:
+            raise InternalError(
+                f"storage volume name '{wanted.name}' already in use.", domain=FROM_STORAGE
+            )
+        if original.description.type == "dir":
+            raise OperationUnsupported(
+                f"volume '{original.name}' is a directory, which is not copied",
+                cure="copy it with cp -a, then refresh the pool",
+                domain=FROM_STORAGE,
+            )
         checked(wanted, preallocate=bool(flags & known.PREALLOC_METADATA))
         now = await self._refreshed(source)
         capacity = max(wanted.capacity or 0, now.capacity or 0)

@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 from virtory.driver.storage.failures import failed, run
+from virtory.driver.storage.nocow import without_copies
 from virtory.driver.storage.scan import header_of
 from virtory.driver.storage.unnamed import DEFAULT_MODE, exists, new_file
 from virtory.errors import (
@@ -96,6 +97,8 @@ def create(path: str, volume: StorageVolume, store: Keeper, *, preallocate: bool
     volume = with_capacity(path, volume)
     permissions = volume.target.permissions if volume.target else None
     with new_file(path, store) as file:
+        if volume.target is not None and volume.target.nocow:
+            without_copies(file.fd)
         if format in ("raw", "iso"):
             _fill_raw(file, volume, format)
         elif not _fill_qcow2(file, volume, format, preallocate=preallocate):

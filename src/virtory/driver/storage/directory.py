@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 from virtory.driver.storage.backend import Found, no_discovery
 from virtory.driver.storage.create import create
 from virtory.driver.storage.failures import failed, only
+from virtory.driver.storage.nocow import without_copies
 from virtory.driver.storage.resize import resize
 from virtory.driver.storage.scan import refreshed, volume_at, volumes_of
+from virtory.errors import FROM_STORAGE, ConfigUnsupported
 from virtory.model.storage_pool import Target
 from virtory.model.storage_volume import Permissions, mode_text
 from virtory.model.values import Size
@@ -63,6 +65,9 @@ class Directory:
                 os.chown(path, owner, group)
         except OSError as error:
             raise failed(f"cannot create path '{path}'", error) from None
+        cow = pool.features.cow if pool.features is not None else None
+        if cow is not None:
+            _set_copies(path, wanted=cow)
 
     def delete(self, pool: StoragePool, flags: int) -> None:
         """Remove the directory, which must be empty."""
@@ -163,6 +168,21 @@ class Directory:
 
     def resize(self, volume: StorageVolume, capacity: int, flags: int) -> None:
         resize(volume, capacity, flags)
+
+
+def _set_copies(path: str, *, wanted: bool) -> None:
+    """Whether new files there are copied when they are written, where that can be said."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        done = without_copies(fd, wanted=not wanted)
+    finally:
+        os.close(fd)
+    if not done and not wanted:
+        raise ConfigUnsupported(
+            f"the file system of '{path}' has no such choice as <cow state='no'/>",
+            cure="leave <features> out, or use btrfs",
+            domain=FROM_STORAGE,
+        )
 
 
 def _id(number: int | None) -> int:

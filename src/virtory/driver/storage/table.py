@@ -225,7 +225,7 @@ class PoolTable:
                 "undefine it first, or give its <uuid> to change it",
             )
         if found is not None and running and (found.active or found.starting):
-            raise _failed(f"pool is already active as '{found.name}'")
+            raise invalid(f"pool is already active as '{found.name}'")
         for other in self._pools.values():
             if other is not found and _conflict(other.definition, wanted):
                 raise _failed(

@@ -7,12 +7,11 @@ another call.
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import TYPE_CHECKING
 
 from virtory.driver.interface.storage import VolumeInfo, VolumeRef
 from virtory.driver.storage.create import checked
-from virtory.driver.storage.failures import failed, invalid, only, volume_exists
+from virtory.driver.storage.failures import invalid, only, volume_exists
 from virtory.driver.storage.table import Pool, Volume
 from virtory.errors import FROM_STORAGE, InvalidArgument, OperationFailed, StorageVolumeNotFound
 from virtory.model.list_flags import (
@@ -202,9 +201,10 @@ def _check_name(pool: Pool, name: str) -> None:
         raise volume_exists(name)
 
 
-def _gone(volume: Volume) -> Exception:
-    return failed(
-        f"cannot open volume '{volume.path}'", FileNotFoundError(2, os.strerror(2), volume.path)
+def _gone(volume: Volume) -> StorageVolumeNotFound:
+    return StorageVolumeNotFound(
+        f"no storage vol with matching path '{volume.path}'",
+        cure="its file is gone; 'pool-refresh' forgets it",
     )
 
 
