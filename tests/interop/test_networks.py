@@ -457,6 +457,23 @@ def test_what_other_programs_do_to_the_rules_is_made_good(host: Host) -> None:
     host.virsh("net-destroy", "n")
 
 
+def test_a_networks_traffic_is_limited_and_its_portgroups(host: Host) -> None:
+    text = NETWORK.format(name="n", third=79, bridge="tb79", forward=NAT, dhcp="").replace(
+        "<ip ",
+        "<bandwidth><outbound average='300' peak='900'/></bandwidth><ip ",
+    )
+    group = "<portgroup name='slow' default='yes'><bandwidth><inbound average='50'/></bandwidth>"
+    text = text.replace("</network>", f"{group}</portgroup></network>")
+    host.virsh("net-create", host.file("n", text))
+    host.guest("g", card(1, "network", "<source network='n'/>"))
+    listed = host.daemon.inside("nft", "list", "ruleset").stdout
+    assert 'hook ingress device "tb79"' in listed
+    assert "limit rate over 300 kbytes/second" in listed
+    assert "limit rate over 900 kbytes/second" in listed
+    assert "limit rate over 50 kbytes/second" in listed
+    host.virsh("destroy", "g")
+
+
 def test_traffic_is_limited_and_the_limits_go_with_the_card(host: Host) -> None:
     rates = "<bandwidth><inbound average='1000' peak='5000' burst='1024'/></bandwidth>"
     host.guest("g", card(1, "network", "<source network='default'/>", rates))

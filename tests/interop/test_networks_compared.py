@@ -21,7 +21,8 @@ pytestmark = [
 ]
 DATA = Path(__file__).parents[1] / "data" / "network"
 NAMES = sorted(path.stem for path in DATA.glob("*.xml"))
-RUNNING = sorted({*NAMES} - {"macvtap"})
+# Not every kernel has the schedulers that libvirtd limits a network's traffic with.
+RUNNING = sorted({*NAMES} - {"macvtap", "limited"})
 
 PROGRAM = """
 import json, libvirt, pathlib, sys

@@ -112,14 +112,15 @@ def test_what_is_right_but_not_served_is_told_as_such() -> None:
     network = parse_network(
         "<network><name>n</name><forward mode='passthrough' dev='eth0'/>"
         "<bridge zone='public'/>"
-        "<vlan><tag id='3'/></vlan><bandwidth><inbound average='1'/></bandwidth>"
+        "<vlan><tag id='3'/></vlan><bandwidth><inbound average='1' floor='1'/></bandwidth>"
         "<portgroup name='p'><virtualport type='openvswitch'/></portgroup></network>"
     )
     assert [place for place, _ in unserved(network)] == [
         "/network/forward/@mode",
         "/network/vlan",
-        "/network/bandwidth",
+        "/network/bandwidth/inbound/@floor",
         "/network/portgroup[1]/virtualport",
+        "/network/bandwidth",
         "/network/bridge/@zone",
     ]
 

@@ -11,6 +11,7 @@ from virtory.errors import FROM_NETWORK, ConfigUnsupported, InvalidArgument, Ope
 
 if TYPE_CHECKING:
     from virtory.driver.network.table import Entry
+    from virtory.model.domain.devices.interface import Bandwidth
 
 
 class Attachment(NamedTuple):
@@ -25,6 +26,7 @@ class Attachment(NamedTuple):
     mode: str | None = None
     mtu: int | None = None
     address: str | None = None
+    bandwidth: Bandwidth | None = None
 
 
 def no_networks(name: str, portgroup: str | None) -> Attachment:
@@ -50,14 +52,18 @@ def attachment(entry: Entry, portgroup: str | None) -> Attachment:
             domain=FROM_NETWORK,
         )
     network = entry.network()
-    if portgroup is not None and all(each.name != portgroup for each in network.portgroups):
+    group = next((each for each in network.portgroups if each.name == portgroup), None)
+    if portgroup is not None and group is None:
         raise InvalidArgument(
             f"network '{entry.name}' has no portgroup '{portgroup}'", domain=FROM_NETWORK
         )
+    if portgroup is None:
+        group = next((each for each in network.portgroups if each.default), None)
+    limited = group.bandwidth if group is not None else None
     mtu = None if network.mtu is None else network.mtu.size
     if network.bridge is not None and network.bridge.name is not None:
         own = next((each.address for each in network.ips if each.address is not None), None)
-        return Attachment(entry.uuid, network.bridge.name, None, mtu, own)
+        return Attachment(entry.uuid, network.bridge.name, None, mtu, own, limited)
     forward = network.forward
     devices = []
     if forward is not None:

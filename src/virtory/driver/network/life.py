@@ -52,7 +52,7 @@ def boot_id() -> str:
 def plan_of(network: Network, entry: Entry, networks: Networks, here: Surroundings) -> NetworkPlan:
     """What starting the network takes; looks at the host, takes nothing."""
     from virtory.driver.network import dnsmasq, firewall
-    from virtory.driver.network.rules import TABLE
+    from virtory.driver.network.limits import table_of
     from virtory.model.network.addresses import host_address, route_subnet
 
     name = network.bridge.name if network.bridge is not None else None
@@ -82,7 +82,8 @@ def plan_of(network: Network, entry: Entry, networks: Networks, here: Surroundin
         ),
         ipv6=bool(network.ipv6) or any(each.version == 6 for each in addresses),
         forwards=_forwards(network, here),
-        table=f"{TABLE}{_word(name)}" if ruled else None,
+        table=table_of(name) if ruled else None,
+        limited=network.bandwidth is not None,
         foreign=firewall.others(firewall.survey()) if ruled else (),
         dnsmasq=firewall.find_program("dnsmasq", "dnsmasq-base", purpose)
         if dnsmasq.wanted(network)
@@ -118,11 +119,6 @@ def _forwards(network: Network, here: Surroundings) -> tuple[str, ...]:
             domain=FROM_NETWORK,
         )
     return tuple(families)
-
-
-def _word(name: str) -> str:
-    """A device's name as nft takes it for a table's."""
-    return "".join(each if each.isascii() and each.isalnum() else "_" for each in name)
 
 
 async def start(networks: Networks, entry: Entry) -> None:

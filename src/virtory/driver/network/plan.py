@@ -36,6 +36,7 @@ class NetworkPlan:
     ipv6: bool = False
     forwards: tuple[str, ...] = ()  # families whose forwarding must be on
     table: str | None = None
+    limited: bool = False
     foreign: tuple[tuple[str, str, str], ...] = ()
     dnsmasq: str | None = None
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from virtory.driver.network.limits import limit_rules, limits
 from virtory.model.network.addresses import subnets
 
 if TYPE_CHECKING:
@@ -45,12 +46,16 @@ def rules(network: Network, plan: NetworkPlan) -> str:
             lines += [f"    {line}" for line in content]
             lines.append("  }")
     lines.append("}")
+    if plan.limited:
+        lines += limit_rules(plan.bridge, limits(network.bandwidth))
     return "\n".join(lines) + "\n"
 
 
 def no_rules(plan: NetworkPlan) -> str:
     """The transaction that takes the network's own table away."""
-    return f"add table inet {plan.table}\ndelete table inet {plan.table}\n"
+    lines = [f"add table inet {plan.table}", f"delete table inet {plan.table}"]
+    lines += limit_rules(plan.bridge, {}) if plan.limited else []
+    return "\n".join(lines) + "\n"
 
 
 def mark(plan: NetworkPlan) -> str:

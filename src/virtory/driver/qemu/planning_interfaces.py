@@ -10,8 +10,8 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver.network.attachment import Attachment
+from virtory.driver.network.limits import limits
 from virtory.driver.qemu.plan import Helper, Pair, Tap
-from virtory.driver.qemu.traffic import limits
 from virtory.errors import ConfigUnsupported
 from virtory.model.domain.devices.interface import GENERATED_NAMES
 from virtory.model.values import Mac
@@ -64,7 +64,7 @@ def _plan_tap(interface: Interface, draft: Draft) -> None:
             made=made,
             vhost_slots=tuple(draft.slot() for _ in range(queues)) if vhost else (),
             guest_mac=str(mac),
-            **limits(interface.bandwidth),
+            **limits(interface.bandwidth or (where.bandwidth if where is not None else None)),
             network=where.uuid.hex() if on_network and where is not None else None,
             port=uuid.uuid4().hex if on_network else None,
         )

@@ -10,6 +10,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from virtory.driver.network.limits import WAYS, limit_rules, limits
 from virtory.errors import FROM_NETWORK, InvalidArgument, OperationFailed
 
 if TYPE_CHECKING:
@@ -17,57 +18,14 @@ if TYPE_CHECKING:
 
     from virtory.driver.qemu.guest import Guest
     from virtory.driver.qemu.plan import Tap
-    from virtory.model.domain.devices.interface import Bandwidth, Interface, Rate
+    from virtory.model.domain.devices.interface import Bandwidth, Interface
     from virtory.model.refs import Param
-
-Limit = tuple[int, int, int]
-"""KiB a second over time and at most, KiB at once."""
-
-LEAST_BURST_KIB = 128
-"""A frame that the tap takes may have 64 KiB: less at once would let none of those pass."""
-
-_WAYS = (("inbound", "egress"), ("outbound", "ingress"))  # the guest's word, the tap's hook
-
-
-def limits(bandwidth: Bandwidth | None) -> dict[str, Limit | None]:
-    """What a description allows, by the tap's fields."""
-    found: dict[str, Limit | None] = {}
-    for way, _ in _WAYS:
-        rate: Rate | None = getattr(bandwidth, way, None)
-        found[way] = None
-        if rate is not None and rate.average:
-            burst = max(rate.burst or rate.average, LEAST_BURST_KIB)
-            found[way] = (rate.average, max(rate.peak or 0, 0), burst)
-    return found
 
 
 def rules(tap: Tap) -> str:
     """The transaction that puts the tap's limits in force, whatever they were; pure."""
-    table = f"netdev {_table(tap)}"
-    lines = [f"add table {table}", f"delete table {table}"]
-    chains = []
-    for way, hook in _WAYS:
-        limit: Limit | None = getattr(tap, way)
-        if limit is None:
-            continue
-        average, peak, burst = limit
-        chains += [
-            f"chain {way} {{",
-            f'type filter hook {hook} device "{tap.name}" priority filter; policy accept;',
-            f"limit rate over {average} kbytes/second burst {burst} kbytes drop",
-        ]
-        if peak > average:
-            at_once = f"burst {LEAST_BURST_KIB} kbytes"
-            chains.append(f"limit rate over {peak} kbytes/second {at_once} drop")
-        chains.append("}")
-    if chains:
-        lines += [f"table {table} {{", *chains, "}"]
-    return "\n".join(lines) + "\n"
-
-
-def _table(tap: Tap) -> str:
-    word = "".join(each if each.isascii() and each.isalnum() else "_" for each in tap.name)
-    return f"virtory_{word}"
+    wanted = {"inbound": tap.inbound, "outbound": tap.outbound}
+    return "\n".join(limit_rules(tap.name, wanted)) + "\n"
 
 
 def limit(tap: Tap) -> None:
@@ -101,7 +59,7 @@ def changed(bandwidth: Bandwidth | None, params: Sequence[Param]) -> Bandwidth |
     """
     from virtory.model.domain.devices.interface import Bandwidth, Rate
 
-    wanted = {way: getattr(bandwidth, way, None) or Rate() for way, _ in _WAYS}
+    wanted = {way: getattr(bandwidth, way, None) or Rate() for way, _ in WAYS}
     for param in params:
         way, _, what = param.field.partition(".")
         if way not in wanted or what not in ("average", "peak", "burst", "floor"):

@@ -322,8 +322,11 @@ def _unserved(network: Network) -> Problems:
             yield f"{place}/vlan", f"{why}: it knows no tags of single ports"
         if holder.virtualport is not None:
             yield f"{place}/virtualport", f"{why}: Open vSwitch and 802.1Qbg/h switches have them"
-        if holder.bandwidth is not None:
-            yield f"{place}/bandwidth", "is not served: traffic is not limited yet"
+        inbound = holder.bandwidth.inbound if holder.bandwidth is not None else None
+        if inbound is not None and inbound.floor:
+            yield f"{place}/bandwidth/inbound/@floor", "is not served: no share is kept for anybody"
+    if network.bandwidth is not None and network.mode not in ("nat", "route", "isolated"):
+        yield "/network/bandwidth", f"is not served with mode '{network.mode}'"
     if network.bridge is not None and network.bridge.zone is not None:
         yield "/network/bridge/@zone", "is not served: firewalld's rules are kept, ours beside them"
     if network.bridge is not None and network.bridge.mac_table_manager == "libvirt":
