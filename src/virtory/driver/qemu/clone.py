@@ -28,13 +28,15 @@ from virtory.driver.qemu.clone_files import (
     require_said_chain,
     write_overlay,
 )
-from virtory.driver.qemu.part import Part, refuse_unknown
+from virtory.driver.qemu.part import Part, changed_row, refuse_unknown
 from virtory.driver.qemu.table import row_of
 from virtory.errors import AlreadyExists, OperationInvalid, SystemCallFailed
 from virtory.model.events import Lifecycle
 from virtory.model.flags import DomainClone, DomainEventDefined, DomainEventLifecycle
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from virtory.driver.interface import DomainRef
     from virtory.driver.journal import Work
     from virtory.driver.qemu.image_chain import Link
@@ -71,7 +73,8 @@ class Clones(Part):
                 )
             progress = _under_way[fresh.name] = Progress()
             try:
-                await self._made(entry, fresh, wanted, flags, progress)
+                with self._waiting(entry) as runs:
+                    await self._made(entry, fresh, wanted, flags, progress, runs=runs)
             finally:
                 _under_way.pop(fresh.name, None)
         finally:
@@ -81,12 +84,33 @@ class Clones(Part):
         self._runtime.announce(fresh, event, save=False)
         return fresh.ref
 
+    @contextlib.contextmanager
+    def _waiting(self, entry: Entry) -> Iterator[bool]:
+        """A machine that is off stays so until its clone is on record; whether it runs."""
+        if entry.guest is not None:
+            yield True
+            return
+        if entry in self._runtime.starting or entry.busy is not None:
+            raise OperationInvalid(f"domain is just being {entry.busy or 'started'}")
+        entry.busy = "cloned"
+        try:
+            yield False
+        finally:
+            entry.busy = None
+
     async def clone_progress(self, name: str) -> tuple[int, int]:
         progress = _under_way.get(name)
         return (progress.done, progress.total) if progress is not None else (0, 0)
 
     async def _made(
-        self, entry: Entry, fresh: Entry, wanted: Wanted, flags: int, progress: Progress
+        self,
+        entry: Entry,
+        fresh: Entry,
+        wanted: Wanted,
+        flags: int,
+        progress: Progress,
+        *,
+        runs: bool,
     ) -> None:
         linked = bool(flags & DomainClone.LINKED)
         if linked:
@@ -96,25 +120,22 @@ class Clones(Part):
             copies, entry.current(), wanted.domain, volume, linked=linked
         )
         own = [await asyncio.to_thread(overlay_path, disk.top.path) for disk in disks if linked]
-        planned = [disk.path for disk in disks] + (own if entry.guest is None else [])
+        planned = [disk.path for disk in disks] + ([] if runs else own)
         log = Log(Made(), entry.uuid.hex(), planned)
         work = await Journal(self._runtime.records.store).begin(WORK, **log.step())
         made = log.made
         log.work = work
         self._runtime.checkpoint("clone begun")
         try:
-            if entry.guest is not None:
+            if runs:
                 maker = clone_running.linked if linked else clone_running.whole
                 defined = await maker(entry, disks, own, log, progress)
                 others: list[Change] = []
             else:
-                if entry.busy is not None:
-                    raise OperationInvalid(f"domain is just being {entry.busy}")
-                entry.busy = "cloned"
-                try:
-                    defined, others = await self._off(entry, disks, own, log, flags, progress)
-                finally:
-                    entry.busy = None
+                former = entry.row
+                defined, others = await self._off(entry, disks, own, log, flags, progress)
+                if entry.row is not former:
+                    raise OperationInvalid("the domain's definition changed meanwhile")
             await self._belongings(entry, wanted.domain, made)
             await log.note()
             self._runtime.checkpoint("clone copied")
@@ -263,9 +284,7 @@ def _linked(
         below[disk.target] = chain
     if changed is definition:
         return below, []
-    row = entry.definition()
-    fresh = row_of(changed, entry.uuid, _text(changed), autostart=row.autostart)
-    return below, [fresh._replace(reason=row.reason, managed_save=row.managed_save)]
+    return below, [changed_row(entry.definition(), changed)]
 
 
 def on_overlay(domain: Domain, target: str, path: str, below: list[Link]) -> Domain:

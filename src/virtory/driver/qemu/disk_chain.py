@@ -27,8 +27,8 @@ from virtory.driver.qemu import growth
 from virtory.driver.qemu.devices.disk import nodes
 from virtory.driver.qemu.devices.wiring import Wiring
 from virtory.driver.qemu.live import disk_of_plan
+from virtory.driver.qemu.part import changed_row
 from virtory.driver.qemu.plan import Image, OpenFile
-from virtory.driver.qemu.table import row_of
 from virtory.errors import FROM_STORAGE, OperationFailed, SystemCallFailed, VirtoryError
 from virtory.model.domain.devices.disk import BackingStore, Disk, DiskDriver, Source
 
@@ -245,11 +245,7 @@ async def settle(
 
 def rewrite(entry: Entry, defined: Domain) -> None:
     """Let the definition be this; the caller saves."""
-    from virtory.model.domain import format_domain
-
-    row = entry.definition()
-    fresh = row_of(defined, entry.uuid, format_domain(defined), autostart=row.autostart)
-    entry.row = fresh._replace(reason=row.reason, managed_save=row.managed_save)
+    entry.row = changed_row(entry.definition(), defined)
 
 
 def node_options(guest: Guest, image: Image, *, below: Image | None = None) -> list[dict[str, Any]]:
