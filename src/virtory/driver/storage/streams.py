@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 PACKET = 262120
-_AHEAD = 16
-"""Packets read in one go: some 4 MiB."""
+_AHEAD = 8
+"""Packets read in one go: some 2 MiB; as many may wait to be sent."""
 _MOST_ZEROES = 4 << 20
 
 
