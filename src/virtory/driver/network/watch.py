@@ -7,12 +7,14 @@ each changes the rules, and only then it is looked whether ours are still there.
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_log = logging.getLogger(__name__)
 _NETFILTER = 12  # NETLINK_NETFILTER
 _NFTABLES = 7  # NFNLGRP_NFTABLES
 _SETTLED_S = 0.3
@@ -42,9 +44,17 @@ class RulesWatch:
                 self._timer = None
             return
         kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
-        self._socket = socket.socket(socket.AF_NETLINK, kind, _NETFILTER)
-        self._socket.bind((0, 1 << (_NFTABLES - 1)))
-        loop.add_reader(self._socket, self._hear)
+        made = None
+        try:
+            made = socket.socket(socket.AF_NETLINK, kind, _NETFILTER)
+            made.bind((0, 1 << (_NFTABLES - 1)))
+        except OSError as error:  # a kernel that tells nobody: networks run nevertheless
+            _log.info("changes of the packet rules can not be heard: %s", error)
+            if made is not None:
+                made.close()
+            return
+        self._socket = made
+        loop.add_reader(made, self._hear)
 
     def _hear(self) -> None:
         """What exactly was changed is not read: too much may have been."""
