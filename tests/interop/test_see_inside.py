@@ -44,8 +44,12 @@ def both() -> Iterator[tuple[str, str]]:
     with daemons.libvirtd() as theirs, daemons.virtoryd() as ours:
         for daemon in (theirs, ours):
             disk, xml = daemon.directory / "d.qcow2", daemon.directory / "vm.xml"
-            subprocess.run(["qemu-img", "create", "-qf", "qcow2", disk, "64M"], check=True)
-            disk.chmod(0o666)
+            for name, chain in (("base", ()), ("mid", ("base",)), ("d", ("mid",))):
+                below = [word for one in chain for word in ("-F", "qcow2", "-b", f"{one}.qcow2")]
+                size = [] if chain else ["64M"]
+                command = ["qemu-img", "create", "-qf", "qcow2", *below, f"{name}.qcow2", *size]
+                subprocess.run(command, check=True, cwd=daemon.directory)
+                (daemon.directory / f"{name}.qcow2").chmod(0o666)
             xml.write_text(XML.format(disk=disk))
             command = ["virsh", "-c", daemon.uri, "create", "--paused", str(xml)]
             done = subprocess.run(command, check=False, capture_output=True, text=True)
@@ -94,6 +98,20 @@ def test_all_statistics_have_libvirts_names_and_values(both: tuple[str, str], vi
 def test_an_answer_is_libvirts(both: tuple[str, str], virsh: Any, words: str) -> None:
     told, said = (virsh(uri, *words.split()) for uri in both)
     assert said == told
+
+
+def test_backing_images_are_told_after_the_disk_they_are_below(
+    both: tuple[str, str], virsh: Any
+) -> None:
+    """Each daemon numbers the images of a machine in an order of its own."""
+    told, said = (stats(virsh(uri, "domstats", "vm", "--block", "--backing")[1]) for uri in both)
+    assert said["block.count"] == told["block.count"] == "4"
+    assert list(said) == list(told)
+    for name in told:
+        if not name.endswith((".path", ".backingIndex", ".times")):
+            assert said[name] == told[name], name
+    for number, image in enumerate(("d", "mid", "base")):
+        assert said[f"block.{number}.path"].endswith(f"/{image}.qcow2")
 
 
 def test_without_limits_none_are_told(both: tuple[str, str], virsh: Any) -> None:

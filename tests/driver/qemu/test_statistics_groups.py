@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from virtory.driver.qemu import dirty_rate, iothreads, kvm_statistics
+from virtory.driver.qemu import backing_images, dirty_rate, iothreads, kvm_statistics
+from virtory.driver.qemu.plan import Image
 
 SCHEMAS = [
     {
@@ -77,3 +78,28 @@ def test_a_dirty_rate_is_told_only_when_it_was_measured() -> None:
     assert found["dirtyrate.calc_status"] == 2
     assert found["dirtyrate.megabytes_per_second"] == 12
     assert found["dirtyrate.vcpu.0.megabytes_per_second"] == 12
+
+
+def test_backing_images_are_known_by_their_depth() -> None:
+    images = [
+        Image("vda", depth, depth + 1, f"/nowhere/{depth}", "qcow2", False, depth > 0, depth)
+        for depth in range(3)
+    ]
+    sizes = {"virtual-size": 30, "backing-image": {"virtual-size": 20, "backing-image": {}}}
+    nodes = [
+        {"qdev": "virtio-disk0", "inserted": {"node-name": images[0].node, "image": sizes}},
+        {"qdev": "sata0-0-0"},
+    ]
+    written = {"stats": {"wr_highest_offset": 512}}
+    counted = [{"qdev": "virtio-disk0", "parent": {}, "backing": {"parent": written}}]
+    (middle, base) = backing_images.below(images, counted, nodes)["virtio-disk0"]
+    assert [(one.field, one.value) for one in middle] == [
+        ("name", "vda"),
+        ("path", "/nowhere/1"),
+        ("backingIndex", 2),
+        ("allocation", 512),
+        ("capacity", 20),
+    ]
+    assert base[2].value == 3
+    assert (base[3].value, base[4].value) == (0, 0)  # what QEMU did not tell
+    assert backing_images.below(images, None, [{"qdev": "x", "inserted": None}]) == {}

@@ -148,8 +148,11 @@ def capacity_of_file(disk: Disk, path: str) -> int:
     return file_size(path).length
 
 
-def params(entry: Entry, answer: Any) -> list[Param]:
-    """The `block.*` part of domstats; counters only of a running domain whose QEMU answered."""
+def params(entry: Entry, answer: Any, below: dict[str, list[list[Param]]]) -> list[Param]:
+    """The `block.*` part of domstats; counters only of a running domain whose QEMU answered.
+
+    `below` has what is told of the images below a disk's own, by its alias.
+    """
     guest = entry.guest
     if guest is None and entry.row is not None and "<disk" not in entry.row.xml:
         return []
@@ -157,10 +160,18 @@ def params(entry: Entry, answer: Any) -> list[Param]:
     if not disks:
         return []
     counted = {} if answer is None else by_alias(answer)
-    told = [Param("block.count", UINT, len(disks))]
-    for number, disk in enumerate(disks):
-        told += _disk_params(f"block.{number}.", disk, counted.get(disk.alias or ""), guest)
-    return told
+    told: list[list[Param]] = []
+    for disk in disks:
+        told.append(_disk_params("", disk, counted.get(disk.alias or ""), guest))
+        told += below.get(disk.alias or "", ())
+    return [
+        Param("block.count", UINT, len(told)),
+        *(
+            one._replace(field=f"block.{number}.{one.field}")
+            for number, params in enumerate(told)
+            for one in params
+        ),
+    ]
 
 
 def _disk_params(

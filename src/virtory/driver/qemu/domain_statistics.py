@@ -23,7 +23,14 @@ from virtory.driver.interface import (
     InterfaceStats,
     Param,
 )
-from virtory.driver.qemu import accounting, block, dirty_rate, iothreads, kvm_statistics
+from virtory.driver.qemu import (
+    accounting,
+    backing_images,
+    block,
+    dirty_rate,
+    iothreads,
+    kvm_statistics,
+)
 from virtory.driver.qemu.part import Part, refuse_unknown
 from virtory.errors import (
     FROM_DOMAIN,
@@ -78,7 +85,7 @@ class DomainStatistics(Part):
             raise ArgumentUnsupported(
                 f"Stats types bits 0x{stats & ~Group.ALL:x} are not supported by this daemon"
             )
-        wanted = stats & Group.ALL if stats else Group.ALL
+        wanted = (stats & Group.ALL if stats else Group.ALL) | flags & Select.BACKING
         if uuids:
             entries = [
                 entry for uuid in uuids if (entry := self._table.find(uuid)) and entry.is_known
@@ -233,7 +240,7 @@ def _questions(guest: Guest | None, wanted: int) -> _Answers:
         asked["balloon"] = guest.monitor.execute("qom-get", _balloon_question(guest))
     if wanted & Group.BLOCK and guest.domain.devices.disks:
         asked["block"] = guest.monitor.execute("query-blockstats")
-        if not guest.capacities:
+        if not guest.capacities or wanted & Select.BACKING:
             asked["nodes"] = guest.monitor.execute("query-block")
     if wanted & Group.IOTHREAD and iothreads.any_in(guest.domain):
         asked["iothreads"] = guest.monitor.execute("query-iothreads")
@@ -276,7 +283,10 @@ def _all_params(entry: Entry, answers: _Answers, wanted: int) -> list[Param]:
         nodes = _answer(answers, "nodes")
         if guest is not None and nodes is not None:
             guest.capacities = block.capacities_in(nodes)
-        params += block.params(entry, _answer(answers, "block"))
+        below = {}
+        if guest is not None and nodes is not None and wanted & Select.BACKING:
+            below = backing_images.below(guest.plan.images, _answer(answers, "block"), nodes)
+        params += block.params(entry, _answer(answers, "block"), below)
     if threads := _answer(answers, "iothreads"):
         params += iothreads.params(threads)
     if dirtied := _answer(answers, "dirty rate"):
