@@ -17,7 +17,7 @@ from virtory.errors import (
     OperationInvalid,
 )
 from virtory.model.domain import parse_domain
-from virtory.model.events import BlockJob, BlockJob2, BlockThreshold
+from virtory.model.events import BlockJob, BlockJob2, BlockThreshold, DeviceRemoved
 from virtory.model.flags import DomainBlockCommit, DomainBlockCopy, DomainBlockJob
 
 JOB_S = 30.0
@@ -375,3 +375,38 @@ async def test_what_a_guest_writes_before_during_and_after_is_there(
     run("qemu-img", "convert", "-f", "qcow2", "-O", "raw", images.path("base"), base)
     assert base.read_bytes()[6 * 512 :].startswith(b"mark-6\n")
     assert base.read_bytes()[16 * MIB :] == content[16 * MIB :]
+
+
+async def test_a_disk_whose_images_changed_can_be_unplugged(driver, seen, linux, boot, images):
+    uuid, _ = await boot(linux.xml("m", devices=DISK.format(images.path("top"))))
+    await driver.domain.block_commit(uuid, "vda", None, None, 0, DomainBlockCommit.ACTIVE)
+    await status(seen, DomainBlockJob.READY)
+    with pytest.raises(BlockCopyActive, match="already in active block job"):
+        await driver.domain.detach_device(uuid, DISK.format(images.path("top")), 1)
+    await driver.domain.block_job_abort(uuid, "vda", PIVOT)
+    await driver.domain.detach_device(uuid, DISK.format(images.path("base")), 1)
+    await seen.wait(lambda e: isinstance(e, DeviceRemoved), JOB_S)
+    plan = driver.domain._table.get(uuid).guest.plan
+    assert not plan.images
+    assert not [file.purpose for file in plan.files if file.purpose.startswith("disk:")]
+    assert await open_files(driver, uuid) == set()
+
+
+async def test_a_disk_with_a_thread_of_its_own(driver, seen, bare, images):
+    disk = DISK.format(images.path("top")).replace("type='qcow2'/>", "type='qcow2' iothread='1'/>")
+    ref = await driver.domain.define(bare("m", disk, "<iothreads>1</iothreads>"), 0)
+    await driver.domain.create(ref.uuid, 0, None)
+    await driver.domain.block_rebase(ref.uuid, "vda", str(images.path("base")), 0, 0)
+    await status(seen, DomainBlockJob.COMPLETED)
+    seen.clear()
+    await driver.domain.block_commit(ref.uuid, "vda", None, None, 0, DomainBlockCommit.ACTIVE)
+    await status(seen, DomainBlockJob.READY)
+    await driver.domain.block_job_abort(ref.uuid, "vda", PIVOT)
+    seen.clear()
+    xml = f"<disk type='file'><source file='{images.path('copy')}'/></disk>"
+    await driver.domain.block_copy(ref.uuid, "vda", xml, {}, DomainBlockCopy.TRANSIENT_JOB)
+    await status(seen, DomainBlockJob.READY)
+    await driver.domain.block_job_abort(ref.uuid, "vda", PIVOT)
+    assert live_chain(await described(driver, ref.uuid)) == ["copy.qcow2"]
+    await driver.domain.destroy(ref.uuid, 0)
+    assert images.hash("copy") == images.content
