@@ -26,7 +26,7 @@ from virtory.driver.store import Store
 from virtory.errors import OpenFailed, SystemCallFailed, VirtoryError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from virtory.driver.interface.connect import ConnectDriver
     from virtory.driver.interface.domain import DomainDriver
@@ -81,6 +81,7 @@ class QemuDriver:
         self._storage: Storage | None = None
         self._kept_secrets: Secrets | None = None
         self._preparation.volumes = self._volume_path
+        self._afterwards: list[Coroutine[Any, Any, None]] = []  # what needs networks and pools
         self._menders: dict[str, Mender] = {
             "storage-file": _mend_storage_file,
             "storage-wipe": _mend_storage_wipe,
@@ -156,6 +157,9 @@ class QemuDriver:
             await self._pools().resume(autostart=first)
         if secrets := [row for row in loaded.objects if row.kind == "secret"]:
             self._secrets().load(secrets)
+        for work in self._afterwards:
+            await work
+        self._afterwards.clear()
         if first:
             for entry in table:
                 if entry.autostart and entry.guest is None:
@@ -171,7 +175,7 @@ class QemuDriver:
         self._menders[domain_saves.WORK] = partial(domain_saves.mend, self._runtime)
         self._menders["clone"] = partial(_mend_clone, self._runtime)
         self._menders[snapshot_taking.WORK] = partial(
-            snapshot_mending.mend, self._runtime, self._preparation
+            snapshot_mending.mend, self._runtime, self._preparation, self._afterwards
         )
 
     async def _recall_snapshots(self, rows: list[ObjectRow]) -> None:

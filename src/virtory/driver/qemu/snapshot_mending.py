@@ -17,6 +17,8 @@ from virtory.errors import VirtoryError
 from virtory.model.flags import DomainState
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from virtory.driver.journal import Work
     from virtory.driver.qemu.guest import Guest
     from virtory.driver.qemu.preparation import Preparation
@@ -27,9 +29,13 @@ _log = logging.getLogger(__name__)
 
 
 async def mend(
-    runtime: Runtime, preparation: Preparation, work: Work, step: dict[str, Any]
+    runtime: Runtime,
+    preparation: Preparation,
+    afterwards: list[Coroutine[Any, Any, None]],
+    work: Work,
+    step: dict[str, Any],
 ) -> None:
-    """Take up one work at its last step."""
+    """Take up one work at its last step; what needs networks or pools goes to `afterwards`."""
     entry = runtime.table.find(bytes.fromhex(step["domain"]))
     if entry is None:
         await work.done()
@@ -38,9 +44,7 @@ async def mend(
         await _undo_inside(entry, step)
         await work.done()
     elif step["step"] == "revert":
-        # What it takes (networks, other daemons) is there only once this daemon has begun.
-        again = _go_back(runtime, preparation, entry, work, step)
-        runtime.run(again, f"reverting domain '{entry.name}'")
+        afterwards.append(_go_back(runtime, preparation, entry, work, step))
     elif step["step"] == "delete":
         await _delete(entry, work, step)
     elif step["step"] == "branch":
