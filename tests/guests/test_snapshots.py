@@ -310,3 +310,24 @@ async def test_a_volume_of_a_pool_is_snapshotted_like_any_image(driver, bare, tm
     assert sorted(one.name for one in directory.iterdir()) == ["a.qcow2"]
     check(path)
     await driver.domain.create(ref.uuid, 0, None)
+
+
+async def test_an_image_that_other_snapshots_stand_on_is_not_written(driver, bare, tmp_path):
+    path = image(tmp_path / "a.qcow2")
+    ref = await driver.domain.define(bare("m", disk(path)), 0)
+    await driver.snapshot.create(ref.uuid, asked("inside"), 0)
+    await driver.snapshot.create(ref.uuid, asked("beside"), 0x10)
+    await driver.snapshot.create(ref.uuid, asked("above"), 0)
+    assert states_in(tmp_path / "a.beside") == ["above"]
+    with pytest.raises(OperationInvalid, match="below snapshot 'beside'"):
+        await driver.snapshot.revert(ref.uuid, "inside", 0)
+    await driver.snapshot.revert(ref.uuid, "above", 0)
+    await driver.snapshot.delete(ref.uuid, "beside", 0)
+    assert states_in(tmp_path / "a.beside") == ["above"]  # it holds a state: not merged away
+    with pytest.raises(OperationInvalid, match="below snapshot 'above'"):
+        await driver.snapshot.revert(ref.uuid, "inside", 0)
+    await driver.snapshot.delete(ref.uuid, "above", 0)
+    await driver.snapshot.revert(ref.uuid, "inside", 0)
+    assert f"<source file='{path}'/>" in await driver.domain.xml(ref.uuid, 2)
+    await driver.snapshot.delete(ref.uuid, "inside", 0)
+    check(path)

@@ -130,12 +130,19 @@ def _frozen(others: list[Snapshot]) -> set[str]:
     }
 
 
+def _is_in(kept: Kept, paths: list[str]) -> bool:
+    """Whether it is inside just these images: then it does not stand on them. No parsing."""
+    if kept.external or "<backingStore" in kept.xml:
+        return False
+    return all(f"'{path}'" in kept.xml for path in paths)
+
+
 def refuse_shared(family: Family, name: str, paths: list[str]) -> None:
     """Refuse to write over images that other snapshots need as they are. Blocking."""
     others = {
         one.name: parse_snapshot(one.xml, lenient=True)
         for one in family.by_name.values()
-        if one.name != name
+        if one.name != name and not _is_in(one, paths)
     }
     mine = {os.path.realpath(path) for path in paths}
     for other, snapshot in others.items():
