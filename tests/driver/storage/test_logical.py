@@ -84,7 +84,11 @@ def test_a_group_is_started_and_stopped(lvm: Lvm) -> None:
     BACKEND.start(pool(lvm))
     BACKEND.stop(pool(lvm))
     assert lvm.asked() == ["vgs --noheadings -o vg_name vg", "vgchange -aly vg", "vgchange -aln vg"]
+    assert BACKEND.is_started(pool(lvm))
+    lvm.place.rmdir()
+    assert BACKEND.is_started(pool(lvm))  # a group without volumes
     lvm.fail("vgs")
+    assert not BACKEND.is_started(pool(lvm))
     with pytest.raises(InternalError, match="cannot find volume group 'vg' of pool 'p': it failed"):
         BACKEND.start(pool(lvm))
 

@@ -17,7 +17,7 @@ from virtory.driver.storage.backend import Found
 from virtory.driver.storage.failures import failed, invalid, only, run
 from virtory.driver.storage.scan import volume_at
 from virtory.driver.store import ForgetIntent, Intent
-from virtory.errors import FROM_STORAGE, OperationFailed, OperationUnsupported
+from virtory.errors import FROM_STORAGE, InternalError, OperationFailed, OperationUnsupported
 from virtory.model.list_flags import StoragePoolBuild, StorageVolumeDelete
 from virtory.model.storage_volume import BackingStore, StorageVolume
 from virtory.model.storage_volume import Target as VolumeTarget
@@ -39,7 +39,14 @@ class Logical:
 
     # -- the group -----------------------------------------------------------------------------
     def is_started(self, pool: StoragePool) -> bool:
-        return os.path.isdir(pool.path)
+        """Whether the group is there; of one without volumes there is nothing below /dev."""
+        if os.path.isdir(pool.path):
+            return True
+        try:
+            run(["vgs", "--noheadings", "-o", "vg_name", _group(pool)], _what("find", pool))
+        except InternalError:
+            return False
+        return True
 
     def start(self, pool: StoragePool) -> None:
         """Activate the group's volumes; it must exist."""

@@ -260,8 +260,7 @@ class Pools:
         try:
             if flags:
                 await asyncio.to_thread(backend.build, pool.definition, _build_flags(flags))
-            if not await asyncio.to_thread(backend.is_started, pool.definition):
-                await asyncio.to_thread(backend.start, pool.definition)
+            await asyncio.to_thread(backend.start, pool.definition)
             try:
                 await self._look(pool)
                 pool.active = True
