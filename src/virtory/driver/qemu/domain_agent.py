@@ -165,23 +165,21 @@ class DomainAgents(Part):
     # -- file systems --------------------------------------------------------------------------
     async def fs_freeze(self, uuid: bytes, mountpoints: Sequence[str], flags: int) -> int:
         refuse_unknown(flags, 0, "qemuDomainFSFreeze")
-        guest = self._guest(uuid)
-        agent = usable_agent(guest)
-        async with guest.job("freeze file systems"):
-            if mountpoints:
-                arguments = {"mountpoints": list(mountpoints)}
-                return _count(await agent.call("guest-fsfreeze-freeze-list", arguments))
-            return _count(await agent.call("guest-fsfreeze-freeze"))
+        # Without the domain's lock, here and below: the guest may have to write before it can
+        # freeze, and a block job that holds its disk just then needs the lock to let go.
+        agent = usable_agent(self._guest(uuid))
+        if mountpoints:
+            arguments = {"mountpoints": list(mountpoints)}
+            return _count(await agent.call("guest-fsfreeze-freeze-list", arguments))
+        return _count(await agent.call("guest-fsfreeze-freeze"))
 
     async def fs_thaw(self, uuid: bytes, mountpoints: Sequence[str], flags: int) -> int:
         """All of them: the agent can thaw nothing less."""
         refuse_unknown(flags, 0, "qemuDomainFSThaw")
         if mountpoints:
             raise ArgumentUnsupported("specifying mountpoints is not supported")
-        guest = self._guest(uuid)
-        agent = usable_agent(guest)
-        async with guest.job("thaw file systems"):
-            return _count(await agent.call("guest-fsfreeze-thaw"))
+        agent = usable_agent(self._guest(uuid))
+        return _count(await agent.call("guest-fsfreeze-thaw"))
 
     async def fs_trim(self, uuid: bytes, mountpoint: str | None, minimum: int, flags: int) -> None:
         refuse_unknown(flags, 0, "qemuDomainFSTrim")
