@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 from test_block_jobs import DISK, Images, live_chain, open_files, run
 
-from virtory.errors import AlreadyExists, ConfigUnsupported, OperationInvalid
+from virtory.errors import (
+    AlreadyExists,
+    ConfigUnsupported,
+    OperationInvalid,
+    SystemCallFailed,
+)
 from virtory.model.domain import format_domain, parse_domain
 from virtory.model.flags import DomainBlockCommit, DomainClone
 from virtory.provision.clone_description import described
@@ -235,3 +240,27 @@ async def test_uefi_variables_and_the_tpms_state_go_along(driver, bare, images, 
     await driver.domain.destroy(new.uuid, 0)
     await driver.domain.undefine(new.uuid, 4)
     assert variables.exists()
+
+
+@pytest.mark.parametrize("running", [False, True], ids=["off", "running"])
+async def test_all_disks_or_none(driver, bare, images, running):
+    second = DISK.format(images.path("second")).replace("vda", "vdb")
+    run("qemu-img", "create", "-q", "-f", "qcow2", images.path("second"), "8M")
+    run("qemu-io", "-f", "qcow2", "-c", "write -P 9 1M 1M", images.path("second"))
+    content = images.hash("second")
+    ref = await driver.domain.define(bare("m", DISK.format(images.path("top")) + second), 0)
+    if running:
+        await driver.domain.create(ref.uuid, 0, None)
+    for number, flags in enumerate((0, DomainClone.LINKED)):
+        files = {"vda": str(images.path(f"a{number}")), "vdb": "/nowhere/b.qcow2"}
+        xml = await clone_xml(driver, ref, f"n{number}", files, UUID[:-1] + str(number))
+        with pytest.raises(SystemCallFailed, match="there is no directory"):
+            await driver.domain.clone(ref.uuid, xml, flags)
+        assert not images.path(f"a{number}").exists()
+        xml = xml.replace("/nowhere/b.qcow2", str(images.path(f"b{number}")))
+        await driver.domain.clone(ref.uuid, xml, flags)
+        assert images.hash(f"a{number}") == images.content
+        assert images.hash(f"b{number}") == content
+    if running:
+        names = {"top", "second", "top.overlay1", "second.overlay1", "mid", "base"}
+        assert await open_files(driver, ref.uuid) == {f"{name}.qcow2" for name in names}
