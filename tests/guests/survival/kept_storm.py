@@ -112,6 +112,7 @@ class Keeper:
         self.possible = {Truth(digest(str(self.disk)))}
         self.host: Any = None
         self.forgetting = False
+        self.of_running: set[str] = set()  # snapshots that a revert lets run
 
     @property
     def truth(self) -> Truth:
@@ -222,7 +223,7 @@ class Keeper:
                 offer("revert", after, lambda: self._of(name, "revert"))
 
     def _runs_in(self, name: str) -> bool:
-        return name in self.storm.of_running
+        return name in self.of_running
 
     async def _of(self, name: str, action: str) -> None:
         snapshot = await self.domain.snapshot(name)
@@ -242,7 +243,7 @@ class Keeper:
     async def _do(self, name: str, after: Truth, call: Callable[[], Awaitable[Any]]) -> None:
         before = self.truth
         if name == "snapshot" and before.running:
-            self.storm.of_running |= {pair[0] for pair in after.snapshots - before.snapshots}
+            self.of_running |= {pair[0] for pair in after.snapshots - before.snapshots}
         self.possible = {before, after}
         await soon(f"{name} of {self.name}", call())
         self.possible = {after}
@@ -393,7 +394,6 @@ class KeptStorm:
         self.images.mkdir()
         self.images.chmod(0o777)
         self.snapshots = snapshots
-        self.of_running: set[str] = set()
         self.keepers = [Keeper(self, number) for number in range(keepers)]
         self.done: Counter[str] = Counter()
         self.over = asyncio.Event()
