@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from xml.sax.saxutils import escape
 
 from virtory.errors import (
     AlreadyExists,
@@ -304,10 +305,14 @@ async def _take_back(host: Host, manifest: Manifest) -> None:
 
 async def _images(domain: Domain) -> list[str]:
     """The files of its disks, those below them that its definition names included."""
+    return _images_in(await domain.xml(inactive=True))
+
+
+def _images_in(xml: str) -> list[str]:
     from virtory.model.domain import parse_domain
 
     paths = []
-    for disk in parse_domain(await domain.xml(inactive=True)).devices.disks:
+    for disk in parse_domain(xml).devices.disks:
         source, below = disk.source, disk.backing_store
         while source is not None:
             if source.file:
@@ -318,11 +323,13 @@ async def _images(domain: Domain) -> list[str]:
 
 async def _refuse_shared(host: Host, name: str, manifest: Manifest, images: list[str]) -> None:
     """Linked clones stand on these images: whose they are goes last."""
+    own = [path for path in images if Path(path).parent == manifest.directory]
+    directory = escape(str(manifest.directory))
     for other in await host.list_domains():
-        if other.name == name:
+        if other.name == name or not own:
             continue
-        own = [path for path in images if Path(path).parent == manifest.directory]
-        used = set(await _images(other)).intersection(own)
+        xml = await other.xml(inactive=True)
+        used = set(own).intersection(_images_in(xml)) if directory in xml else ()
         if used:
             raise OperationInvalid(
                 f"machine '{other.name}' is a linked clone: its disk stands on {min(used)}",
