@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from virtory.driver.qemu import hotplug
 from virtory.errors import ConfigUnsupported, OperationFailed, OperationInvalid, SnapshotNotFound
 from virtory.model.flags import DomainEventLifecycle as Kind
 from virtory.model.flags import DomainState
@@ -331,3 +332,24 @@ async def test_an_image_that_other_snapshots_stand_on_is_not_written(driver, bar
     assert f"<source file='{path}'/>" in await driver.domain.xml(ref.uuid, 2)
     await driver.snapshot.delete(ref.uuid, "inside", 0)
     check(path)
+
+
+async def test_a_machine_with_a_device_on_its_way_out_goes_back_in_a_new_process(
+    driver, bare, seen, tmp_path, monkeypatch
+):
+    """QEMU would wait for itself for ever; firmware alone does not let go of a device."""
+    monkeypatch.setattr(hotplug, "UNPLUG_TIMEOUT_S", 0.1)
+    path, other = image(tmp_path / "a.qcow2"), image(tmp_path / "b.qcow2")
+    acpi = "<features><acpi/></features>"
+    ref = await driver.domain.define(bare("m", disk(path), acpi), 0)
+    await driver.domain.create(ref.uuid, 0, None)
+    await driver.domain.attach_device(ref.uuid, disk(other, "vdb"), 1)
+    await driver.domain.detach_device(ref.uuid, disk(other, "vdb"), 1)
+    await driver.snapshot.create(ref.uuid, asked("one"), 0)
+    seen.clear()
+    await driver.snapshot.revert(ref.uuid, "one", 0)
+    again = [(Kind.STOPPED, 6), (Kind.STARTED, 3), REVERTED, DEFINED]
+    assert seen.lifecycles() == again
+    await driver.snapshot.revert(ref.uuid, "one", 0)  # its memory still has the device going
+    assert seen.lifecycles() == again * 2
+    assert str(other) in await driver.domain.xml(ref.uuid, 0)

@@ -75,6 +75,7 @@ class Guest:
         self.messages: list[str] = []
         self.plugging: dict[str, Any] | None = None  # what `hotplug` is about to make
         self.unplugging: dict[str, asyncio.Future[bool]] = {}  # alias → whether the guest agreed
+        self.asked_to_go: set[str] = set()  # devices that the guest has not let go of yet
         self.tray_openings: dict[str, asyncio.Future[None]] = {}  # alias → a tray that is awaited
         self.unplugged_rows: dict[str, str] = {}  # alias → the definition that comes with its end
         self.transfer: Transfer | None = None  # of its memory, into or out of a file

@@ -238,10 +238,13 @@ async def unplug(guest: Guest, device: Any, row: DomainRow | None = None) -> boo
             guest.unplugged_rows[alias] = row.xml
             await guest.runtime.commit(guest.entry)
         guest.runtime.checkpoint("unplug: begun")
+        guest.asked_to_go.add(alias)
+        guest.runtime.announce(guest.entry)
         gone = await _ask(guest, alias)
         guest.runtime.checkpoint("unplug: asked")
         gone = gone or await answered(guest, answer, UNPLUG_TIMEOUT_S)
         if answer.done() and not answer.result():
+            guest.asked_to_go.discard(alias)
             raise OperationFailed(
                 "unplug of device was rejected by the guest",
                 cure=f"see in the guest what uses '{alias}'",
@@ -318,6 +321,7 @@ def wiring(guest: Guest) -> Wiring:
 
 def on_deleted(guest: Guest, alias: str) -> None:
     """DEVICE_DELETED: who waits for it goes on; when nobody does, the guest took its time."""
+    guest.asked_to_go.discard(alias)
     waiting = guest.unplugging.get(alias)
     if waiting is None and alias.startswith("vcpu"):
         guest.runtime.run(_vcpu_gone(guest), f"removing '{alias}'")
@@ -341,6 +345,7 @@ async def _vcpu_gone(guest: Guest) -> None:
 
 def on_refused(guest: Guest, alias: str) -> None:
     """DEVICE_UNPLUG_GUEST_ERROR: the guest keeps the device."""
+    guest.asked_to_go.discard(alias)
     waiting = guest.unplugging.get(alias)
     if waiting is not None and not waiting.done():
         waiting.set_result(False)

@@ -104,6 +104,7 @@ async def _visit(runtime: Runtime, preparation: Preparation, row: RunningRow) ->
     guest.messages = list(remembered.get("messages", ()))
     guest.plugging = remembered.get("plugging")
     guest.unplugged_rows = dict(remembered.get("unplugged_rows") or {})
+    guest.asked_to_go = set(remembered.get("asked_to_go") or ())
     if jobs := remembered.get("block_jobs"):
         from virtory.driver.qemu.block_job import BlockJob
 

@@ -97,4 +97,5 @@ def remembered(guest: Guest) -> dict[str, Any]:
         "configuration": guest.configuration_text,
         "plugging": guest.plugging,
         "unplugged_rows": guest.unplugged_rows,
+        "asked_to_go": sorted(guest.asked_to_go),
     }

@@ -13,6 +13,7 @@ import struct
 from asyncio.subprocess import DEVNULL, PIPE
 from typing import TYPE_CHECKING, Any
 
+from virtory.driver.qemu import transfer
 from virtory.driver.qemu.process import Process, find_by_argument
 from virtory.errors import FROM_STORAGE, OperationFailed, SystemCallFailed
 
@@ -59,11 +60,17 @@ def _nodes(guest: Guest, images: Sequence[Image]) -> list[str]:
 async def _run(guest: Guest, command: str, arguments: dict[str, Any]) -> None:
     identity = f"{command}-{os.urandom(4).hex()}"
     guest.concluding[identity] = asyncio.get_running_loop().create_future()
+    operation = transfer.Operation
+    reverting = command == "snapshot-load"
+    known = transfer.Transfer(operation.SNAPSHOT_REVERT if reverting else operation.SNAPSHOT)
+    known.in_images = True
+    guest.transfer = known
     try:
         await guest.execute(command, {"job-id": identity, **arguments})
         problem = await conclude(guest, identity)
     finally:
         guest.concluding.pop(identity, None)
+        guest.transfer = None
     if problem:
         raise OperationFailed(f"{command} of '{arguments['tag']}' failed: {problem}")
 

@@ -155,7 +155,8 @@ class Taking(Part):
                 with contextlib.suppress(VirtoryError):
                     await guest.execute("cont")
         self._runtime.checkpoint("snapshot taken")
-        await self.finish(entry, snapshot, flags, work, {})
+        files = {"asked_to_go": sorted(guest.asked_to_go)} if guest.asked_to_go else {}
+        await self.finish(entry, snapshot, flags, work, files)
         return name
 
     # -- the end -------------------------------------------------------------------------------

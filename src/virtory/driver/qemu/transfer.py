@@ -50,7 +50,7 @@ class Transfer:
         self.number, self.words = operation
         self.began = time.monotonic()
         self.aborted = False
-        self.cancel = "migrate_cancel"
+        self.in_images = False  # by a job that QEMU can not be told to end
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def report(self, status: str) -> None:
@@ -118,8 +118,12 @@ async def abort(guest: Guest) -> None:
     transfer = guest.transfer
     if transfer is None:
         raise OperationInvalid("no job is active on the domain")
+    if transfer.in_images:
+        raise OperationInvalid(
+            f"cannot abort {transfer.words}", cure="wait for it, or destroy the domain"
+        )
     transfer.aborted = True
-    await guest.execute(transfer.cancel)
+    await guest.execute("migrate_cancel")
 
 
 async def _progress(guest: Guest) -> dict[str, Any]:
@@ -133,7 +137,7 @@ async def numbers(guest: Guest) -> list[int]:
     transfer = guest.transfer
     if transfer is None:
         return [0] * 12
-    sizes = _sizes(await _progress(guest))
+    sizes = [0, 0, 0] if transfer.in_images else _sizes(await _progress(guest))
     return [UNBOUNDED, transfer.elapsed_ms, 0, *sizes, *sizes, 0, 0, 0]
 
 
@@ -147,7 +151,8 @@ async def statistics(guest: Guest) -> tuple[int, list[Param]]:
     transfer = guest.transfer
     if transfer is None:
         return 0, []
-    return UNBOUNDED, _params(transfer, await _progress(guest))
+    told = {} if transfer.in_images else await _progress(guest)
+    return UNBOUNDED, _params(transfer, told)
 
 
 def _params(transfer: Transfer, told: dict[str, Any]) -> list[Param]:
