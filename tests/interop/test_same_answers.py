@@ -116,3 +116,21 @@ def test_the_same_calls_have_the_same_answers(
     assert theirs, "the sequence made no calls"
     differing = difflib.unified_diff(theirs, ours, "libvirtd", "virtoryd", lineterm="", n=0)
     assert "\n".join(differing) == ""
+
+
+def test_a_perl_program_has_the_same_answers(
+    both: tuple[daemons.Daemon, daemons.Daemon],
+) -> None:
+    perl = shutil.which("perl", path="/usr/bin:/bin")
+    if perl is None or subprocess.run([perl, "-MSys::Virt", "-e1"], check=False).returncode:
+        pytest.skip("Perl's Sys::Virt is not installed")
+    told = []
+    for daemon in both:
+        with tempfile.TemporaryDirectory(prefix="q-", dir="/tmp") as directory:
+            os.chmod(directory, 0o777)
+            command = [perl, str(PROGRAM.with_name("everyday.pl")), daemon.uri, directory]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, f"{daemon.uri}: {done.stdout}{done.stderr}"
+        told.append(done.stdout.splitlines())
+    assert told[0] == told[1]
+    assert len(told[0]) > 20
