@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from virtory.model.domain.cpuset import canonical, members, spelled
@@ -28,3 +30,11 @@ def test_what_is_no_set_is_refused_and_kept_for_the_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"no set|no range|names nothing"):
         members(text)
     assert canonical(text) == text
+
+
+def test_a_hostile_text_takes_no_long_time() -> None:
+    begun = time.process_time()
+    assert len(members("0-16383," * 10000 + "1")) == 16384
+    with pytest.raises(ValueError, match="characters"):
+        members("0-16383," * 100000)
+    assert time.process_time() - begun < 2

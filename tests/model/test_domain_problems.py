@@ -333,3 +333,29 @@ def test_modules_need_slots() -> None:
     module = "<memory model='dimm'><target><size>1024</size></target></memory>"
     inner = "<maxMemory slots='1'>4096</maxMemory>"
     assert "/domain/maxMemory/@slots" in dict(found(inner, devices=module * 2))
+
+
+@pytest.mark.parametrize(
+    ("inner", "devices", "place"),
+    [
+        ("<iothreads>2147483647</iothreads>", "", "/domain/iothreads"),
+        ("<cpu><numa><cell memory='1' unit='lots'/></numa></cpu>", "",
+         "/domain/cpu/numa/cell[1]/@unit"),
+        ("<memoryBacking><hugepages><page size='2' unit='miles'/></hugepages></memoryBacking>", "",
+         "/domain/memoryBacking/hugepages/page[1]/@unit"),
+        ("", "<controller type='usb' model='qemu-xhci' ports='1000000000000'/>",
+         "/domain/devices/controller/@ports"),
+        ("", "<controller type='virtio-serial' ports='512'/>", "/domain/devices/controller/@ports"),
+        ("", "<disk><source file='/a'/><target dev='sda'/><wwn>no</wwn></disk>",
+         "/domain/devices/disk/wwn"),
+        ("", "<disk><source file='/a'/><target dev='sda'/>"
+         "<address type='drive' controller='2147483647'/></disk>",
+         "/domain/devices/disk/address/@controller"),
+        ("", "<interface type='user'><driver queues='2147483647'/></interface>",
+         "/domain/devices/interface/driver/@queues"),
+        ("", "<hostdev mode='subsystem' type='usb'><source><address bus='nan' device='1'/></source>"
+         "</hostdev>", "/domain/devices/hostdev/source/address/@bus"),
+    ],
+)  # fmt: skip
+def test_numbers_beyond_what_there_can_be(inner: str, devices: str, place: str) -> None:
+    assert place in dict(found(inner, devices))

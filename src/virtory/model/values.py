@@ -66,6 +66,14 @@ class Size(int):
         return -(-self >> 20)
 
 
+def size_of(number: int, unit: str | None) -> Size | None:
+    """The size of so many units; None when the unit is none."""
+    try:
+        return Size.parse(f"{number}{unit or ''}")
+    except ValueError:
+        return None
+
+
 Kib = Annotated[Size, Scaled("KiB")]
 """A `Size` in an element with a `unit` attribute, written in KiB."""
 

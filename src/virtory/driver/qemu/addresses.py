@@ -20,6 +20,7 @@ from virtory.model.domain.devices.address import (
     UsbAddress,
     VirtioSerialAddress,
 )
+from virtory.model.domain.devices.limits import MOST_USB_PORTS
 from virtory.model.domain.devices.redirdev import Hub
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ def _with_usb(devices: Devices) -> Devices:
     controller = next((c for c in devices.controllers if c.type == "usb"), None)
     if not waiting or controller is None or controller.model == "none":
         return devices
-    count = controller.ports or _PORTS.get(controller.model or "", 2)
+    count = min(controller.ports or 0, MOST_USB_PORTS) or _PORTS.get(controller.model or "", 2)
     taken = {
         each.address.port
         for field in _USB_ORDER

@@ -122,13 +122,13 @@ def _cpu(domain: Domain, default: str) -> Cpu:
 
 def _cells(cpu: Cpu) -> list[NumaCell]:
     """Cells numbered and counted in KiB."""
-    from virtory.model.values import Size
+    from virtory.model.values import Size, size_of
 
     assert cpu.numa is not None
     cells: list[NumaCell] = []
     for number, cell in enumerate(cpu.numa.cells):
         kib = cell.memory
-        if cell.unit not in (None, "KiB", "k"):
+        if cell.unit not in (None, "KiB", "k") and size_of(cell.memory, cell.unit) is not None:
             kib = Size.parse(f"{cell.memory}{cell.unit}").kib
         index = number if cell.id is None else cell.id
         cells.append(replace(cell, id=index, memory=kib, unit="KiB"))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from virtory.driver.qemu import usb2
 from virtory.driver.qemu.machine_kind import family
-from virtory.model.domain.devices.address import IsaAddress
+from virtory.model.domain.devices.address import IsaAddress, bus_number
 from virtory.model.domain.devices.balloon import Balloon
 from virtory.model.domain.devices.console import Console, ConsoleTarget
 from virtory.model.domain.devices.controller import Controller
@@ -19,6 +19,7 @@ from virtory.model.domain.devices.disk import Disk, DiskDriver
 from virtory.model.domain.devices.graphics import Graphics, Listen
 from virtory.model.domain.devices.input import Input
 from virtory.model.domain.devices.interface import GENERATED_NAMES
+from virtory.model.domain.devices.limits import MOST_CONTROLLERS, MOST_DRIVES
 from virtory.model.domain.devices.serial import Serial, SerialTarget
 from virtory.model.domain.devices.sound import Audio
 from virtory.model.domain.devices.video import Video, VideoModel
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 
 D = TypeVar("D")
 _STREAMS = ("serials", "parallels", "consoles", "channels", "redirdevs", "smartcards")
-MOST_DRIVES = 1 << 10
-"""Drives by name on one bus: as many as controllers are made for."""
 
 _BUS_OF_NAME = {"hd": "ide", "sd": "scsi", "vd": "virtio", "fd": "fdc", "xv": "xen"}
 _SERIAL_MODEL = {"isa-serial": "isa-serial", "pci-serial": "pci-serial", "usb-serial": "usb-serial",
@@ -106,7 +105,8 @@ def _hostdev(device: Hostdev) -> Hostdev:
     source = device.source
     address = source.address if source is not None else None
     if device.type == "pci" and source is not None and address is not None and address.bus:
-        bus = f"{int(address.bus, 0):#04x}"
+        number = bus_number(address.bus)
+        bus = address.bus if number is None else f"{number:#04x}"
         changes["source"] = replace(source, address=replace(address, bus=bus))
     return replace(device, **changes) if changes else device
 
@@ -202,7 +202,8 @@ def _own_controllers(devices: Devices, kind: str) -> list[Controller]:
             if disk.target.bus == bus
         ]
         highest = max((place for place in places if place is not None), default=-1)
-        own += [Controller(type=bus, index=n, model=model) for n in range(highest + 1)]  # type: ignore[arg-type]
+        count = min(highest, MOST_CONTROLLERS) + 1
+        own += [Controller(type=bus, index=n, model=model) for n in range(count)]  # type: ignore[arg-type]
     if devices.channels or any(_is_virtio(each) for each in devices.consoles):
         own.append(Controller(type="virtio-serial", index=0))
     if devices.smartcards:

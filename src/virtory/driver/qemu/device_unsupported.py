@@ -361,6 +361,12 @@ def _absent(devices: Devices) -> Problems:
         if card.mode != "passthrough":
             where = f"{_ALL}/smartcard[{number}]/@mode"
             yield where, f"'{card.mode}' is not served: guests see no card of the host"
+        elif card.type not in (*_CHARACTERS, "spicevmc"):
+            where = f"{_ALL}/smartcard[{number}]/@type"
+            yield where, f"'{card.type}' is not served; spicevmc is"
+        elif card.type == "spicevmc" and all(g.type != "spice" for g in devices.graphics):
+            where = f"{_ALL}/smartcard[{number}]/@type"
+            yield where, "'spicevmc' needs a <graphics type='spice'/>"
         if number > 1:
             yield f"{_ALL}/smartcard[{number}]", "one card is served"
     for number, module in enumerate(devices.memories, 1):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from virtory.model.domain.cpu import CpuTune, IoThread, IoThreadIds
 from virtory.model.domain.cpuset import canonical
+from virtory.model.domain.devices.limits import MOST_IO_THREADS
 from virtory.model.values import Size
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _iothreads(domain: Domain) -> dict[str, Any]:
         return {}
     threads, taken = list(ids.iothreads), {each.id for each in ids.iothreads}
     number = 1
-    while len(threads) < min(domain.iothreads or 0, 1000):
+    while len(threads) < min(domain.iothreads or 0, MOST_IO_THREADS):
         if number not in taken:
             threads.append(IoThread(id=number))
         number += 1

@@ -15,6 +15,14 @@ from virtory.model.domain.devices.address import (
     PciAddress,
     UsbAddress,
     VirtioSerialAddress,
+    bus_number,
+)
+from virtory.model.domain.devices.limits import (
+    MOST_CONTROLLERS,
+    MOST_DRIVES,
+    MOST_NETWORK_QUEUES,
+    MOST_SERIAL_PORTS,
+    MOST_USB_PORTS,
 )
 from virtory.model.domain.order import disk_index
 from virtory.model.domain.tuning_problems import threads
@@ -41,8 +49,8 @@ _INTERFACE_SOURCES = {"network": "network", "bridge": "bridge", "direct": "dev",
 _PATHS = ("file", "dev", "pipe")
 LONGEST_VNC_PASSWORD = 8
 _DEVICE = re.compile(r"[A-Za-z0-9_.:-]{1,15}")
-MOST_DRIVES = 1 << 10
 _NUMBER = re.compile(r"-1|0[xX][0-9a-fA-F]{1,4}|\d{1,5}", re.ASCII)
+_WWN = re.compile(r"(0x)?[0-9a-fA-F]{16}", re.ASCII)
 _VERSION = re.compile(r"-1|\d{1,2}\.\d{1,2}", re.ASCII)
 
 
@@ -54,6 +62,7 @@ def device_problems(domain: Domain) -> Problems:
     for place, interface in places(devices.interfaces, "interface"):
         yield from _interface(place, interface)
     yield from _scsi_threads(domain)
+    yield from _counts(devices)
     yield from _streams(devices)
     yield from _others(devices)
     yield from _same(devices)
@@ -138,6 +147,26 @@ def _disk(place: str, disk: Disk, domain: Domain) -> Problems:
         yield f"{place}/driver/@iothread", f"there is no I/O thread {thread}; see <iothreads>"
 
 
+def _counts(devices: Devices) -> Problems:
+    """Numbers beyond what there can be."""
+    for place, controller in places(devices.controllers, "controller"):
+        most = {"usb": MOST_USB_PORTS, "virtio-serial": MOST_SERIAL_PORTS}.get(controller.type)
+        if most is not None and controller.ports is not None and not 1 <= controller.ports <= most:
+            yield f"{place}/@ports", f"{controller.ports} ports; it has from 1 to {most}"
+    for place, disk in places(devices.disks, "disk"):
+        address = disk.address
+        if isinstance(address, DriveAddress) and address.controller > MOST_CONTROLLERS:
+            where = f"{place}/address/@controller"
+            yield where, f"controller {address.controller} is beyond the last, {MOST_CONTROLLERS}"
+        if disk.wwn is not None and _WWN.fullmatch(disk.wwn) is None:
+            yield f"{place}/wwn", f"{disk.wwn!r} is no world wide name of 16 hexadecimal digits"
+    for place, card in places(devices.interfaces, "interface"):
+        queues = card.driver.queues if card.driver is not None else None
+        if queues is not None and not 1 <= queues <= MOST_NETWORK_QUEUES:
+            where = f"{place}/driver/@queues"
+            yield where, f"{queues} queues; a card has from 1 to {MOST_NETWORK_QUEUES}"
+
+
 def _scsi_threads(domain: Domain) -> Problems:
     for place, each in places(domain.devices.controllers, "controller"):
         thread = each.driver.iothread if each.driver else None
@@ -219,6 +248,10 @@ def _others(devices: Devices) -> Problems:
     for place, hostdev in places(devices.hostdevs, "hostdev"):
         if hostdev.source is None:
             yield f"{place}/source", "which device of the host is meant is not said"
+            continue
+        bus = hostdev.source.address.bus if hostdev.source.address is not None else None
+        if bus is not None and hostdev.type in ("usb", "pci") and bus_number(bus) is None:
+            yield f"{place}/source/address/@bus", f"{bus!r} is no number of a bus"
     yield from _filter(devices)
     usb = [(p, c) for p, c in places(devices.controllers, "controller") if c.type == "usb"]
     if len(usb) > 1 and any(each.model == "none" for _, each in usb):

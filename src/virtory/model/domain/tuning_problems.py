@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from virtory.model.domain.cpuset import members
+from virtory.model.domain.devices.limits import MOST_IO_THREADS
+from virtory.model.values import size_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +26,11 @@ def tuning_problems(domain: Domain) -> Problems:
             members(text)
         except ValueError as error:
             yield where, str(error)
+    if (domain.iothreads or 0) > MOST_IO_THREADS:
+        yield "/domain/iothreads", f"{domain.iothreads} threads; {MOST_IO_THREADS} are the most"
+    for where, number, unit in _units(domain):
+        if size_of(number, unit) is None:
+            yield where, f"{unit!r} is no unit of memory such as KiB, MiB or GiB"
     yield from _pins(domain)
     yield from _modules(domain)
 
@@ -32,7 +39,7 @@ def threads(domain: Domain) -> set[int]:
     """The numbers of the machine's I/O threads: those given, then the lowest that are free."""
     given = {thread.id for thread in domain.iothreadids.iothreads} if domain.iothreadids else set()
     number = 1
-    while len(given) < min(domain.iothreads or 0, 1000):
+    while len(given) < min(domain.iothreads or 0, MOST_IO_THREADS):
         given.add(number)
         number += 1
     return given
@@ -70,6 +77,18 @@ def _sets(domain: Domain) -> Iterator[tuple[str, str]]:
     for number, module in enumerate(domain.devices.memories, 1):
         if module.source is not None and module.source.nodemask is not None:
             yield f"/domain/devices/memory[{number}]/source/nodemask", module.source.nodemask
+
+
+def _units(domain: Domain) -> Iterator[tuple[str, int, str | None]]:
+    """Every number of a size whose unit is free text."""
+    backing = domain.memory_backing
+    pages = backing.hugepages.pages if backing is not None and backing.hugepages else ()
+    for number, page in enumerate(pages, 1):
+        where = f"/domain/memoryBacking/hugepages/page[{number}]/@unit"
+        yield where, page.size, page.unit
+    cells = domain.cpu.numa.cells if domain.cpu is not None and domain.cpu.numa else ()
+    for number, cell in enumerate(cells, 1):
+        yield f"/domain/cpu/numa/cell[{number}]/@unit", cell.memory, cell.unit
 
 
 def _pins(domain: Domain) -> Problems:

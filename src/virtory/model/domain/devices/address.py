@@ -86,6 +86,15 @@ Address = (
 )
 
 
+def bus_number(text: str) -> int | None:
+    """The number of a bus of the host, decimal or as `0x1f`; None for what is no such number."""
+    try:
+        number = int(text, 0)
+    except ValueError:
+        return None
+    return number if 0 <= number <= 0xFFFF else None
+
+
 class HostAddress(Element):
     """`<address>` on the host: PCI (domain to function), USB (bus, device) or mediated (uuid)."""
 
