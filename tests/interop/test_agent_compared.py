@@ -89,6 +89,8 @@ tell("no JSON", lambda: libvirt_qemu.qemuAgentCommand(d, 'nix', -1, 0))
 tell("no limit known", lambda: libvirt_qemu.qemuAgentCommand(d, '{"execute":"guest-ping"}', -9, 0))
 tell("vcpus of the guest", lambda: d.vcpusFlags(libvirt.VIR_DOMAIN_VCPU_GUEST))
 tell("guestvcpus", d.guestVcpus)
+tell("suspend for a while", lambda: d.pMSuspendForDuration(0, 5))
+tell("suspend to nowhere", lambda: d.pMSuspendForDuration(9, 0))
 tell("shutdown", lambda: d.shutdownFlags(libvirt.VIR_DOMAIN_SHUTDOWN_GUEST_AGENT))
 assert stopped.wait(60), "it never stopped"
 """

@@ -30,7 +30,7 @@ GROUPS = {
 _MODULES = {
     "domain_list": "list",
     "domain_life": "start shutdown reboot reset suspend resume destroy inject-nmi"
-    " dompmwakeup autostart",
+    " dompmsuspend dompmwakeup autostart",
     "domain_definition": "define undefine domrename dumpxml edit desc metadata domxml-to-native",
     "domain_state": "dominfo domstate domid domuuid domname domcontrol domjobinfo dommessages",
     "domain_devices": "domblklist domblkinfo domblkstat domblkerror domiflist domifstat domifaddr"

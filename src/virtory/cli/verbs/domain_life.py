@@ -133,6 +133,26 @@ async def inject_nmi(terminal: Terminal, domain: str) -> Output:
     return Done("", name=machine.name)
 
 
+_TARGETS = ("mem", "disk", "hybrid")
+
+
+@verb(
+    "dompmsuspend",
+    "domain",
+    "have the guest go to sleep, by its agent",
+    ACTIVE,
+    argument("target", "mem, disk or hybrid", choices=_TARGETS),
+    option("duration", "seconds, where that is known", kind="number"),
+)
+async def dompmsuspend(
+    terminal: Terminal, domain: str, target: str, duration: int | None
+) -> Output:
+    """`virsh dompmsuspend`."""
+    machine = await terminal.domain(domain)
+    await machine.pm_suspend(_TARGETS.index(target), duration_s=duration or 0)
+    return Done(f"Domain '{machine.name}' successfully suspended", name=machine.name)
+
+
 @verb("dompmwakeup", "domain", "wake a guest that sleeps in memory", ACTIVE)
 async def dompmwakeup(terminal: Terminal, domain: str) -> Output:
     """`virsh dompmwakeup`."""

@@ -101,3 +101,10 @@ async def inject_nmi(peer: Peer, args: domain_device.DomainInjectNmiArgs) -> Non
 @serves(domain_state.DOMAIN_PM_WAKEUP)
 async def pm_wakeup(peer: Peer, args: domain_state.DomainPmWakeupArgs) -> None:
     await peer.driver.domain.pm_wakeup(args.dom.uuid, args.flags)
+
+
+@serves(domain_state.DOMAIN_PM_SUSPEND_FOR_DURATION)
+async def pm_suspend_for_duration(
+    peer: Peer, args: domain_state.DomainPmSuspendForDurationArgs
+) -> None:
+    await peer.driver.domain.pm_suspend(args.dom.uuid, args.target, args.duration, args.flags)

@@ -33,6 +33,9 @@ class DomainInside(Protocol):
     ) -> None:
         """Flag 1 appends, 2 removes; without one the keys are replaced."""
 
+    async def pm_suspend(self, uuid: DomainUuid, target: int, duration_s: int, flags: int) -> None:
+        """Have the guest go to sleep: 0 in memory, 1 on disk, 2 both."""
+
     def set_agent_timeout(self, uuid: DomainUuid, timeout_s: int, flags: int) -> None: ...
 
     async def guest_vcpu_count(self, uuid: DomainUuid, flags: int) -> int:

@@ -12,6 +12,7 @@ from virtory.driver.memory.flags_check import only
 from virtory.driver.memory.lifecycle import require_agent
 from virtory.errors import FROM_TEST, InvalidArgument, OperationInvalid, OperationUnsupported
 from virtory.model import flags as f
+from virtory.model.lifecycle import Trigger
 from virtory.model.refs import BOOLEAN, INT, STRING, UINT, ULLONG, Param
 
 if TYPE_CHECKING:
@@ -107,6 +108,14 @@ class Resources:
             machine.ssh_keys[user] = [key for key in there if key not in keys]
         else:
             machine.ssh_keys[user] = [*(there if flags & _APPEND else ()), *keys]
+
+    async def pm_suspend(self, uuid: bytes, target: int, duration_s: int, flags: int) -> None:
+        only(flags, 0, "testDomainPMSuspendForDuration")
+        machine = self._host.machine(uuid)
+        require_agent(machine)
+        if duration_s or target > 2:
+            raise InvalidArgument("no such suspend", domain=FROM_TEST)
+        machine.step(Trigger.PM_SUSPENDED if target == 0 else Trigger.PM_SUSPENDED_DISK)
 
     def set_agent_timeout(self, uuid: bytes, timeout_s: int, flags: int) -> None:
         only(flags, 0, "testDomainAgentSetResponseTimeout")

@@ -106,12 +106,16 @@ class Agent:
                 raise
 
     async def shut_down(self, mode: str) -> None:
-        """`guest-shutdown`: only a refusal is answered, so success is that nothing comes."""
+        """Power off, or reboot."""
+        await self.tell("guest-shutdown", {"mode": mode})
+
+    async def tell(self, command: str, arguments: dict[str, Any] | None = None) -> None:
+        """A command after which the guest sleeps or ends: only a refusal is answered."""
         async with self._lock:
             peer = self._open()
             try:
                 await self._synchronise(peer)
-                text = json.dumps({"execute": "guest-shutdown", "arguments": {"mode": mode}})
+                text = json.dumps({"execute": command, "arguments": arguments or {}})
                 async with asyncio.timeout(2):
                     stream = JsonStream(ANSWER_LIMIT)
                     reply = await self._exchange(peer, text.encode() + b"\n", stream)
@@ -122,7 +126,7 @@ class Agent:
                 self._drop(peer)
                 raise AgentUnresponsive(str(error)) from None
             if "error" in reply:
-                raise _refused("guest-shutdown", reply["error"])
+                raise _refused(command, reply["error"])
 
     # -- one conversation ----------------------------------------------------------------------
     def _open(self) -> socket.socket:

@@ -13,7 +13,7 @@ from virtory.driver.qemu import agent as agents
 from virtory.driver.qemu.domain_lifecycle import usable_agent
 from virtory.driver.qemu.guest_disks import target_of
 from virtory.driver.qemu.part import Part, refuse_unknown
-from virtory.errors import InvalidArgument
+from virtory.errors import ArgumentUnsupported, InvalidArgument, OperationUnsupported
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from virtory.model.domain import Domain
 
 _APPEND, _REMOVE = 1, 2
+_ON_DISK = 1
+_SUSPENDS = {0: "guest-suspend-ram", _ON_DISK: "guest-suspend-disk", 2: "guest-suspend-hybrid"}
 
 
 class DomainInsides(Part):
@@ -52,6 +54,24 @@ class DomainInsides(Part):
         else:
             arguments["reset"] = not flags & _APPEND
         await usable_agent(self._guest(uuid)).call(command, arguments)
+
+    async def pm_suspend(self, uuid: bytes, target: int, duration_s: int, flags: int) -> None:
+        """0 into memory, 1 onto disk, 2 both; QEMU tells when the guest is asleep."""
+        refuse_unknown(flags, 0, "qemuDomainPMSuspendForDuration")
+        if duration_s:
+            raise ArgumentUnsupported("Duration not supported. Use 0 for now")
+        if target not in _SUSPENDS:
+            raise InvalidArgument(f"Unknown suspend target: {target}")
+        guest = self._guest(uuid)
+        agent = usable_agent(guest)
+        async with guest.job("suspend"):
+            machine = await guest.execute("query-current-machine")
+            if target != _ON_DISK and not machine.get("wakeup-suspend-support"):
+                raise OperationUnsupported(
+                    "Domain does not have suspend support",
+                    cure="a machine with ACPI, such as q35, has it",
+                )
+            await agent.tell(_SUSPENDS[target])
 
     def set_agent_timeout(self, uuid: bytes, timeout_s: int, flags: int) -> None:
         """-2 for ever, -1 the daemon's own, 0 as little as can be."""
