@@ -169,3 +169,16 @@ async def test_a_save_can_be_watched_and_given_up(driver, seen, bare, tmp_path, 
     assert driver.domain.state(ref.uuid, 0) == (DomainState.RUNNING, 7)
     assert seen.lifecycles() == [SUSPENDED, RESUMED]
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_autostart_goes_on_from_a_managed_save(driver, bare, state):
+    ref = await driver.domain.define(bare("m"), 0)
+    driver.domain.set_autostart(ref.uuid, True)
+    await driver.domain.create(ref.uuid, 0, None)
+    await driver.domain.managed_save(ref.uuid, 0)
+    await driver.stop()
+    (Path(state) / "run" / "autostarted").unlink()  # as after the host booted
+    await driver.start()
+    await driver._runtime.idle()
+    assert driver.domain.state(ref.uuid, 0) == (DomainState.RUNNING, DomainRunningReason.RESTORED)
+    assert saves(state) == []

@@ -353,3 +353,19 @@ async def test_a_machine_with_a_device_on_its_way_out_goes_back_in_a_new_process
     await driver.snapshot.revert(ref.uuid, "one", 0)  # its memory still has the device going
     assert seen.lifecycles() == again * 2
     assert str(other) in await driver.domain.xml(ref.uuid, 0)
+
+
+async def test_a_transient_machine_keeps_its_snapshots_in_a_new_process(driver, bare, tmp_path):
+    path = image(tmp_path / "a.qcow2")
+    ref = await driver.domain.create_xml(bare("m", disk(path)), 0, None)
+    await driver.snapshot.create(ref.uuid, asked("one"), 0)
+    driver.domain._table.get(ref.uuid).guest.asked_to_go.add("a device")
+    await driver.snapshot.revert(ref.uuid, "one", 0)
+    assert driver.domain.by_name("m").id == ref.id + 1
+    assert driver.snapshot.names(ref.uuid, 0) == ["one"]
+    assert driver.snapshot.current(ref.uuid) == "one"
+    await driver.domain.destroy(ref.uuid, 0)
+    again = await driver.domain.define(
+        bare("m", disk(path)).replace("<name>", f"<uuid>{_uuid(ref)}</uuid><name>"), 0
+    )
+    assert driver.snapshot.names(again.uuid, 0) == []

@@ -78,9 +78,11 @@ class Reverting(Part):
         work = await journal.begin(
             WORK, step="revert", domain=entry.uuid.hex(), name=name, flags=flags
         )
+        self._table.hold(entry)  # a transient domain is nobody else's meanwhile
         try:
             await self._revert(entry, kept, snapshot, flags)
         finally:
+            self._table.let_go(entry)
             await work.done()
 
     async def _revert(self, entry: Entry, kept: Kept, snapshot: Snapshot, flags: int) -> None:
@@ -174,12 +176,12 @@ class Reverting(Part):
         if guest is None:
             return
         guest.ending = guest.ending or Trigger.REVERTED_OFF
-        self._table.hold(entry)
+        family, entry.snapshots = entry.snapshots, None  # those of a transient domain stay, too
         try:
             await guest.end_process(10.0)
             await guest.finished
         finally:
-            self._table.let_go(entry)
+            entry.snapshots = family
 
     async def boot_as(self, entry: Entry, snapshot: Snapshot, flags: int) -> None:
         """Start the machine afresh from disks that are as they were."""
@@ -201,8 +203,6 @@ class Reverting(Part):
         wanted = Wanted(domain, None)
         if domain.uuid is None or domain.uuid.raw != entry.uuid:
             raise OperationInvalid(f"the snapshot is of another machine than '{entry.name}'")
-        if not entry.is_known:
-            raise OperationInvalid("domain is gone")
         await start(
             *(self._runtime, self._preparation, entry, wanted), *(int(flags), None, resumption)
         )
