@@ -12,6 +12,7 @@ from virtory.model.events import (
     Lifecycle,
     NetworkLifecycle,
     Reboot,
+    StoragePoolLifecycle,
 )
 from virtory.model.refs import DomainRef, NamedRef
 
@@ -139,3 +140,13 @@ def test_a_listener_closed_by_an_earlier_one_is_not_called():
     listeners.append(bus.listen(heard.append))
     bus.publish(Reboot(A))
     assert heard == []
+
+
+def test_events_of_one_network_or_pool_are_told_apart_too() -> None:
+    bus, heard = Bus(), []
+    first, second = NamedRef("a", bytes(16)), NamedRef("b", bytes(15) + b"\1")
+    bus.listen(heard.append, NetworkLifecycle, uuid=second.uuid)
+    bus.listen(heard.append, StoragePoolLifecycle, uuid=first.uuid)
+    for ref in (first, second):
+        bus.publish(NetworkLifecycle(ref, 2, 0), StoragePoolLifecycle(ref, 2, 0))
+    assert heard == [StoragePoolLifecycle(first, 2, 0), NetworkLifecycle(second, 2, 0)]
