@@ -23,6 +23,7 @@ from virtory.model.events import (
     DeviceAdded,
     DeviceRemovalFailed,
     DeviceRemoved,
+    DiskChange,
     TrayChange,
 )
 
@@ -426,6 +427,25 @@ async def test_a_machine_that_ends_meanwhile_keeps_nobody_waiting(driver, bare, 
     await guest.finished
     assert "one.qcow2" in await driver.domain.xml(ref.uuid, 0)  # the definition is as it was
     assert sorted(os.listdir(os.path.join(state, "run"))) == ["autostarted"]
+
+
+async def test_an_optional_medium_that_is_missing_is_told_and_can_be_put_in(
+    driver, bare, image, seen, state
+):
+    missing = os.path.join(state, "missing.iso")
+    drive = (
+        "<disk type='file' device='cdrom'><driver name='qemu' type='raw'/>"
+        "<source file='{}' startupPolicy='optional'/><target dev='sda' bus='sata'/></disk>"
+    )
+    machine = bare("m", machine="q35", devices=drive.format(missing))
+    ref = await driver.domain.create_xml(machine, 1, None)
+    event = await seen.wait(lambda e: isinstance(e, DiskChange))
+    assert (event.old_path, event.new_path, event.alias, event.reason) == (
+        missing, None, "sata0-0-0", 0,
+    )  # fmt: skip
+    there = image("there.iso", image_format="raw")
+    await driver.domain.update_device(ref.uuid, drive.format(there), LIVE)
+    assert there in await driver.domain.xml(ref.uuid, 0)
 
 
 async def test_a_display_gets_another_password(driver, bare):

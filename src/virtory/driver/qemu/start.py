@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from virtory.driver.qemu import affinity, host_memory, resources
 from virtory.driver.qemu.agent import Agent
+from virtory.driver.qemu.block import path_of
 from virtory.driver.qemu.events import AGENT_CHANNEL
 from virtory.driver.qemu.guest import Guest, translated
 from virtory.driver.qemu.live import with_terminals
@@ -30,10 +31,11 @@ from virtory.errors import (
     OperationTimeout,
     SystemCallFailed,
 )
-from virtory.model.events import AgentLifecycle, Lifecycle
+from virtory.model.events import AgentLifecycle, DiskChange, Lifecycle
 from virtory.model.flags import (
     DomainEventAgentReason,
     DomainEventAgentState,
+    DomainEventDiskChange,
     DomainEventLifecycle,
     DomainEventResumed,
     DomainStart,
@@ -88,6 +90,7 @@ async def start(
         if flags & DomainStart.AUTODESTROY:
             guest.owner = owner
         runtime.table.attach(entry, guest)
+        runtime.announce(entry, *_missing_media(guest, wanted.domain), save=False)
     except BaseException:
         runtime.table.let_go(entry)
         if resumption is not None:
@@ -106,6 +109,22 @@ async def start(
     except asyncio.CancelledError:
         work.add_done_callback(lambda done: done.cancelled() or done.exception())
         raise
+
+
+def _missing_media(guest: Guest, definition: Domain) -> list[DiskChange]:
+    """Optional media that are not there: the drives are empty in this run."""
+    live = {disk.target.dev: disk for disk in guest.domain.devices.disks}
+    return [
+        DiskChange(
+            guest.ref,
+            path_of(disk),
+            None,
+            live[disk.target.dev].alias or "",
+            DomainEventDiskChange.CHANGE_MISSING_ON_START,
+        )
+        for disk in definition.devices.disks
+        if disk.source is not None and path_of(disk) and live[disk.target.dev].source is None
+    ]
 
 
 async def _start(
