@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from virtory.driver.qemu import hotplug
-from virtory.errors import ConfigUnsupported, OperationFailed, OperationInvalid, SnapshotNotFound
+from virtory.driver.qemu import domain_lifecycle, hotplug
+from virtory.errors import (
+    ConfigUnsupported,
+    OperationAborted,
+    OperationFailed,
+    OperationInvalid,
+    SnapshotNotFound,
+)
 from virtory.model.flags import DomainEventLifecycle as Kind
 from virtory.model.flags import DomainState
 
@@ -369,3 +378,28 @@ async def test_a_transient_machine_keeps_its_snapshots_in_a_new_process(driver, 
         bare("m", disk(path)).replace("<name>", f"<uuid>{_uuid(ref)}</uuid><name>"), 0
     )
     assert driver.snapshot.names(again.uuid, 0) == []
+
+
+async def test_a_way_back_that_qemu_never_answers_ends_with_a_destroy(
+    driver, bare, seen, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(domain_lifecycle, "_grace", lambda graceful: 0.1)
+    ref = await driver.domain.define(bare("m", disk(image(tmp_path / "a.qcow2"))), 0)
+    await driver.domain.create(ref.uuid, 0, None)
+    await driver.snapshot.create(ref.uuid, asked("one"), 0)
+    guest = driver.domain._table.get(ref.uuid).guest
+    stuck = asyncio.Event()
+
+    def freeze(step):
+        if step == "revert stopped":
+            os.kill(guest.pid, signal.SIGSTOP)
+            stuck.set()
+
+    driver._runtime.checkpoint = freeze
+    going = asyncio.ensure_future(driver.snapshot.revert(ref.uuid, "one", 0))
+    await stuck.wait()
+    assert guest.held[0] == "revert"
+    await driver.domain.destroy(ref.uuid, 0)
+    with pytest.raises(OperationAborted, match="destroyed while it went back"):
+        await going
+    assert not driver.domain.is_active(ref.uuid)

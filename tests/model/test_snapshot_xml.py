@@ -20,7 +20,8 @@ DOMAIN = """\
     <on_poweroff>destroy</on_poweroff>
     <on_reboot>restart</on_reboot>
     <on_crash>destroy</on_crash>
-    <devices/>
+    <devices>
+    </devices>
   </{tag}>
 """
 WHOLE = f"""\

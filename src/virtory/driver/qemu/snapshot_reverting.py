@@ -25,7 +25,7 @@ from virtory.driver.qemu.snapshot_taking import WORK, internal_images, internal_
 from virtory.driver.qemu.snapshots import family_of, occupy
 from virtory.driver.qemu.start import start
 from virtory.driver.qemu.table import row_of
-from virtory.errors import OperationFailed, OperationInvalid, VirtoryError
+from virtory.errors import OperationAborted, OperationFailed, OperationInvalid, VirtoryError
 from virtory.model.events import Lifecycle
 from virtory.model.flags import DomainEventDefined, DomainEventLifecycle, DomainStart
 from virtory.model.lifecycle import Trigger
@@ -107,8 +107,8 @@ class Reverting(Part):
             try:
                 await self._in_place(guest, kept, snapshot, runs=runs)
             except OperationFailed:
-                ended = guest.process is None or guest.process.ended.done()
-                if ended or guest.ending is not None:  # somebody destroyed it meanwhile
+                _refuse_destroyed(guest)
+                if guest.process is None or guest.process.ended.done():
                     raise
             else:
                 return
@@ -175,7 +175,8 @@ class Reverting(Part):
         guest = entry.guest
         if guest is None:
             return
-        guest.ending = guest.ending or Trigger.REVERTED_OFF
+        _refuse_destroyed(guest)
+        guest.ending = Trigger.REVERTED_OFF
         family, entry.snapshots = entry.snapshots, None  # those of a transient domain stay, too
         try:
             await guest.end_process(10.0)
@@ -225,6 +226,14 @@ class Reverting(Part):
         if entry.row is not None:
             kind, detail = DomainEventLifecycle.DEFINED, DomainEventDefined.FROM_SNAPSHOT
             self._runtime.announce(entry, Lifecycle(entry.ref, kind, detail), save=False)
+
+
+def _refuse_destroyed(guest: Guest) -> None:
+    """Who destroys a machine that is on its way back wants it to be off."""
+    if guest.ending is not None:
+        raise OperationAborted(
+            f"domain '{guest.entry.name}' was destroyed while it went back to a snapshot"
+        )
 
 
 def take_definition(entry: Entry, domain: Domain) -> None:
