@@ -70,6 +70,9 @@ def test_its_address_is_known_by_its_lease(host: tutorial.Host) -> None:
     address = host.find(r"ipv4 +(192\.168\.\d+\.\d+)/24", "domifaddr", "vm")
     assert address in host.virsh("net-dhcp-leases", "default")
     assert address in host.virsh("domifaddr", "vm", "--source", "lease")
+    card = host.find(r"(\S+) +network +default", "domiflist", "vm")
+    assert card in host.virsh("domifaddr", "vm")
+    assert "lo" in host.virsh("domifaddr", "vm", "--source", "agent", "--full")
 
 
 def test_its_console_is_a_shell(host: tutorial.Host) -> None:
@@ -82,18 +85,14 @@ def test_it_is_paused_reset_rebooted_and_shut_down(host: tutorial.Host) -> None:
     host.virsh("resume", "vm")
     assert host.state("vm") == "running"
     with host.events("vm") as watching:
-        for verb, told in (("reset", b"reboot"), ("shutdown", b"Stopped")):
+        for verb in ("reset", "reboot"):
             with host.console("vm") as console:
                 host.virsh(verb, "vm")
-                watching.until(told)
-                if verb == "reset":
-                    console.until(media.UP)
+                watching.until(b"reboot")
+                console.until(media.UP)
+        host.virsh("shutdown", "vm", "--mode", "acpi")
+        watching.until(b"Stopped")
     assert host.virsh("domstate", "vm", "--reason").strip() == "shut off (shutdown)"
-    host.start("vm", media.UP)
-    with host.console("vm") as console:
-        host.virsh("destroy", "vm")
-        assert console.end()[0] == 0
-    assert host.state("vm") == "shut off"
     host.start("vm", media.UP)
 
 
@@ -229,7 +228,9 @@ def test_it_is_cloned_renamed_and_removed(host: tutorial.Host) -> None:
             mine, theirs = (host.find(field, "dumpxml", name) for name in ("vm", clone))
             assert mine != theirs
     host.start("copy", media.UP)
-    host.virsh("destroy", "copy")
+    with host.console("copy") as console:
+        host.virsh("destroy", "copy")
+        assert console.end()[0] == 0
     host.run("qemu-img", "check", str(copy))
     host.virsh("domrename", "copy", "renamed")
     assert host.state("renamed") == "shut off"
