@@ -238,9 +238,15 @@ async def unplug(guest: Guest, device: Any, row: DomainRow | None = None) -> boo
             guest.unplugged_rows[alias] = row.xml
             await guest.runtime.commit(guest.entry)
         guest.runtime.checkpoint("unplug: begun")
+        asked_before = alias in guest.asked_to_go
         guest.asked_to_go.add(alias)
         guest.runtime.announce(guest.entry)
-        gone = await _ask(guest, alias)
+        try:
+            gone = await _ask(guest, alias)
+        except VirtoryError:  # QEMU has not passed it on
+            if not asked_before:
+                guest.asked_to_go.discard(alias)
+            raise
         guest.runtime.checkpoint("unplug: asked")
         gone = gone or await answered(guest, answer, UNPLUG_TIMEOUT_S)
         if answer.done() and not answer.result():
