@@ -119,7 +119,8 @@ def _qcow(head: bytes) -> ImageHeader:
 def _name(head: bytes, offset: int, length: int) -> str | None:
     if not 0 < length <= _LONGEST_NAME or offset + length > len(head):
         return None
-    return head[offset : offset + length].decode("utf-8", "surrogateescape")
+    name = head[offset : offset + length].partition(b"\0")[0]  # as QEMU, in C, reads it
+    return name.decode("utf-8", "surrogateescape") or None
 
 
 def _extension(head: bytes, position: int, wanted: int) -> str | None:

@@ -26,6 +26,7 @@ from virtory.errors import (
     SystemCallFailed,
     VirtoryError,
 )
+from virtory.model.image_format import new_qcow2
 from virtory.model.list_flags import StorageVolumeCreate, StorageVolumeResize
 
 if TYPE_CHECKING:
@@ -302,6 +303,59 @@ async def test_an_image_that_qemu_writes_is_not_copied(host: Any) -> None:
     await qemu.wait()
     await host.storage.clone_volume(pool, copy, ref, 0)
     assert host.names(pool) == ["v", "w"]
+
+
+async def test_a_copy_reads_nothing_but_volumes_whatever_a_header_says(
+    host: Any, tmp_path: Path
+) -> None:
+    pool = await host.pool()
+    directory = host.directory / "p"
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"classified".ljust(1 << 20, b"."))
+    whole = "<volume><name>{}</name><target><format type='raw'/></target></volume>"
+
+    async def copied(name: str) -> bytes:
+        await host.storage.refresh_pool(pool, 0)
+        source = host.storage.volume_by_name(pool, name)
+        copy = whole.format(f"copy-of-{name}")
+        ref = await host.storage.clone_volume(pool, copy, source, 0)
+        data = (directory / f"copy-of-{name}").read_bytes()
+        await host.storage.delete_volume(ref, 0)
+        return data
+
+    def image(name: str, backing: object, format: str | None = None) -> None:
+        made = new_qcow2(1 << 20, backing=str(backing).encode(), backing_format=format)
+        assert made is not None
+        with open(directory / name, "wb") as file:
+            for offset, piece in made.pieces:
+                file.seek(offset)
+                file.write(piece)
+            file.truncate(made.length)
+
+    image("outside", secret, "raw")
+    with pytest.raises(OperationUnsupported, match="in no active pool"):
+        await copied("outside")
+    escaped = str(secret).replace("/", "\\u002f")
+    image("json", f'json:{{"driver":"raw","file":{{"driver":"file","filename":"{escaped}"}}}}')
+    with pytest.raises(SystemCallFailed, match=r"cannot open .*json:"):
+        await copied("json")
+    image("guessed", "outside")  # QEMU alone would take "outside" for qcow2, and go on below it
+    assert b"classified" not in await copied("guessed")
+    image("far", secret, "raw")
+    head = bytearray((directory / "far").read_bytes())
+    head[40000 : 40000 + len(str(secret))] = str(secret).encode()
+    head[8:16] = (40000).to_bytes(8, "big")
+    (directory / "far").write_bytes(head)
+    assert b"classified" not in await copied("far")
+    made = ("qemu-img", "create", "-q", "-f", "qcow2", "-o", f"data_file={secret},data_file_raw=on")
+    subprocess.run([*made, directory / "apart", "1M"], check=True)
+    secret.write_bytes(b"classified".ljust(1 << 20, b"."))
+    image("above", "apart", "qcow2")
+    for name in ("apart", "above"):
+        with pytest.raises(OperationUnsupported, match="its data in another file"):
+            await copied(name)
+    image("below", "guessed", "qcow2")
+    assert await copied("below") == await copied("guessed") != bytes(1 << 20)
 
 
 async def test_what_is_no_file_or_has_no_name_is_no_volume(host: Any) -> None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
+import stat
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from virtory.driver.file_copy import copy_data, share
 from virtory.driver.storage.create import PROGRAM_FORMAT, allocate, compat_of, options
@@ -70,8 +72,8 @@ def clone(
                 _check_unused(reading, source)
                 _copy_file(reading, file, wanted, reflink=bool(flags & _REFLINK))
             else:
-                _check_convertible(source, header, flags, directories)
-                _convert(source, file, wanted, flags)
+                chain = _convertible(source, header, flags, directories)
+                _convert(chain, file, wanted, flags, f"cannot copy '{below}' to '{path}'")
             file.appear(permissions)
     finally:
         os.close(reading)
@@ -144,21 +146,28 @@ def _copy_file(reading: int, file: NewFile, wanted: StorageVolume, *, reflink: b
     os.fsync(file.fd)
 
 
-def _check_convertible(
+def _convertible(
     source: StorageVolume, header: ImageHeader, flags: int, directories: Collection[str]
-) -> None:
-    """Refuse what would read a file that no pool of ours holds, whoever wrote its name."""
+) -> str:
+    """The source and every image below it as QEMU is to open them: nothing else, nothing guessed.
+
+    Refuses what would read a file that no pool of ours holds, whoever wrote its name. An image
+    below whose format is not said is raw: its bytes, which a guest may have written, do not choose.
+    """
     if flags & _REFLINK:
         raise UnsupportedFlags(_REFLINK, "storageBackendCreateQemuImg", domain=FROM_STORAGE)
-    if header.data_file:
-        raise OperationUnsupported(
-            f"volume '{source.name}' keeps its data in another file",
-            cure="convert it with qemu-img on the host, if its maker is trusted",
-            domain=FROM_STORAGE,
-        )
     allowed = {os.path.realpath(directory) for directory in directories}
-    path = source.key or ""
-    while header.backing is not None:
+    path, format = source.key or "", source.format or "raw"
+    top = link = _link(path, format)
+    while format not in _RAW:
+        if header.data_file or (header.format, header.capacity) == ("vmdk", 0):
+            raise OperationUnsupported(
+                f"volume '{source.name}' keeps its data in another file",
+                cure="convert it with qemu-img on the host, if its maker is trusted",
+                domain=FROM_STORAGE,
+            )
+        if header.backing is None:
+            break
         path = os.path.join(os.path.dirname(path), header.backing)
         if os.path.dirname(os.path.realpath(path)) not in allowed:
             raise OperationUnsupported(
@@ -167,24 +176,32 @@ def _check_convertible(
                 "if the image's maker is trusted",
                 domain=FROM_STORAGE,
             )
-        if header.backing_format in (None, "raw"):
-            return
+        format = header.backing_format or "raw"
         try:
             with open(path, "rb") as file:
                 header = header_of(file.fileno())
+            link["backing"] = link = _link(path, format)
         except OSError as error:
             raise failed(f"cannot open '{path}', which '{source.name}' needs", error) from None
+    return "json:" + json.dumps(top)
 
 
-def _convert(source: StorageVolume, file: NewFile, wanted: StorageVolume, flags: int) -> None:
-    format, from_format = wanted.format or "raw", source.format or "raw"
-    from_format = PROGRAM_FORMAT.get(from_format, from_format)
+def _link(path: str, format: str) -> dict[str, Any]:
+    """One image, on nothing until another is put below it; raises OSError."""
+    driver = "host_device" if stat.S_ISBLK(os.stat(path).st_mode) else "file"
+    return {
+        "driver": PROGRAM_FORMAT.get(format, format),
+        "file": {"driver": driver, "filename": path},
+        "backing": None,
+    }
+
+
+def _convert(source: str, file: NewFile, wanted: StorageVolume, flags: int, what: str) -> None:
+    format = wanted.format or "raw"
     preallocate = bool(flags & StorageVolumeCreate.PREALLOC_METADATA)
-    what = f"cannot copy '{source.key}' to '{file.path}'"
-    command = ["qemu-img", "convert", "-q", "-f", from_format]
-    command += ["-O", PROGRAM_FORMAT.get(format, format)]
+    command = ["qemu-img", "convert", "-q", "-O", PROGRAM_FORMAT.get(format, format)]
     command += options(wanted, format, preallocate=preallocate)
-    run([*command, source.key or "", file.reached], what, fds=(file.fd,))
+    run([*command, source, file.reached], what, fds=(file.fd,))
     capacity = wanted.capacity or 0
     made = header_of(file.fd).capacity if format not in _RAW else os.fstat(file.fd).st_size
     if made is not None and capacity > made:
