@@ -234,9 +234,10 @@ def test_it_is_cloned_renamed_and_removed(host: tutorial.Host) -> None:
     host.run("qemu-img", "check", str(copy))
     host.virsh("domrename", "copy", "renamed")
     assert host.state("renamed") == "shut off"
-    host.virsh("undefine", "renamed", "--storage", "vda")
+    host.virsh("undefine", "renamed", "--storage", "vda", "--wipe-storage")
     assert not copy.exists()
-    host.virsh("undefine", "vm-clone", "--remove-all-storage", "--snapshots-metadata")
+    flags = ("--managed-save", "--snapshots-metadata", "--checkpoints-metadata", "--keep-nvram")
+    host.virsh("undefine", "vm-clone", "--remove-all-storage", *flags)
     assert not (host.places / "vm-clone.qcow2").exists()
     assert host.virsh("list", "--all", "--name").split() == ["vm"]
     assert shutil.which("qemu-img") and "No errors" in host.run(

@@ -177,7 +177,7 @@ class Keeper:
         if not truth.saved:
             self._offer_snapshots(offer, truth)
             if truth.running and not truth.snapshots:
-                choices.append(self._commit)
+                choices += [self._commit] * 3
             if truth.clone:
                 choices.append(self._forget_clone)
             else:
