@@ -14,7 +14,7 @@ from virtory.driver.qemu import snapshot_internal as internal
 from virtory.driver.qemu import snapshot_state
 from virtory.driver.qemu.part import Part
 from virtory.driver.qemu.snapshot_draft import at_paths
-from virtory.driver.qemu.snapshot_taking import WORK, internal_paths
+from virtory.driver.qemu.snapshot_taking import WORK, internal_paths, variables_inside
 from virtory.driver.qemu.snapshots import family_of
 from virtory.model.snapshot import parse_snapshot
 from virtory.model.snapshot_flags import SnapshotDelete
@@ -53,6 +53,7 @@ class Deleting(Part):
             return
         snapshot = parse_snapshot(kept.xml, lenient=True)
         paths = internal_paths(at_paths(snapshot, self.preparation.volume))
+        paths += variables_inside(snapshot)
         work = await Journal(self._runtime.records.store).begin(
             WORK,
             step="delete",

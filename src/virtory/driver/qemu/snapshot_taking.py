@@ -210,6 +210,14 @@ def internal_paths(snapshot: Snapshot) -> list[str]:
     return paths
 
 
+def variables_inside(snapshot: Snapshot) -> list[str]:
+    """The qcow2 image of UEFI variables, which a running machine's snapshot is in, too."""
+    nvram = snapshot.domain.os.nvram if snapshot.domain is not None else None
+    if nvram is None or nvram.format != "qcow2" or nvram.path is None:
+        return []
+    return [nvram.path]
+
+
 def internal_images(guest: Guest, snapshot: Snapshot) -> list[Image]:
     """The running machine's images that hold, or will hold, the snapshot."""
     inside = {disk.name for disk in snapshot.every_disk if disk.snapshot == "internal"}

@@ -103,6 +103,7 @@ async def _await_end(guest: Guest, transfer: Transfer) -> None:
     if not transfer.ended.done():
         raise OperationFailed("domain is no longer running")
     status = transfer.ended.result()
+    await _come_to_rest(guest)
     if status == "completed":
         if transfer.number != Operation.RESTORE[0]:
             await _tell(guest, transfer)
@@ -111,6 +112,17 @@ async def _await_end(guest: Guest, transfer: Transfer) -> None:
     else:
         why = (await _progress(guest)).get("error-desc") or "QEMU gives no reason"
         raise OperationFailed(f"{transfer.words}: {why}")
+
+
+async def _come_to_rest(guest: Guest) -> None:
+    """QEMU tells of the end a moment before it has left its state "finish-migrate".
+
+    Letting its CPUs run in between would end it. There is no event for the later moment; each
+    question waits for QEMU's lock, which is what the migration is waiting for too.
+    """
+    with contextlib.suppress(VirtoryError):
+        while (await guest.execute("query-status"))["status"] == "finish-migrate":
+            continue
 
 
 async def abort(guest: Guest) -> None:
