@@ -175,11 +175,15 @@ class Taking(Part):
         *more: Change,
     ) -> None:
         """The snapshot, what else changes, and the end of the work in one save."""
-        changes = list(more)
+        changes, family = list(more), family_of(entry)
+        former = dict(family.by_name), family.current
         if not flags & SnapshotCreate.NO_METADATA:
-            kept = kept_of(snapshot, files)
-            changes += family_of(entry).put(kept, current=True)
-        await work.done(*changes)
+            changes += family.put(kept_of(snapshot, files), current=True)
+        try:
+            await work.done(*changes)
+        except BaseException:
+            family.by_name, family.current = former
+            raise
         self._runtime.checkpoint("snapshot saved")
 
 
