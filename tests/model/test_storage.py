@@ -146,6 +146,10 @@ def test_a_pool_gets_libvirts_defaults() -> None:
             "<permissions><mode>9</mode></permissions></target></pool>",
             ["target/path", "permissions/mode"],
         ),
+        (
+            "<pool type='logical'><name>-x</name><source><device path='--config'/></source></pool>",
+            ["'-x' begins with a dash", "'--config' begins with a dash"],
+        ),
     ],
 )
 def test_all_that_is_wrong_with_a_pool_is_told_at_once(text: str, places: list[str]) -> None:
@@ -160,6 +164,10 @@ def test_all_that_is_wrong_with_a_pool_is_told_at_once(text: str, places: list[s
         ("<volume><capacity>1</capacity></volume>", ["/volume/name"]),
         ("<volume><name>..</name></volume>", ["/volume/name", "/volume/capacity"]),
         (f"<volume><name>{'x' * 256}</name><capacity>1</capacity></volume>", ["longer than 255"]),
+        (
+            "<volume><name>x</name><backingStore><path>--config</path></backingStore></volume>",
+            ["'--config' begins with a dash"],
+        ),
         (
             "<volume><name>x</name><capacity>1</capacity><target><permissions><mode>08</mode>"
             "</permissions><compat>2</compat><clusterSize>513</clusterSize></target></volume>",

@@ -192,6 +192,12 @@ def problems(pool: StoragePool) -> Iterator[tuple[str, str]]:
         yield "/pool/source/device", "missing storage pool source device name"
     if pool.type in ("netfs", "iscsi", "iscsi-direct", "gluster") and not source.hosts:
         yield "/pool/source/host", "missing storage pool source host name"
+    for path, word in (
+        ("/pool/source/name", source.name or (name if pool.type == "logical" else None)),
+        *(("/pool/source/device/@path", device.path) for device in source.devices),
+    ):
+        if (word or "").startswith("-"):  # it becomes a program's argument
+            yield path, f"'{word}' begins with a dash"
     if pool.type == "netfs" and source.dir is None:
         yield "/pool/source/dir", "missing storage pool source path"
     if pool.type == "scsi" and source.adapter is None:

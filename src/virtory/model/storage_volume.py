@@ -155,6 +155,9 @@ def problems(volume: StorageVolume, *, needs_capacity: bool) -> list[tuple[str, 
         found.append(("/volume/name", f"the name is longer than {NAME_MAX} bytes"))
     if needs_capacity and volume.capacity is None and volume.backing_store is None:
         found.append(("/volume/capacity", "missing capacity element; give the size in bytes"))
+    below = volume.backing_store
+    if below is not None and (below.path or "").startswith("-"):  # it becomes a program's argument
+        found.append(("/volume/backingStore/path", f"'{below.path}' begins with a dash"))
     target = volume.target
     if target is None:
         return found
