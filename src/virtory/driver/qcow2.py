@@ -9,13 +9,12 @@ The bytes are `model.image_format.new_qcow2`'s.
 from __future__ import annotations
 
 import os
-import struct
 
 from virtory.model.image_format import new_qcow2
+from virtory.model.qcow2_header import FIXED_BYTES, LONGEST_NAME, qcow2_header
 
 CLUSTER_BITS = 16
 _CLUSTER = 1 << CLUSTER_BITS
-_MAGIC = 0x514649FB
 _LARGEST = 64 << 40
 
 
@@ -30,7 +29,7 @@ def write_empty(
     if size % 512 or not 0 <= size <= _LARGEST:
         raise ValueError(f"{size} bytes are no size of a disk: 512-byte sectors, 64 TiB at most")
     name = os.fsencode(backing) if backing is not None else b""
-    if len(name) > 1023:
+    if len(name) > LONGEST_NAME:
         raise ValueError("the path of the image below is longer than 1023 bytes")
     image = new_qcow2(size, compat="1.1", backing=name or None, backing_format=backing_format)
     assert image is not None  # 64 TiB fit one block of reference counts
@@ -51,22 +50,18 @@ def write_empty(
 def virtual_size(path: str) -> int:
     """Bytes that a guest sees of the qcow2 image at `path`; ValueError when it is none."""
     with open(path, "rb") as file:
-        head = file.read(32)
-    if len(head) < 32 or struct.unpack_from(">I", head)[0] != _MAGIC:
+        header = qcow2_header(file.read(FIXED_BYTES))
+    if header is None:
         raise ValueError(f"'{path}' is no qcow2 image")
-    size: int = struct.unpack_from(">Q", head, 24)[0]
-    return size
+    return header.capacity
 
 
 def is_empty_overlay(path: str) -> bool:
     """Whether a qcow2 image has nothing of its own: no cluster is mapped, no snapshot kept."""
     with open(path, "rb") as file:
-        head = file.read(72)
-        if len(head) < 72 or struct.unpack_from(">I", head)[0] != _MAGIC:
+        head = file.read(FIXED_BYTES)
+        header = qcow2_header(head)
+        if header is None or len(head) < 72 or header.snapshots or header.l1_entries > 1 << 22:
             return False
-        entries, table = struct.unpack_from(">IQ", head, 36)
-        (snapshots,) = struct.unpack_from(">I", head, 60)
-        if snapshots or entries > 1 << 22:
-            return False
-        file.seek(table)
-        return not any(file.read(entries * 8))
+        file.seek(header.l1_offset)
+        return not any(file.read(header.l1_entries * 8))

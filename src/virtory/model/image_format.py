@@ -10,12 +10,19 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
+from virtory.model.qcow2_header import (
+    BACKING_FORMAT,
+    FIXED_BYTES,
+    LONGEST_NAME,
+    MAGIC,
+    extensions,
+    qcow2_header,
+)
+
 HEAD_BYTES = 33280
 """So many bytes are enough to tell every format; an ISO's mark stands beyond the 32nd KiB."""
 
 CREATABLE = ("raw", "qcow2", "qcow", "vmdk", "vdi", "vpc", "vhdx", "qed", "iso", "dir")
-QCOW2_BACKING_FORMAT = 0xE2792ACA
-_LONGEST_NAME = 1023
 
 
 class ImageHeader(NamedTuple):
@@ -45,7 +52,7 @@ def read_header(head: bytes) -> ImageHeader:
 
 
 def _recognised(head: bytes) -> ImageHeader:
-    if head.startswith(b"QFI\xfb"):
+    if head.startswith(MAGIC):
         return _qcow(head)
     if head.startswith(b"QED\0"):
         return _qed(head)
@@ -91,48 +98,39 @@ def _qed(head: bytes) -> ImageHeader:
 
 
 def _qcow(head: bytes) -> ImageHeader:
-    version, offset, length, bits, capacity = struct.unpack_from(">IQIIQ", head, 4)
-    backing = _name(head, offset, length) if offset else None
-    if version == 1:
-        return ImageHeader("qcow", capacity, backing)
-    if version not in (2, 3) or not 9 <= bits <= 21:
+    header = qcow2_header(head)
+    if header is None:
         return RAW
-    crypt = struct.unpack_from(">I", head, 32)[0]
-    incompatible, compatible, header_length = 0, 0, 72
-    if version == 3:
-        incompatible, compatible = struct.unpack_from(">QQ", head, 72)
-        header_length = struct.unpack_from(">I", head, 100)[0]
+    version = header.version
+    backing = None
+    if header.backing_offset:
+        backing = _name(head, header.backing_offset, header.backing_length)
+    if version == 1:
+        return ImageHeader("qcow", header.capacity, backing)
+    if version not in (2, 3) or not 9 <= header.cluster_bits <= 21:
+        return RAW
+    if len(head) < (72 if version == 2 else FIXED_BYTES):
+        return RAW
+    below = extensions(head, header.length).get(BACKING_FORMAT) if backing else None
     return ImageHeader(
         "qcow2",
-        capacity,
+        header.capacity,
         backing,
-        _extension(head, header_length, QCOW2_BACKING_FORMAT) if backing else None,
+        None if below is None else below.decode("ascii", "replace"),
         compat="1.1" if version == 3 else None,
-        cluster_size=1 << bits,
-        lazy_refcounts=bool(compatible & 1),
-        extended_l2=bool(incompatible & 16),
-        data_file=bool(incompatible & 4),
-        encryption="luks" if crypt == 2 else "qcow" if crypt else None,
+        cluster_size=1 << header.cluster_bits,
+        lazy_refcounts=bool(header.compatible & 1),
+        extended_l2=bool(header.incompatible & 16),
+        data_file=header.has_data_file,
+        encryption={0: None, 2: "luks"}.get(header.encryption, "qcow"),
     )
 
 
 def _name(head: bytes, offset: int, length: int) -> str | None:
-    if not 0 < length <= _LONGEST_NAME or offset + length > len(head):
+    if not 0 < length <= LONGEST_NAME or offset + length > len(head):
         return None
     name = head[offset : offset + length].partition(b"\0")[0]  # as QEMU, in C, reads it
     return name.decode("utf-8", "surrogateescape") or None
-
-
-def _extension(head: bytes, position: int, wanted: int) -> str | None:
-    """The header extension of this kind, as text."""
-    while position + 8 <= len(head):
-        kind, length = struct.unpack_from(">II", head, position)
-        if kind == 0:
-            return None
-        if kind == wanted:
-            return head[position + 8 : position + 8 + length].decode("ascii", "replace")
-        position += 8 + (length + 7 & ~7)
-    return None
 
 
 class Qcow2(NamedTuple):
@@ -190,18 +188,18 @@ def _qcow2_head(
     *,
     lazy_refcounts: bool,
 ) -> bytes:
-    """The header, its extensions and the name of the image below."""
-    extensions = b""
+    """The header, its after and the name of the image below."""
+    after = b""
     if backing_format:
         name = backing_format.encode()
-        extensions += struct.pack(">II", QCOW2_BACKING_FORMAT, len(name))
-        extensions += name.ljust(len(name) + 7 & ~7, b"\0")
-    extensions += bytes(8)
+        after += struct.pack(">II", BACKING_FORMAT, len(name))
+        after += name.ljust(len(name) + 7 & ~7, b"\0")
+    after += bytes(8)
     length = 72 if version == 2 else 104
-    head = b"QFI\xfb" + struct.pack(
+    head = MAGIC + struct.pack(
         ">IQIIQIIQQIIQ",
         version,
-        length + len(extensions) if backing else 0,
+        length + len(after) if backing else 0,
         len(backing or b""),
         bits,
         capacity,
@@ -215,4 +213,4 @@ def _qcow2_head(
     )
     if version == 3:
         head += struct.pack(">QQQII", 0, int(lazy_refcounts), 0, 4, length)
-    return head + extensions + (backing or b"")
+    return head + after + (backing or b"")

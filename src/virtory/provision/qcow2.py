@@ -2,23 +2,22 @@
 
 The rule kept here: an image that arrives from elsewhere is judged by these bytes before any other
 program opens it, and a header that names another file is refused.
-(qcow2: QEMU's docs/interop/qcow2.txt)
 """
 
 from __future__ import annotations
 
 import os
-import struct
 from typing import TYPE_CHECKING
 
+from virtory.model.qcow2_header import FIXED_BYTES, LONGEST_NAME, MAGIC, qcow2_header
 from virtory.provision.errors import BadImage
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import BinaryIO
 
-MAGIC = b"QFI\xfb"
-DATA_FILE_BIT = 1 << 2
-_HEADER = struct.Struct(">4sIQIIQ")
+    from virtory.model.qcow2_header import Qcow2Header
+
 _FOREIGN = {
     b"KDMV": "VMDK",
     b"COWD": "VMDK",
@@ -68,10 +67,7 @@ def check_harmless(path: Path) -> None:
             cure="ask for a self-contained image (qemu-img convert makes one from a trusted chain)",
         )
     with open(path, "rb") as file:
-        head = file.read(80)
-    if _version(head, path) >= 3 and len(head) >= 80:
-        incompatible = int.from_bytes(head[72:80], "big")
-        if incompatible & DATA_FILE_BIT:
+        if _header(file, path).has_data_file:
             raise BadImage(
                 f"{path.name} keeps its data in another file of this host (external data file)",
                 cure="ask for a self-contained image",
@@ -81,24 +77,20 @@ def check_harmless(path: Path) -> None:
 def backing_file(path: Path) -> str | None:
     """The backing file that a qcow2 file names, None without one."""
     with open(path, "rb") as file:
-        head = file.read(104)
-        _version(head, path)
-        _, _, offset, length, _, _ = _HEADER.unpack_from(head)
-        if not offset:
+        header = _header(file, path)
+        length = header.backing_length
+        if not header.backing_offset:
             return None
-        if length > 1023:
+        if length > LONGEST_NAME:
             raise BadImage(f"{path.name}: a backing file name of {length} bytes is not allowed")
-        file.seek(offset)
+        file.seek(header.backing_offset)
         return file.read(length).decode("utf-8", "replace")
 
 
 def virtual_size(path: Path) -> int:
     """Bytes the guest sees of a qcow2 file."""
     with open(path, "rb") as file:
-        head = file.read(_HEADER.size)
-    _version(head, path)
-    size: int = _HEADER.unpack_from(head)[5]
-    return size
+        return _header(file, path).capacity
 
 
 def sha256(path: Path) -> str:
@@ -109,10 +101,10 @@ def sha256(path: Path) -> str:
         return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
-def _version(head: bytes, path: Path) -> int:
-    if len(head) < _HEADER.size or not head.startswith(MAGIC):
+def _header(file: BinaryIO, path: Path) -> Qcow2Header:
+    header = qcow2_header(file.read(FIXED_BYTES))
+    if header is None:
         raise BadImage(f"{path.name} is not a qcow2 file", cure="check that it is complete")
-    version = int.from_bytes(head[4:8], "big")
-    if version not in (2, 3):
-        raise BadImage(f"{path.name} has qcow2 version {version}; 2 and 3 are known")
-    return version
+    if header.version not in (2, 3):
+        raise BadImage(f"{path.name} has qcow2 version {header.version}; 2 and 3 are known")
+    return header

@@ -4,19 +4,23 @@ The rule kept here: a format is never guessed from bytes that a guest could have
 image's format is what the definition says; every image below it must be named *with its format* in
 the header above it. Headers are read, nothing else; a loop, a missing file or an unnamed format is
 an error that says which file and what to do.
-
-The header's layout is that of QEMU's `docs/interop/qcow2.txt`.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from virtory.errors import FROM_STORAGE, ConfigUnsupported, SystemCallFailed
+from virtory.model.qcow2_header import (
+    BACKING_FORMAT,
+    DATA_FILE,
+    LONGEST_NAME,
+    extensions,
+    qcow2_header,
+)
 
 if TYPE_CHECKING:
     from virtory.model.domain.devices.disk import BackingStore
@@ -26,11 +30,6 @@ FORMATS: Final = ("raw", "qcow2")
 
 DEEPEST: Final = 200
 
-_QCOW2_MAGIC = 0x514649FB
-_BACKING_FORMAT = 0xE2792ACA
-_DATA_FILE = 0x44415441
-_INCOMPATIBLE_DATA_FILE = 1 << 2
-_LONGEST_NAME = 1023
 _LARGEST_CLUSTER = 2 << 20  # names are in the first one
 
 
@@ -162,41 +161,24 @@ class _Header:
 
     @classmethod
     def read(cls, descriptor: int, path: str) -> _Header:
-        head = os.pread(descriptor, 104, 0)
-        if len(head) < 72 or struct.unpack_from(">I", head)[0] != _QCOW2_MAGIC:
+        head = os.pread(descriptor, 65536, 0)
+        header = qcow2_header(head)
+        if header is None or len(head) < 72:
             raise _refused(
                 f"image '{path}' is no qcow2 image, as its definition says",
                 "Set <driver type='raw'/> if it is a raw image.",
             )
-        version, offset, length = struct.unpack_from(">IQI", head, 4)
-        if length > _LONGEST_NAME or offset > _LARGEST_CLUSTER:
+        if header.backing_length > LONGEST_NAME or header.backing_offset > _LARGEST_CLUSTER:
             raise _damaged(path)
-        incompatible, header_length = 0, 72
-        if version >= 3 and len(head) >= 104:
-            (incompatible,) = struct.unpack_from(">Q", head, 72)
-            (header_length,) = struct.unpack_from(">I", head, 100)
-        backing = os.fsdecode(os.pread(descriptor, length, offset))
-        extensions = _extensions(os.pread(descriptor, 65536, 0), header_length)
+        backing = os.fsdecode(os.pread(descriptor, header.backing_length, header.backing_offset))
+        after = extensions(head, header.length)
         data_file = None
-        if incompatible & _INCOMPATIBLE_DATA_FILE:
-            data_file = os.fsdecode(extensions.get(_DATA_FILE, b"")) or None
-        kind = extensions.get(_BACKING_FORMAT, b"").decode(errors="replace") or None
+        if header.has_data_file:
+            data_file = os.fsdecode(after.get(DATA_FILE, b"")) or None
+        kind = after.get(BACKING_FORMAT, b"").decode(errors="replace") or None
         if "\0" in backing or (data_file is not None and "\0" in data_file):
             raise _damaged(path)
         return cls(backing or None, kind, data_file)
-
-
-def _extensions(start: bytes, position: int) -> dict[int, bytes]:
-    """Header extensions by number; each is padded to eight bytes."""
-    found = {}
-    while position + 8 <= len(start):
-        number, length = struct.unpack_from(">II", start, position)
-        position += 8
-        if number == 0 or position + length > len(start):
-            break
-        found[number] = start[position : position + length]
-        position += (length + 7) & ~7
-    return found
 
 
 def _damaged(path: str) -> ConfigUnsupported:

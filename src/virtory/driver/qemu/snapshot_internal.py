@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from virtory.driver.qemu import transfer
 from virtory.driver.qemu.process import Process, find_by_argument
 from virtory.errors import FROM_STORAGE, OperationFailed, SystemCallFailed
+from virtory.model.qcow2_header import FIXED_BYTES, qcow2_header
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from virtory.driver.qemu.guest import Guest
     from virtory.driver.qemu.plan import Image
 
-_MAGIC = 0x514649FB
 _MOST = 65536
 _FIXED = struct.Struct(">QIHHIIQII")
 
@@ -112,11 +112,10 @@ def names_in(path: str) -> list[str]:
             domain=FROM_STORAGE,
         ) from None
     try:
-        head = os.pread(descriptor, 72, 0)
-        if len(head) < 72 or struct.unpack_from(">I", head)[0] != _MAGIC:
+        header = qcow2_header(os.pread(descriptor, FIXED_BYTES, 0))
+        if header is None:
             return []
-        count, place = struct.unpack_from(">IQ", head, 60)
-        return _table(descriptor, min(count, _MOST), place)
+        return _table(descriptor, min(header.snapshots, _MOST), header.snapshots_offset)
     finally:
         os.close(descriptor)
 
