@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from virtory.errors import InvalidArgument
 from virtory.model.domain import parse_domain
+from virtory.provision.clone import free
 from virtory.provision.clone_description import described, own_disks, path_beside
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 UUID = "99999999-2222-3333-4444-555555555555"
 XML = """<domain type='qemu'><name>web</name><uuid>11111111-2222-3333-4444-555555555555</uuid>
@@ -78,3 +84,13 @@ def test_names_that_fit_nothing_are_refused() -> None:
         described(original, "shop", UUID, {"vdz": "/x"})
     with pytest.raises(InvalidArgument, match="2 MAC addresses for 1 network card"):
         described(original, "shop", UUID, {}, ["52:54:00:00:00:01", "52:54:00:00:00:02"])
+
+
+def test_a_disk_beside_the_original_takes_a_name_that_is_free(tmp_path: Path) -> None:
+    wanted, second = str(tmp_path / "shop.qcow2"), str(tmp_path / "shop-1.qcow2")
+    assert free(wanted, (), local=True) == wanted
+    assert free(wanted, (wanted,), local=True) == second
+    (tmp_path / "shop.qcow2").touch()
+    (tmp_path / "shop-1.qcow2").symlink_to("nowhere")
+    assert free(wanted, (), local=True) == str(tmp_path / "shop-2.qcow2")
+    assert free(wanted, (), local=False) == wanted

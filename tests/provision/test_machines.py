@@ -178,6 +178,11 @@ async def test_a_restarted_guest_keeps_its_files_and_its_identity(
 async def test_clones_are_machines_of_their_own(host: Host, images: ImageStore, key: Path) -> None:
     one = await create(host, Order("one", "tiny", ssh_key=key), store=images)
     await ready(one)
+    await one.domain.create_snapshot("<domainsnapshot/>")
+    with pytest.raises(OperationInvalid, match="has snapshots"):
+        await clone(host, "one", Wanted("never", flags=LINKED), store=images)
+    assert not (images.machines / "never").exists()
+    await (await one.domain.current_snapshot()).delete()
     run(one, "echo shared >/root/file; sync")
     two = await clone(host, "one", Wanted("two"), store=images)  # of one that runs
     await one.domain.destroy()

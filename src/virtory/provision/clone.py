@@ -14,21 +14,29 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from virtory.errors import AlreadyExists, DomainNotFound, MetadataNotFound
+from virtory.errors import (
+    AlreadyExists,
+    ConnectionLost,
+    DomainNotFound,
+    MetadataNotFound,
+    VirtoryError,
+)
 from virtory.model.flags import DomainClone
 from virtory.provision import ports
 from virtory.provision.clone_description import described, own_disks, path_beside
 from virtory.provision.describe import DISK_FILE, SEED_FILE
 from virtory.provision.images import ImageStore
 from virtory.provision.keys import new_host_key, user_key
+from virtory.provision.machine import take_back
 from virtory.provision.manifest import NAMESPACE, PREFIX, Manifest
+from virtory.provision.order import Order
 from virtory.provision.seed import Seed, user_data_of
 from virtory.provision.ssh import known_hosts_line
 from virtory.provision.steps import Report, Step, silent, step
 from virtory.provision.unfinished import making, sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from virtory.client.connect import Host
@@ -47,6 +55,11 @@ class Wanted:
     files: Mapping[str, str] | None = None
     macs: Sequence[str] = ()
     flags: int = 0
+
+    @property
+    def guest_hostname(self) -> str:
+        """What it calls itself; raises InvalidArgument where it or the name can not be."""
+        return Order(name=self.name, hostname=self.hostname).checked().guest_hostname
 
     @property
     def linked(self) -> bool:
@@ -73,6 +86,7 @@ async def clone(
     """Make the clone of machine `name`; when it raises nothing of it is left."""
     from virtory.model.domain import parse_domain
 
+    hostname = wanted.guest_hostname
     handle = await host.domain(name)
     with suppress(DomainNotFound):
         await host.domain(wanted.name)
@@ -85,6 +99,7 @@ async def clone(
     except MetadataNotFound:
         return await _plain(host, handle, original, wanted, report)
     machines = (store or ImageStore()).machines
+    wanted = replace(wanted, hostname=hostname)
     return await _machine(host, handle, original, manifest, machines, wanted, report)
 
 
@@ -93,7 +108,7 @@ async def _plain(
 ) -> Cloned:
     from virtory.model.domain import format_domain
 
-    files = _places(original, wanted, None)
+    files = _places(original, wanted, None, local=host.address.local)
     fresh = described(original, wanted.name, str(uuids.uuid4()), files, wanted.macs)
     domain = await _made(host, handle, format_domain(fresh), wanted, report)
     kept = (
@@ -117,7 +132,7 @@ async def _machine(
     instance = str(uuids.uuid4())
     plain = machines / wanted.name
     directory = machines / f"{wanted.name}-{instance[:8]}" if plain.exists() else plain
-    hostname = wanted.hostname or wanted.name
+    hostname = wanted.guest_hostname
     fresh = replace(
         manifest,
         directory=directory,
@@ -125,13 +140,18 @@ async def _machine(
         instance=instance,
         host_key="",
     )
-    files = _places(original, wanted, directory)
+    files = _places(original, wanted, directory, local=host.address.local)
     domain = described(original, wanted.name, instance, files, wanted.macs)
-    with making(directory, host.address.text, instance):
-        with step("seed and keys", report):
-            fresh = await asyncio.to_thread(_identity, manifest, fresh, domain, hostname)
-        text = _text(domain, manifest, fresh, hostname)
-        made = await _made(host, handle, text, wanted, report)
+    try:
+        with making(directory, host.address.text, instance):
+            with step("seed and keys", report):
+                fresh = await asyncio.to_thread(_identity, manifest, fresh, domain, hostname)
+            text = _text(domain, manifest, fresh, hostname)
+            made = await _made(host, handle, text, wanted, report)
+    except VirtoryError as error:
+        if not isinstance(error, ConnectionLost):  # else the daemon may be at it still
+            await take_back(host, fresh)
+        raise
     return Cloned(made, files, ())
 
 
@@ -198,8 +218,13 @@ def _forwarded(card: Any, old: int, new: int) -> Any:
     return replace(card, port_forwards=tuple(forwards))
 
 
-def _places(original: Domain, wanted: Wanted, directory: Path | None) -> dict[str, str]:
-    """The file of each disk that the clone gets: as said, else in its directory, else beside."""
+def _places(
+    original: Domain, wanted: Wanted, directory: Path | None, *, local: bool
+) -> dict[str, str]:
+    """The file of each disk that the clone gets: as said, else in its directory, else beside.
+
+    Beside the original it is a name that is free, as far as that can be seen from here.
+    """
     said = dict(wanted.files or {})
     places: dict[str, str] = dict(said)
     for disk in own_disks(original):
@@ -210,8 +235,18 @@ def _places(original: Domain, wanted: Wanted, directory: Path | None) -> dict[st
             name = DISK_FILE if target == "vda" else f"{target}.qcow2"
             places[target] = str(directory / name)
         else:
-            places[target] = path_beside(disk, original.name, wanted.name, linked=wanted.linked)
+            path = path_beside(disk, original.name, wanted.name, linked=wanted.linked)
+            places[target] = free(path, places.values(), local=local)
     return {target: os.path.abspath(path) for target, path in places.items()}
+
+
+def free(path: str, taken: Collection[str], *, local: bool) -> str:
+    """The path, or the first with a number at its stem that nothing is called."""
+    stem, extension = os.path.splitext(path)
+    found, number = path, 1
+    while found in taken or (local and os.path.lexists(found)):
+        found, number = f"{stem}-{number}{extension}", number + 1
+    return found
 
 
 async def _made(host: Host, handle: Handle, text: str, wanted: Wanted, report: Report) -> Handle:

@@ -36,8 +36,10 @@ def described(
             )
     if len(macs) > len(devices.interfaces):
         raise InvalidArgument(
-            f"{len(macs)} MAC addresses for {len(devices.interfaces)} network cards"
+            f"{len(macs)} MAC addresses for {len(devices.interfaces)} network cards",
+            cure="give at most one for each card of the original",
         )
+    addresses = [_address(mac) for mac in macs]
     genid = original.genid
     nvram = original.os.nvram
     return replace(
@@ -49,7 +51,7 @@ def described(
         sysinfos=tuple(_sysinfo(each, uuid) for each in original.sysinfos),
         os=replace(original.os, nvram=replace(nvram, path=None) if nvram is not None else None),
         seclabels=tuple(each for each in original.seclabels if each.type != "dynamic"),
-        devices=_devices(devices, files, macs),
+        devices=_devices(devices, files, addresses),
     )
 
 
@@ -84,7 +86,7 @@ def path_beside(disk: Disk, original: str, name: str, *, linked: bool) -> str:
     return os.path.join(directory, fresh + extension)
 
 
-def _devices(devices: Devices, files: Mapping[str, str], macs: Sequence[str]) -> Devices:
+def _devices(devices: Devices, files: Mapping[str, str], macs: Sequence[Mac]) -> Devices:
     cards = [
         _card(card, macs[number] if number < len(macs) else None)
         for number, card in enumerate(devices.interfaces)
@@ -111,10 +113,17 @@ def _disk(disk: Disk, path: str | None) -> Disk:
     return replace(disk, type="file", source=Source(file=path), backing_store=None, mirror=None)
 
 
-def _card(card: Any, mac: str | None) -> Any:
+def _address(text: str) -> Mac:
+    try:
+        return Mac.parse(text)
+    except ValueError as error:
+        raise InvalidArgument(str(error), cure="leave it out for a new one") from None
+
+
+def _card(card: Any, mac: Mac | None) -> Any:
     from virtory.model.domain.devices.interface import InterfaceMac
 
-    address = Mac.parse(mac) if mac is not None else Mac.random()
+    address = mac if mac is not None else Mac.random()
     target = card.target
     if target is not None and target.dev is not None and target.managed is None:
         target = None

@@ -97,7 +97,7 @@ async def create(
             with step("start", report):
                 await _to_its_end(domain.start())
     except BaseException:
-        await _take_back(host, manifest)
+        await take_back(host, manifest)
         raise
     return Machine(order.name, domain, manifest)
 
@@ -293,7 +293,8 @@ async def _to_its_end(call: Coroutine[Any, Any, T]) -> T:
         raise
 
 
-async def _take_back(host: Host, manifest: Manifest) -> None:
+async def take_back(host: Host, manifest: Manifest) -> None:
+    """Remove what was made of a machine that was not finished, its domain too."""
     with suppress(VirtoryError):
         domain = await host.domain_by_uuid(manifest.instance)
         with suppress(VirtoryError):

@@ -52,7 +52,7 @@ _MODULES = {
     " managedsave-remove managedsave-dumpxml managedsave-define managedsave-edit dump domjobabort",
     "snapshot": "snapshot-create snapshot-create-as snapshot-revert snapshot-delete snapshot-edit"
     " snapshot revert",
-    "snapshot_list": "snapshot-list snapshot-info snapshot-dumpxml snapshot-current"
+    "snapshot_list": "snapshots snapshot-list snapshot-info snapshot-dumpxml snapshot-current"
     " snapshot-parent",
     "domain_event": "event qemu-monitor-event",
     "qemu": "qemu-monitor-command",

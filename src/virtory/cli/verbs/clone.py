@@ -36,6 +36,7 @@ async def clone(terminal: Terminal, original: str, name: str, **given: Any) -> O
     from virtory.provision.clone import Wanted
     from virtory.provision.clone import clone as make
 
+    origin = (await terminal.domain(original)).name
     wanted = Wanted(
         name=name,
         hostname=given["hostname"],
@@ -43,22 +44,22 @@ async def clone(terminal: Terminal, original: str, name: str, **given: Any) -> O
         macs=[word for word in (given["mac"] or "").split(",") if word],
         flags=_flags(given),
     )
-    done = await make(terminal.host, original, wanted, report=lambda one: said(terminal, one))
+    done = await make(terminal.host, origin, wanted, report=lambda one: said(terminal, one))
     for target, path in done.files.items():
         terminal.say(f"  {target} is {path}")
     for sentence in done.kept:
         terminal.say(f"  it keeps {sentence}")
     if wanted.linked:
         terminal.say(
-            f"  '{original}' and '{name}' stand on the same images now: remove neither's by hand"
+            f"  '{origin}' and '{name}' stand on the same images now: remove neither's by hand"
         )
     if given["start"]:
         await done.domain.start()
     return Done(
-        f"Machine '{name}' cloned from '{original}'",
+        f"Machine '{name}' cloned from '{origin}'",
         name=name,
         uuid=str(done.domain.uuid),
-        original=original,
+        original=origin,
         disks=done.files,
         linked=wanted.linked,
     )
@@ -80,5 +81,9 @@ def _files(text: str | None) -> dict[str, str]:
             continue
         if not equals:
             target, path = "vda", word
+        if not path or not target or not (equals or "/" in path or "." in path):
+            from virtory.cli.parse import Usage
+
+            raise Usage(f"clone: '{word}' names no file for a disk", "write vda=/path/of/a.qcow2")
         files[target] = path
     return files

@@ -261,23 +261,21 @@ async def snapshot_edit(
 @verb(
     "snapshot",
     "snapshot",
-    "take a snapshot, or list those there are",
+    "take a snapshot, to which 'revert' goes back",
     DOMAIN,
-    argument("name", "its name; without one: list", required=False),
+    argument("name", "its name; the time, such as 2026-11-25_17-30-00, by default", required=False),
     option("description", "what it is for"),
     flag("disks", "of the disks alone, in new files; the machine is not stopped"),
 )
 async def snapshot(
     terminal: Terminal, domain: str, name: str | None, description: str | None, disks: bool
-) -> Output | None:
-    """Take a snapshot and say how long it took; without a name the tree of those there are."""
+) -> Output:
+    """Take a snapshot, and say how to go back to it."""
     import time
 
     machine = await terminal.domain(domain)
-    if name is None:
-        from virtory.cli.verbs.snapshot_list import snapshot_tree
-
-        return await snapshot_tree(machine)
+    if not name:
+        name = time.strftime("%Y-%m-%d_%H-%M-%S")
     terminal.say(f"Taking snapshot '{name}' of '{machine.name}' …")
     began = time.monotonic()
     xml = _description(name, description, None, [])
@@ -287,8 +285,11 @@ async def snapshot(
 
 
 def _taken(machine: Domain, name: str, seconds: float) -> Output:
+    import shlex
+
     text = f"Snapshot '{name}' of '{machine.name}' is taken. Back to it: "
-    back = f"virtory revert {machine.name} {name}"
+    names = shlex.join([machine.name, name])
+    back = f"virtory revert {'-- ' if name.startswith('-') else ''}{names}"
     return Line(f"{text}{back}", name=name, seconds=round(seconds, 3), back=back)
 
 

@@ -48,10 +48,26 @@ async def chosen(terminal: Terminal, machine: Domain, name: str | None, current:
     if current and name is not None:
         raise Usage("--current and --snapshotname are mutually exclusive", "give one of them")
     if name is not None:
-        return await machine.snapshot(name)
+        try:
+            return await machine.snapshot(name)
+        except SnapshotNotFound as error:
+            error.cure = error.cure or await _meant(machine, name)
+            raise
     if not current:
         raise Usage("--snapshotname or --current is required", "name a snapshot")
     return await machine.current_snapshot()
+
+
+async def _meant(machine: Domain, name: str) -> str:
+    from virtory.cli.manual import close_to
+
+    names = [one.name for one in await machine.snapshots()]
+    near = close_to(name, names)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    if not names:
+        return f"there is none: take one with 'virtory snapshot {machine.name}'"
+    return f"'virtory snapshots {machine.name}' shows what there is"
 
 
 class _Known:
@@ -150,8 +166,10 @@ def _tree(rows: list[_Known], top: _Known | None) -> Output:
     return Data("\n".join([*lines, ""]) + "\n", nested)
 
 
-async def snapshot_tree(machine: Domain) -> Output:
-    """All of a domain's snapshots, as a tree."""
+@verb("snapshots", "snapshot", "a domain's snapshots, as a tree", DOMAIN)
+async def snapshots(terminal: Terminal, domain: str) -> Output:
+    """All of a domain's snapshots, each below the one it was taken after."""
+    machine = await terminal.domain(domain)
     return _tree([await known(one) for one in await machine.snapshots()], None)
 
 
