@@ -11,7 +11,13 @@ import subprocess
 import sys
 import tempfile
 
-from virtory.errors import OperationFailed
+from virtory.errors import OperationFailed, VirtoryError
+from virtory.lean import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from virtory.cli.terminal import Terminal
 
 
 def edited(text: str, *, suffix: str) -> str:
@@ -35,7 +41,34 @@ def edited(text: str, *, suffix: str) -> str:
         os.unlink(path)
 
 
-def again() -> bool:
+async def kept(
+    terminal: Terminal,
+    before: str,
+    keep: Callable[[str], Awaitable[object]],
+    *,
+    always: bool = False,
+) -> bool:
+    """Have a description edited and kept; False when it was left as it was.
+
+    Args:
+        keep: takes the new text; what it refuses is said, and the user may correct it.
+        always: keep it even unchanged.
+    """
+    after = edited(before, suffix=".xml")
+    while always or after.strip() != before.strip():
+        try:
+            await keep(after)
+        except VirtoryError as error:
+            terminal.say(f"error: {error}")
+            if not _again():
+                raise
+            after = edited(after, suffix=".xml")
+        else:
+            return True
+    return False
+
+
+def _again() -> bool:
     """Whether the user wants to correct what was refused; False where nobody can answer."""
     if not sys.stdin.isatty():
         return False

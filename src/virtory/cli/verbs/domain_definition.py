@@ -126,24 +126,12 @@ async def dumpxml(
 )
 async def edit(terminal: Terminal, domain: str, skip_validate: bool) -> Output:
     """`virsh edit`."""
-    from virtory.cli.editor import edited
+    from virtory.cli.editor import kept
 
     machine = await terminal.domain(domain)
     before = await machine.xml(inactive=True, secure=True)
-    after = edited(before, suffix=".xml")
-    while after.strip() != before.strip():
-        from virtory.cli.editor import again
-        from virtory.errors import VirtoryError
-
-        try:
-            await terminal.host.define_domain(after)
-        except VirtoryError as error:
-            terminal.say(f"error: {error}")
-            if not again():
-                raise
-            after = edited(after, suffix=".xml")
-        else:
-            return Done(f"Domain '{machine.name}' XML configuration edited.", name=machine.name)
+    if await kept(terminal, before, terminal.host.define_domain):
+        return Done(f"Domain '{machine.name}' XML configuration edited.", name=machine.name)
     return Done(f"Domain '{machine.name}' XML configuration not changed.", name=machine.name)
 
 

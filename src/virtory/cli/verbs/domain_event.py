@@ -5,12 +5,11 @@ The rule kept here: one line an event, in virsh's words; JSON is one object a li
 
 from __future__ import annotations
 
-import asyncio
 import re
-import sys
 
 from virtory.cli import event_words
-from virtory.cli.output import Data, Lines, Output
+from virtory.cli.following import followed, now, printed
+from virtory.cli.output import Lines, Output
 from virtory.cli.verb import argument, flag, option, verb
 from virtory.lean import TYPE_CHECKING, Any, NamedTuple
 
@@ -119,47 +118,29 @@ async def _told(
     only: re.Pattern[str] | None = None,
 ) -> Output | None:
     machine = await terminal.domain(domain) if domain else None
-    count = 0
-    try:
-        async with (
-            terminal.host.events(*kinds, domain=machine) as events,
-            asyncio.timeout(timeout_s),
-        ):
-            async for happened in events:
-                if only and not only.search(str(happened.details.get("event"))):
-                    continue
-                _print(terminal, happened, style)
-                count += 1
-                if not loop:
-                    break
-    except TimeoutError:
-        return _summary(terminal, "event loop timed out\n", count)
-    return _summary(terminal, "", count)
+
+    def wanted(happened: Event) -> bool:
+        return only is None or bool(only.search(str(happened.details.get("event"))))
+
+    def show(happened: Event) -> None:
+        _show(terminal, happened, style)
+
+    events = terminal.host.events(*kinds, domain=machine)
+    return await followed(terminal, events, show, loop=loop, timeout_s=timeout_s, wanted=wanted)
 
 
-def _summary(terminal: Terminal, why: str, count: int) -> Output | None:
-    if terminal.settings.json:
-        return None  # the events are all there is to read
-    return Data(f"{why}events received: {count}\n\n", {"count": count})
-
-
-def _print(terminal: Terminal, happened: Event, style: Style) -> None:
+def _show(terminal: Terminal, happened: Event, style: Style) -> None:
     details = dict(happened.details)
     if terminal.settings.json:
-        import json
-
         if happened.kind == "lifecycle":
             words = event_words.lifecycle_words(details["event"], details["detail"])
             details |= dict(zip(("event", "detail"), words, strict=True))
-        data = {"kind": happened.kind, "domain": happened.subject.name, **details}
-        sys.stdout.write(json.dumps(data, default=str) + "\n")
+        printed({"kind": happened.kind, "domain": happened.subject.name, **details})
     elif happened.kind == "qemu":
-        sys.stdout.write(_monitor_line(happened.subject.name, details, style))
+        printed(_monitor_line(happened.subject.name, details, style))
     else:
-        when = f"{_now()}: " if style.timestamp else ""
-        text = event_words.line(happened.kind, happened.subject.name, details)
-        sys.stdout.write(f"{when}{text}\n")
-    sys.stdout.flush()
+        when = f"{now()}: " if style.timestamp else ""
+        printed(when + event_words.line(happened.kind, happened.subject.name, details))
 
 
 def _monitor_line(name: str, details: dict[str, Any], style: Style) -> str:
@@ -170,12 +151,5 @@ def _monitor_line(name: str, details: dict[str, Any], style: Style) -> str:
 
         said = json.dumps(json.loads(said), indent=2)
     if style.timestamp:
-        return f"{_now()}: event {details['event']} for domain '{name}': {said}\n"
-    return f"event {details['event']} at {at} for domain '{name}': {said}\n"
-
-
-def _now() -> str:
-    import datetime
-
-    now = datetime.datetime.now(datetime.UTC)
-    return f"{now:%Y-%m-%d %H:%M:%S}.{now.microsecond // 1000:03}+0000"
+        return f"{now()}: event {details['event']} for domain '{name}': {said}"
+    return f"event {details['event']} at {at} for domain '{name}': {said}"

@@ -11,8 +11,6 @@ from virtory.cli.xml_output import XPATH, described
 from virtory.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from virtory.cli.terminal import Terminal
 
 _BYPASS, _RUNNING, _PAUSED, _RESET_NVRAM = 1, 2, 4, 8
@@ -137,28 +135,17 @@ async def save_image_define(
 )
 async def save_image_edit(terminal: Terminal, file_: str, running: bool, paused: bool) -> Output:
     """`virsh save-image-edit`."""
+    from virtory.cli.editor import kept
+
     path, flags = _whole(file_), _flags(running=running, paused=paused)
 
     async def keep(text: str) -> None:
         await terminal.host.define_saved_xml(path, text, flags=flags)
 
-    changed = await _edit(await terminal.host.saved_xml(path, flags=1), keep, always=bool(flags))
-    if changed:
+    before = await terminal.host.saved_xml(path, flags=1)
+    if await kept(terminal, before, keep, always=bool(flags)):
         return Done(f"State file {file_} edited.", file=path)
     return Done(f"Saved image {file_} XML configuration not changed.", file=path)
-
-
-async def _edit(
-    before: str, keep: Callable[[str], Awaitable[None]], *, always: bool = False
-) -> bool:
-    """Whether the text was changed, and kept."""
-    from virtory.cli.editor import edited
-
-    after = edited(before, suffix=".xml")
-    if after.strip() == before.strip() and not always:
-        return False
-    await keep(after)
-    return True
 
 
 # -- managed saves ---------------------------------------------------------------------------
@@ -243,13 +230,16 @@ async def managedsave_define(
 )
 async def managedsave_edit(terminal: Terminal, domain: str, running: bool, paused: bool) -> Output:
     """`virsh managedsave-edit`."""
+    from virtory.cli.editor import kept
+
     machine = await terminal.domain(domain)
     flags = _flags(running=running, paused=paused)
 
     async def keep(text: str) -> None:
         await machine.define_managed_save_xml(text, flags=flags)
 
-    if await _edit(await machine.managed_save_xml(flags=1), keep, always=bool(flags)):
+    before = await machine.managed_save_xml(flags=1)
+    if await kept(terminal, before, keep, always=bool(flags)):
         text = f"Managed save image of domain '{machine.name}' XML configuration edited."
     else:
         text = f"Managed save image of domain '{machine.name}' XML configuration not changed."

@@ -76,22 +76,11 @@ async def net_dumpxml(
 @verb("net-edit", "network", "change a network's definition in an editor", NETWORK)
 async def net_edit(terminal: Terminal, network: str) -> Output:
     """`virsh net-edit`."""
-    from virtory.cli.editor import again, edited
-    from virtory.errors import VirtoryError
+    from virtory.cli.editor import kept
 
     found = await named(terminal, network)
-    before = await found.xml(inactive=True)
-    after = edited(before, suffix=".xml")
-    while after.strip() != before.strip():
-        try:
-            await terminal.host.define_network(after)
-        except VirtoryError as error:
-            terminal.say(f"error: {error}")
-            if not again():
-                raise
-            after = edited(after, suffix=".xml")
-        else:
-            return Done(f"Network {found.name} XML configuration edited.", name=found.name)
+    if await kept(terminal, await found.xml(inactive=True), terminal.host.define_network):
+        return Done(f"Network {found.name} XML configuration edited.", name=found.name)
     return Done(f"Network {found.name} XML configuration not changed.", name=found.name)
 
 

@@ -5,11 +5,9 @@ The rule kept here: a network that has guests is stopped only because the user s
 
 from __future__ import annotations
 
-import asyncio
-import sys
-
+from virtory.cli.following import followed, lifecycle_shown
 from virtory.cli.network_words import EVENTS, NETWORK, named
-from virtory.cli.output import Data, Done, Lines, Output
+from virtory.cli.output import Done, Lines, Output
 from virtory.cli.verb import argument, flag, option, verb
 from virtory.lean import TYPE_CHECKING
 
@@ -77,37 +75,10 @@ async def net_event(
         from virtory.cli.parse import Usage
 
         raise Usage(f"unknown event type '{event}'", "virtory net-event --list")
-    only = None if network is None else (await named(terminal, network)).uuid
-    count, why = 0, ""
-    try:
-        async with terminal.host.events("network.lifecycle") as events, asyncio.timeout(timeout):
-            async for happened in events:
-                if only is not None and happened.subject.uuid != only:
-                    continue
-                _print(terminal, happened, timestamp)
-                count += 1
-                if not loop:
-                    break
-    except TimeoutError:
-        why = "event loop timed out\n"
-    if terminal.settings.json:
-        return None  # the events are all there is to read
-    return Data(f"{why}events received: {count}\n\n", {"count": count})
+    found = None if network is None else await named(terminal, network)
+    events = terminal.host.events("network.lifecycle", subject=found)
 
+    def show(happened: Event) -> None:
+        lifecycle_shown(terminal, happened, ("network", "network"), EVENTS, timestamp=timestamp)
 
-def _print(terminal: Terminal, happened: Event, timestamp: bool) -> None:
-    name, number = happened.subject.name, happened.details["event"]
-    word = EVENTS[number] if number < len(EVENTS) else f"unknown ({number})"
-    if terminal.settings.json:
-        import json
-
-        line = json.dumps({"kind": "lifecycle", "network": name, "event": word.lower()})
-    else:
-        line = f"event 'lifecycle' for network {name}: {word}"
-        if timestamp:
-            import datetime
-
-            now = datetime.datetime.now(datetime.UTC)
-            line = f"{now:%Y-%m-%d %H:%M:%S}.{now.microsecond // 1000:03}+0000: {line}"
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    return await followed(terminal, events, show, loop=loop, timeout_s=timeout)

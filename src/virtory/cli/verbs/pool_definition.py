@@ -96,22 +96,11 @@ async def pool_undefine(terminal: Terminal, pool: str) -> Output:
 @verb("pool-edit", "pool", "change a pool's definition in an editor", POOL)
 async def pool_edit(terminal: Terminal, pool: str) -> Output:
     """`virsh pool-edit`."""
-    from virtory.cli.editor import again, edited
-    from virtory.errors import VirtoryError
+    from virtory.cli.editor import kept
 
     found = await pool_named(terminal, pool)
-    before = await found.xml(inactive=True)
-    after = edited(before, suffix=".xml")
-    while after.strip() != before.strip():
-        try:
-            await terminal.host.define_storage_pool(after)
-        except VirtoryError as error:
-            terminal.say(f"error: {error}")
-            if not again():
-                raise
-            after = edited(after, suffix=".xml")
-        else:
-            return Done(f"Pool {found.name} XML configuration edited.", name=found.name)
+    if await kept(terminal, await found.xml(inactive=True), terminal.host.define_storage_pool):
+        return Done(f"Pool {found.name} XML configuration edited.", name=found.name)
     return Done(f"Pool {found.name} XML configuration not changed.", name=found.name)
 
 

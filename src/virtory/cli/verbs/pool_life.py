@@ -5,10 +5,8 @@ The rule kept here: what is deleted is named, and only `pool-delete` deletes.
 
 from __future__ import annotations
 
-import asyncio
-import sys
-
-from virtory.cli.output import Data, Done, Lines, Output
+from virtory.cli.following import followed, lifecycle_shown
+from virtory.cli.output import Done, Lines, Output
 from virtory.cli.storage_words import BUILD, EVENTS, POOL, build_flags, create_flags, pool_named
 from virtory.cli.verb import flag, option, verb
 from virtory.lean import TYPE_CHECKING, Any
@@ -99,46 +97,10 @@ async def pool_event(
 
         wrong = "no event type was said" if event is None else f"unknown event type '{event}'"
         raise Usage(wrong, "use --event lifecycle or --event refresh")
-    only = None if pool is None else (await pool_named(terminal, pool)).uuid
-    count, why = 0, ""
-    try:
-        async with (
-            terminal.host.events(f"storage-pool.{event}") as events,
-            asyncio.timeout(timeout),
-        ):
-            async for happened in events:
-                if only is not None and happened.subject.uuid != only:
-                    continue
-                _print(terminal, happened, timestamp)
-                count += 1
-                if not loop:
-                    break
-    except TimeoutError:
-        why = "event loop timed out\n"
-    if terminal.settings.json:
-        return None  # the events are all there is to read
-    return Data(f"{why}events received: {count}\n\n", {"count": count})
+    found = None if pool is None else await pool_named(terminal, pool)
+    events = terminal.host.events(f"storage-pool.{event}", subject=found)
 
+    def show(happened: Event) -> None:
+        lifecycle_shown(terminal, happened, ("storage pool", "pool"), EVENTS, timestamp=timestamp)
 
-def _print(terminal: Terminal, happened: Event, timestamp: bool) -> None:
-    name, number = happened.subject.name, happened.details.get("event")
-    kind = "refresh" if number is None else "lifecycle"
-    word = "" if number is None else _event_word(number)
-    if terminal.settings.json:
-        import json
-
-        line = json.dumps({"kind": kind, "pool": name, "event": word.lower() or kind})
-    else:
-        line = f"event '{kind}' for storage pool {name}"
-        line += f": {word}" if word else ""
-        if timestamp:
-            import datetime
-
-            now = datetime.datetime.now(datetime.UTC)
-            line = f"{now:%Y-%m-%d %H:%M:%S}.{now.microsecond // 1000:03}+0000: {line}"
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-
-
-def _event_word(number: int) -> str:
-    return EVENTS[number] if number < len(EVENTS) else f"unknown ({number})"
+    return await followed(terminal, events, show, loop=loop, timeout_s=timeout)
