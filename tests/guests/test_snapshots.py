@@ -18,6 +18,7 @@ from virtory.errors import (
     OperationFailed,
     OperationInvalid,
     SnapshotNotFound,
+    SystemCallFailed,
 )
 from virtory.model.flags import DomainEventLifecycle as Kind
 from virtory.model.flags import DomainState
@@ -364,6 +365,57 @@ async def test_a_machine_with_a_device_on_its_way_out_goes_back_in_a_new_process
     assert str(other) in await driver.domain.xml(ref.uuid, 0)
 
 
+async def test_a_disk_that_only_the_running_machine_had_comes_back_with_it(driver, bare, tmp_path):
+    path, other = image(tmp_path / "a.qcow2"), image(tmp_path / "b.qcow2")
+    acpi = "<features><acpi/></features>"
+    ref = await driver.domain.define(bare("m", disk(path), acpi), 0)
+    await driver.domain.create(ref.uuid, 0, None)
+    await driver.domain.attach_device(ref.uuid, disk(other, "vdb"), 1)
+    more = f"<memory snapshot='external' file='{tmp_path}/memory'/>"
+    await driver.snapshot.create(ref.uuid, asked("one", more), 0)
+    await driver.domain.destroy(ref.uuid, 0)
+    await driver.snapshot.revert(ref.uuid, "one", 0)
+    assert driver.domain.state(ref.uuid, 0)[0] == DomainState.RUNNING
+    assert f"<source file='{other}'" in await driver.domain.xml(ref.uuid, 0)  # below its new image
+    assert "vdb" not in await driver.domain.xml(ref.uuid, 2)
+
+
+async def test_a_machine_that_is_destroyed_while_one_is_taken_keeps_nothing_of_it(
+    driver, bare, tmp_path
+):
+    path = image(tmp_path / "a.qcow2")
+    ref = await driver.domain.define(bare("m", disk(path)), 0)
+    await driver.domain.create(ref.uuid, 0, None)
+    guest = driver.domain._table.get(ref.uuid).guest
+    execute, ends = guest.execute, []
+
+    async def watched(name, *more, **options):
+        answer = await execute(name, *more, **options)
+        if name == "job-dismiss":  # the state is in the image, and the snapshot not yet on record
+            ends.append(asyncio.ensure_future(driver.domain.destroy(ref.uuid, 0)))
+            await guest.process.ended
+            raise OperationFailed("domain is no longer running")
+        return answer
+
+    guest.execute = watched
+    with pytest.raises(OperationFailed, match="no longer running"):
+        await driver.snapshot.create(ref.uuid, asked("one"), 0)
+    await asyncio.gather(*ends)
+    assert states_in(path) == [] and driver.snapshot.names(ref.uuid, 0) == []
+    check(path)
+    await driver.snapshot.create(ref.uuid, asked("one"), 0)
+
+
+async def test_an_image_that_is_gone_is_named_when_one_is_to_be_put_on_it(driver, bare, tmp_path):
+    ref = await driver.domain.define(bare("m", disk(tmp_path / "gone.qcow2")), 0)
+    with pytest.raises(SystemCallFailed, match=r"gone.qcow2'.* No such file .*; create it"):
+        await driver.snapshot.create(ref.uuid, asked("one"), 0x10)
+    (tmp_path / "gone.qcow2").write_bytes(bytes(512))
+    with pytest.raises(OperationFailed, match="is no qcow2 image; set the <driver type>"):
+        await driver.snapshot.create(ref.uuid, asked("one"), 0x10)
+    assert driver.snapshot.names(ref.uuid, 0) == []
+
+
 async def test_a_transient_machine_keeps_its_snapshots_in_a_new_process(driver, bare, tmp_path):
     path = image(tmp_path / "a.qcow2")
     ref = await driver.domain.create_xml(bare("m", disk(path)), 0, None)
@@ -403,3 +455,27 @@ async def test_a_way_back_that_qemu_never_answers_ends_with_a_destroy(
     with pytest.raises(OperationAborted, match="destroyed while it went back"):
         await going
     assert not driver.domain.is_active(ref.uuid)
+
+
+async def test_a_destroy_while_the_former_process_ends_for_a_way_back_holds(driver, bare, tmp_path):
+    ref = await driver.domain.define(bare("m", disk(image(tmp_path / "a.qcow2"))), 0)
+    await driver.domain.create(ref.uuid, 0, None)
+    more = f"<memory snapshot='external' file='{tmp_path}/memory'/>"
+    await driver.snapshot.create(ref.uuid, asked("one", more), 0)
+    guest = driver.domain._table.get(ref.uuid).guest
+    end_process, others = guest.end_process, []
+
+    async def end(*arguments, **options):
+        if not others:
+            others.append(asyncio.ensure_future(driver.domain.destroy(ref.uuid, 0)))
+            await asyncio.sleep(0)
+        return await end_process(*arguments, **options)
+
+    guest.end_process = end
+    with pytest.raises(OperationAborted, match="destroyed while it went back"):
+        await driver.snapshot.revert(ref.uuid, "one", 0)
+    await asyncio.gather(*others)
+    assert not driver.domain.is_active(ref.uuid)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["a.one", "a.qcow2", "memory"]
+    await driver.snapshot.revert(ref.uuid, "one", 0)
+    assert driver.domain.is_active(ref.uuid)

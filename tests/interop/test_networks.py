@@ -506,6 +506,16 @@ def test_a_bridge_that_is_not_there_is_named(host: Host) -> None:
     assert "cannot plug 'vnet" in said and "into 'nowhere': the host has no such device" in said
 
 
+def test_a_network_whose_bridge_somebody_removed_is_named(host: Host) -> None:
+    host.virsh("net-start", "default")
+    host.ip("link", "delete", "virbr0")
+    said = host.guest("g", card(1, "network", "<source network='default'/>"), status=1)
+    assert "its network's bridge was removed: 'net-destroy' and 'net-start'" in said
+    host.virsh("net-destroy", "default")
+    host.virsh("net-start", "default")
+    host.guest("g", card(1, "network", "<source network='default'/>"))
+
+
 def test_what_a_linux_bridge_can_not_do_is_refused_by_name(host: Host) -> None:
     more = "<vlan><tag id='5'/></vlan><filterref filter='clean-traffic'/>"
     said = host.guest("g", card(1, "network", "<source network='default'/>", more), status=1)

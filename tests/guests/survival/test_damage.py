@@ -15,6 +15,7 @@ from small_disk import NoNamespaces, SmallDisk
 import virtory
 from virtory.errors import (
     DomainNotFound,
+    OperationFailed,
     OperationInvalid,
     SystemCallFailed,
     VirtoryError,
@@ -95,6 +96,35 @@ async def test_a_full_disk_refuses_what_it_can_not_keep_and_harms_nothing_else(
         assert daemon.rows() == ({"kept"}, {"kept"}, [])
     assert "Traceback" not in daemon.said()
     assert "cannot save the state of domain 'ended'" in daemon.said()
+
+
+@pytest.fixture
+def full_place(places: Callable[[], Path]) -> Iterator[SmallDisk]:
+    try:
+        disk = SmallDisk(places())
+    except (NoNamespaces, FileNotFoundError) as error:
+        pytest.skip(f"no mount namespace of our own: {error}")
+    disk.fill()
+    filler = disk.path / "filler"
+    os.truncate(filler, filler.stat().st_size - (400 << 10))  # the beginning of a file fits
+    yield disk
+    disk.close()
+
+
+async def test_memory_that_finds_no_room_is_told_and_the_machine_goes_on(
+    full_place: SmallDisk, daemon: DaemonProcess, bare: Callable[..., str]
+):
+    disk = full_place
+    async with virtory.connect(daemon.uri) as host:
+        domain = await host.create_domain(bare("m"))
+        before = sorted(os.listdir(disk.path))
+        for attempt in (domain.save, domain.core_dump):
+            with pytest.raises(OperationFailed, match="domain 'm': No space left") as caught:
+                await attempt(str(disk.path / "memory"))
+            assert "make room" in caught.value.cure
+            assert (await domain.state()).state == DomainState.RUNNING
+        assert sorted(os.listdir(disk.path)) == before
+        await domain.destroy()
 
 
 async def test_a_name_is_free_after_its_end_could_not_be_written(

@@ -141,7 +141,7 @@ class DomainLives(Part):
         """Without the lock: it must also end what a stuck job holds."""
         refuse_unknown(flags, DomainDestroy.ALL, "qemuDomainDestroyFlags")
         guest = self._guest(uuid)
-        if guest.ending is None:
+        if guest.ending in (None, Trigger.REVERTED_OFF):  # then it is not started again either
             guest.ending = Trigger.DESTROYED
         process = guest.process
         if process is not None:

@@ -75,11 +75,13 @@ async def revert(
         raise
     reverting.runtime.checkpoint("branch saved")
     await work.done()
-    await forget_needless(reverting.runtime, entry)
-    if memory is not None and kept.state in ("running", "paused"):
-        await _resume(reverting, entry, kept, moved, memory, flags)
-    elif flags & (SnapshotRevert.RUNNING | SnapshotRevert.PAUSED):
-        await reverting.boot_as(entry, moved, flags)
+    try:
+        if memory is not None and kept.state in ("running", "paused"):
+            await _resume(reverting, entry, kept, moved, memory, flags)
+        elif flags & (SnapshotRevert.RUNNING | SnapshotRevert.PAUSED):
+            await reverting.boot_as(entry, moved, flags)
+    finally:  # not before: a disk that was attached to the running machine is in no definition
+        await forget_needless(reverting.runtime, entry)
     reverting.announce(entry)
 
 

@@ -18,7 +18,7 @@ from virtory.driver.qemu.plan import Plan
 from virtory.driver.qemu.snapshot_draft import located, new_image
 from virtory.driver.qemu.snapshots import family_of
 from virtory.driver.snapshot_family import Kept
-from virtory.errors import SystemCallFailed, VirtoryError
+from virtory.errors import FROM_STORAGE, OperationFailed, SystemCallFailed, VirtoryError
 from virtory.model.domain import format_domain
 from virtory.model.domain.devices.disk import DiskDriver, Source
 from virtory.model.flags import DomainState
@@ -47,7 +47,7 @@ def overlays_of(snapshot: Snapshot) -> dict[str, str]:
 
 def make_overlay(path: str, below: str, below_format: str) -> None:
     """A new image on top of another, as large as that. Blocking."""
-    size = qcow2.virtual_size(below) if below_format == "qcow2" else _length(below)
+    size = _size_of(below, below_format)
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         os.close(os.open(path, flags, 0o600))
@@ -60,6 +60,22 @@ def make_overlay(path: str, below: str, below_format: str) -> None:
             f"failed to create image file '{path}': {error.strerror}",
             errno=error.errno,
             cure="make room, or name another place: <disk name='…'><source file='…'/></disk>",
+        ) from None
+
+
+def _size_of(path: str, image_format: str) -> int:
+    try:
+        return qcow2.virtual_size(path) if image_format == "qcow2" else _length(path)
+    except OSError as error:
+        raise SystemCallFailed(
+            f"Cannot access storage file '{path}': {error.strerror}",
+            errno=error.errno,
+            cure="create it, or change the path in the domain's definition",
+            domain=FROM_STORAGE,
+        ) from None
+    except ValueError as error:
+        raise OperationFailed(
+            str(error), cure="set the <driver type> of its disk in the domain's definition"
         ) from None
 
 

@@ -183,6 +183,8 @@ class Reverting(Part):
             await guest.finished
         finally:
             entry.snapshots = family
+        if guest.ending is not Trigger.REVERTED_OFF:
+            _refuse_destroyed(guest)
 
     async def boot_as(self, entry: Entry, snapshot: Snapshot, flags: int) -> None:
         """Start the machine afresh from disks that are as they were."""

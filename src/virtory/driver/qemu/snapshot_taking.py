@@ -139,6 +139,7 @@ class Taking(Part):
         paths = [image.path for image in images]
         await _refuse_taken(name, paths)
         work = await self.begin(entry, "inside", name=name, paths=paths, files={}, ran=ran)
+        process = guest.process
         try:
             if ran:
                 guest.pause_cause = Trigger.SNAPSHOT_PAUSED
@@ -146,8 +147,13 @@ class Taking(Part):
             self._runtime.checkpoint("snapshot stopped")
             await internal.take(guest, name, images)
         except BaseException:
-            with contextlib.suppress(VirtoryError):
+            try:
                 await internal.drop(guest, name, images)
+            except VirtoryError:
+                if guest.ending is not None and process is not None:  # destroyed in the midst of it
+                    await process.ended
+                    await undo_inside(name, paths, {})
+                    await internal.without_leaks(paths)
             await work.done()
             raise
         finally:

@@ -121,6 +121,8 @@ def _explained(tap: Tap, error: OSError) -> SystemCallFailed:
     if tap.device is not None and not exists(tap.device):
         what = f"cannot plug '{tap.name}' into '{tap.device}': the host has no such device"
         cure = "name one that exists ('ip link' lists them), or use a virtual network"
+        if tap.network is not None:
+            cure = "its network's bridge was removed: 'net-destroy' and 'net-start' the network"
     elif error.errno in (errno.EPERM, errno.EACCES):
         cure = "run virtoryd as root, with CAP_NET_ADMIN"
     elif not tap.made:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 UNLIMITED = (1 << 63) - (1 << 20)  # bytes a second
 UNBOUNDED, COMPLETED = 2, 3  # virDomainJobType: nobody knows how long it takes; it is done
+_LEAST_ROOM = 1 << 20  # bytes; QEMU writes that much at once, and what fails is written again
 _ENDS = ("completed", "failed", "cancelled")
 _SIZES = ("total", "processed", "remaining")
 _RAM = (
@@ -80,7 +83,7 @@ async def write(guest: Guest, descriptor: int, operation: tuple[int, str]) -> No
         await guest.execute("migrate-set-parameters", {"max-bandwidth": UNLIMITED})
         await guest.execute("getfd", {"fdname": "migrate"}, fds=(descriptor,))
         await guest.execute("migrate", {"uri": "fd:migrate"})
-        await _await_end(guest, transfer)
+        await _await_end(guest, transfer, descriptor)
     finally:
         guest.transfer = None
 
@@ -97,7 +100,7 @@ async def read(guest: Guest, descriptor: int) -> None:
         guest.transfer = None
 
 
-async def _await_end(guest: Guest, transfer: Transfer) -> None:
+async def _await_end(guest: Guest, transfer: Transfer, target: int | None = None) -> None:
     assert guest.process is not None
     await asyncio.wait((transfer.ended, guest.process.ended), return_when=asyncio.FIRST_COMPLETED)
     if not transfer.ended.done():
@@ -110,7 +113,14 @@ async def _await_end(guest: Guest, transfer: Transfer) -> None:
     elif transfer.aborted:
         raise OperationAborted(f"{transfer.words}: canceled by client")
     else:
+        if target is not None and await asyncio.to_thread(_is_full, target):
+            raise OperationFailed(
+                f"{transfer.words} of domain '{guest.entry.name}': {os.strerror(errno.ENOSPC)}",
+                cure="make room where the file was to go, or name another place",
+            )
         why = (await _progress(guest)).get("error-desc") or "QEMU gives no reason"
+        if target is None:
+            why += " (the memory in the image is cut short or damaged, or of another machine)"
         raise OperationFailed(f"{transfer.words}: {why}")
 
 
@@ -123,6 +133,12 @@ async def _come_to_rest(guest: Guest) -> None:
     with contextlib.suppress(VirtoryError):
         while (await guest.execute("query-status"))["status"] == "finish-migrate":
             continue
+
+
+def _is_full(descriptor: int) -> bool:
+    """Whether a file's place has no room left; QEMU hardly ever says it. Blocking."""
+    left = os.fstatvfs(descriptor)
+    return left.f_bavail * left.f_frsize < _LEAST_ROOM
 
 
 async def abort(guest: Guest) -> None:
