@@ -54,6 +54,12 @@ def close_to(word: str, words: Iterable[str]) -> list[str]:
     return [other for like, other in ranked[:3] if like >= max(0.6, best - 0.05)]
 
 
+def meant(word: str, names: Iterable[str], listing: str) -> str:
+    """The cure for a word that names nothing: what is like it, or the verb that lists them."""
+    near = close_to(word, names)
+    return f"did you mean {' or '.join(near)}?" if near else f"{listing} shows what there is"
+
+
 def unknown(name: str) -> Usage:
     """The error about a verb that there is not."""
     near = close_to(name, INDEX)

@@ -28,10 +28,8 @@ async def named(terminal: Terminal, word: str) -> Network:
     try:
         return await terminal.host.network(word)
     except NetworkNotFound as error:
-        from virtory.cli.manual import close_to
+        from virtory.cli.manual import meant
 
         names = [each.name for each in await terminal.host.list_networks()]
-        near = close_to(word, names)
-        known = "'virtory net-list --all' shows what there is"
-        error.cure = f"did you mean {' or '.join(near)}?" if near else known
+        error.cure = meant(word, names, "'virtory net-list --all'")
         raise

@@ -38,12 +38,10 @@ async def pool_named(terminal: Terminal, word: str) -> StoragePool:
     try:
         return await terminal.host.storage_pool(word)
     except StoragePoolNotFound as error:
-        from virtory.cli.manual import close_to
+        from virtory.cli.manual import meant
 
         names = [each.name for each in await terminal.host.list_storage_pools()]
-        near = close_to(word, names)
-        known = "'virtory pool-list --all' shows what there is"
-        error.cure = f"did you mean {' or '.join(near)}?" if near else known
+        error.cure = meant(word, names, "'virtory pool-list --all'")
         raise
 
 

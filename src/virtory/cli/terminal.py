@@ -64,13 +64,10 @@ class Terminal:
             raise
 
     async def _meant(self, word: str) -> str:
-        from virtory.cli.manual import close_to
+        from virtory.cli.manual import meant
 
         names = [domain.name for domain in await self.host.list_domains()]
-        near = close_to(word, names)
-        if near:
-            return f"did you mean {' or '.join(near)}?"
-        return "'virtory list --all' shows what there is"
+        return meant(word, names, "'virtory list --all'")
 
 
 def modification(live: bool, config: bool, current: bool) -> int:

@@ -103,9 +103,9 @@ class NodeDevices:
 
 
 def _bits(found: Found) -> int:
-    from virtory.driver.node_scan import CAPABILITIES
+    from virtory.model.list_flags import NODE_DEVICE_CAPABILITIES
 
-    return sum(CAPABILITIES[name] for name in found.capabilities)
+    return sum(NODE_DEVICE_CAPABILITIES[name] for name in found.capabilities)
 
 
 def _unknown(name: str) -> NodeDeviceNotFound:

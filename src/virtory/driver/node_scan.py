@@ -9,31 +9,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from virtory.model.list_flags import ConnectListNodeDevices as Kind
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from virtory.driver.sysfs import Sysfs
 
 ROOT = "computer"
-
-CAPABILITIES = {
-    "system": Kind.SYSTEM,
-    "pci": Kind.PCI_DEV,
-    "usb_device": Kind.USB_DEV,
-    "usb": Kind.USB_INTERFACE,
-    "net": Kind.NET,
-    "scsi_host": Kind.SCSI_HOST,
-    "scsi_target": Kind.SCSI_TARGET,
-    "scsi": Kind.SCSI,
-    "storage": Kind.STORAGE,
-    "fc_host": Kind.FC_HOST,
-    "vports": Kind.VPORTS,
-    "scsi_generic": Kind.SCSI_GENERIC,
-    "drm": Kind.DRM,
-}
-"""A capability's name and the bit that lists devices by it."""
 
 
 class Found(NamedTuple):

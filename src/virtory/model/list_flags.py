@@ -1,4 +1,4 @@
-"""libvirt's public constants, as plain integers for the lists of every kind but domains.
+"""libvirt's public constants, as plain integers, of every kind but domains and their snapshots.
 
 The rule kept here: names and values are those of libvirt's public headers (9.0.0), without the
 `VIR_` prefix and the group's own. Plain integers, because they travel as such and are masked in hot
@@ -73,6 +73,33 @@ class ConnectListNodeDevices:
     AP_MATRIX: Final = 0x100000
     VPD: Final = 0x200000
     ALL: Final = 0x3FFFFF
+
+
+NODE_DEVICE_CAPABILITIES = {
+    "system": ConnectListNodeDevices.SYSTEM,
+    "pci": ConnectListNodeDevices.PCI_DEV,
+    "usb_device": ConnectListNodeDevices.USB_DEV,
+    "usb": ConnectListNodeDevices.USB_INTERFACE,
+    "net": ConnectListNodeDevices.NET,
+    "scsi_host": ConnectListNodeDevices.SCSI_HOST,
+    "scsi_target": ConnectListNodeDevices.SCSI_TARGET,
+    "scsi": ConnectListNodeDevices.SCSI,
+    "storage": ConnectListNodeDevices.STORAGE,
+    "fc_host": ConnectListNodeDevices.FC_HOST,
+    "vports": ConnectListNodeDevices.VPORTS,
+    "scsi_generic": ConnectListNodeDevices.SCSI_GENERIC,
+    "drm": ConnectListNodeDevices.DRM,
+    "mdev_types": ConnectListNodeDevices.MDEV_TYPES,
+    "mdev": ConnectListNodeDevices.MDEV,
+    "ccw": ConnectListNodeDevices.CCW_DEV,
+    "css": ConnectListNodeDevices.CSS_DEV,
+    "vdpa": ConnectListNodeDevices.VDPA,
+    "ap_card": ConnectListNodeDevices.AP_CARD,
+    "ap_queue": ConnectListNodeDevices.AP_QUEUE,
+    "ap_matrix": ConnectListNodeDevices.AP_MATRIX,
+    "vpd": ConnectListNodeDevices.VPD,
+}
+"""A capability's name in descriptions, and the bit that lists the devices that have it."""
 
 
 class ConnectListSecrets:

@@ -24,14 +24,22 @@ _PRINT = flag("print-xml", "show the XML instead")
 _FORCE = 4
 
 
-async def _flags(
-    machine: Domain, *, live: bool, config: bool, current: bool, persistent: bool = False
-) -> int:
+async def _affected(
+    terminal: Terminal,
+    domain: str,
+    *,
+    live: bool,
+    config: bool,
+    current: bool,
+    persistent: bool = False,
+) -> tuple[Domain, int]:
+    """The domain, and which of its descriptions is to change."""
     from virtory.cli.terminal import modification
 
+    machine = await terminal.domain(domain)
     if persistent:
-        return modification(await machine.is_active(), True, current)
-    return modification(live, config, current)
+        return machine, modification(await machine.is_active(), True, current)
+    return machine, modification(live, config, current)
 
 
 def _read(path: str) -> str:
@@ -53,14 +61,10 @@ async def attach_device(
     terminal: Terminal,
     domain: str,
     file_: str,
-    persistent: bool,
-    config: bool,
-    live: bool,
-    current: bool,
+    **when: bool,
 ) -> Output:
     """`virsh attach-device`."""
-    machine = await terminal.domain(domain)
-    flags = await _flags(machine, live=live, config=config, current=current, persistent=persistent)
+    machine, flags = await _affected(terminal, domain, **when)
     await machine.attach_device(_read(file_), flags=flags)
     return Done("Device attached successfully", name=machine.name)
 
@@ -70,14 +74,10 @@ async def detach_device(
     terminal: Terminal,
     domain: str,
     file_: str,
-    persistent: bool,
-    config: bool,
-    live: bool,
-    current: bool,
+    **when: bool,
 ) -> Output:
     """`virsh detach-device`."""
-    machine = await terminal.domain(domain)
-    flags = await _flags(machine, live=live, config=config, current=current, persistent=persistent)
+    machine, flags = await _affected(terminal, domain, **when)
     await machine.detach_device(_read(file_), flags=flags)
     return Done("Device detached successfully", name=machine.name)
 
@@ -92,12 +92,9 @@ async def detach_device(
     LIVE,
     CURRENT,
 )
-async def detach_device_alias(
-    terminal: Terminal, domain: str, alias: str, config: bool, live: bool, current: bool
-) -> Output:
+async def detach_device_alias(terminal: Terminal, domain: str, alias: str, **when: bool) -> Output:
     """`virsh detach-device-alias`."""
-    machine = await terminal.domain(domain)
-    flags = await _flags(machine, live=live, config=config, current=current)
+    machine, flags = await _affected(terminal, domain, **when)
     await machine.detach_device_alias(alias, flags=flags)
     return Done("Device detach request sent successfully", name=machine.name)
 
@@ -118,15 +115,11 @@ async def update_device(
     terminal: Terminal,
     domain: str,
     file_: str,
-    persistent: bool,
-    config: bool,
-    live: bool,
-    current: bool,
     force: bool,
+    **when: bool,
 ) -> Output:
     """`virsh update-device`."""
-    machine = await terminal.domain(domain)
-    flags = await _flags(machine, live=live, config=config, current=current, persistent=persistent)
+    machine, flags = await _affected(terminal, domain, **when)
     await machine.update_device(_read(file_), flags=flags | force * _FORCE)
     return Done("Device updated successfully", name=machine.name)
 
@@ -176,8 +169,9 @@ async def attach_disk(
     disk = _disk_element(**given)
     if print_xml:
         return Text(_printed(disk))
-    machine = await terminal.domain(domain)
-    flags = await _flags(machine, live=live, config=config, current=current, persistent=persistent)
+    machine, flags = await _affected(
+        terminal, domain, live=live, config=config, current=current, persistent=persistent
+    )
     await machine.attach_device(_printed(disk), flags=flags)
     return Done("Disk attached successfully", name=machine.name, target=given["target"])
 
@@ -253,15 +247,11 @@ async def detach_disk(
     terminal: Terminal,
     domain: str,
     target: str,
-    persistent: bool,
-    config: bool,
-    live: bool,
-    current: bool,
     print_xml: bool,
+    **when: bool,
 ) -> Output:
     """`virsh detach-disk`."""
-    machine = await terminal.domain(domain)
-    flags = await _flags(machine, live=live, config=config, current=current, persistent=persistent)
+    machine, flags = await _affected(terminal, domain, **when)
     disk = await _disk(machine, target, inactive=flags == 2)
     if print_xml:
         return Text(_printed(disk))
@@ -332,12 +322,10 @@ async def change_media(
     eject: bool,
     insert: bool,
     update: bool,
-    current: bool,
-    live: bool,
-    config: bool,
     force: bool,
     print_xml: bool,
     block: bool,
+    **when: bool,
 ) -> Output:
     """`virsh change-media`."""
     from virtory.cli.parse import Usage
@@ -346,8 +334,7 @@ async def change_media(
         raise Usage("--eject, --insert and --update exclude each other")
     if (insert or update) and source is None:
         raise Usage("change-media: name a source, or give --eject")
-    machine = await terminal.domain(domain)
-    flags = await _flags(machine, live=live, config=config, current=current)
+    machine, flags = await _affected(terminal, domain, **when)
     drive = await _disk(machine, path, inactive=flags == 2)
     if drive.get("device") not in ("cdrom", "floppy"):
         raise OperationFailed(f"The disk device '{path}' is not removable")
@@ -411,8 +398,9 @@ async def attach_interface(
     card = _interface_element(**given)
     if print_xml:
         return Text(_printed(card))
-    machine = await terminal.domain(domain)
-    flags = await _flags(machine, live=live, config=config, current=current, persistent=persistent)
+    machine, flags = await _affected(
+        terminal, domain, live=live, config=config, current=current, persistent=persistent
+    )
     await machine.attach_device(_printed(card), flags=flags)
     return Done("Interface attached successfully", name=machine.name)
 
@@ -468,15 +456,11 @@ async def detach_interface(
     domain: str,
     type_: str,
     mac: str | None,
-    persistent: bool,
-    config: bool,
-    live: bool,
-    current: bool,
     print_xml: bool,
+    **when: bool,
 ) -> Output:
     """`virsh detach-interface`."""
-    machine = await terminal.domain(domain)
-    flags = await _flags(machine, live=live, config=config, current=current, persistent=persistent)
+    machine, flags = await _affected(terminal, domain, **when)
     root = await _root(machine, inactive=flags == 2)
     cards = [c for c in root.iterfind("devices/interface") if c.get("type") == type_]
     card = _one_card(cards, mac, f"No interface found whose type is {type_}")
@@ -525,9 +509,11 @@ async def domif_setlink(
     terminal: Terminal, domain: str, interface: str, state: str, config: bool, print_xml: bool
 ) -> Output:
     """`virsh domif-setlink`."""
+    from virtory.cli.terminal import modification
+
     machine = await terminal.domain(domain)
     active = await machine.is_active()
-    flags = await _flags(machine, live=False, config=config or not active, current=False)
+    flags = modification(False, config or not active, False)
     for card in (await _root(machine, inactive=config)).iterfind("devices/interface"):
         names = (_attribute(card, "mac", "address"), _attribute(card, "target", "dev"))
         if interface.lower() in names:

@@ -9,36 +9,12 @@ from virtory.cli.output import Data, Field, Fields, Lines, Output
 from virtory.cli.verb import argument, flag, option, verb
 from virtory.cli.xml_output import XPATH, described
 from virtory.lean import TYPE_CHECKING, Any
-from virtory.model.list_flags import ConnectListNodeDevices as Kind
+from virtory.model.list_flags import NODE_DEVICE_CAPABILITIES as CAPABILITIES
 
 if TYPE_CHECKING:
     from virtory.cli.terminal import Terminal
     from virtory.client.node_device import NodeDevice
 
-_CAPABILITIES = {
-    "system": Kind.SYSTEM,
-    "pci": Kind.PCI_DEV,
-    "usb_device": Kind.USB_DEV,
-    "usb": Kind.USB_INTERFACE,
-    "net": Kind.NET,
-    "scsi_host": Kind.SCSI_HOST,
-    "scsi_target": Kind.SCSI_TARGET,
-    "scsi": Kind.SCSI,
-    "storage": Kind.STORAGE,
-    "fc_host": Kind.FC_HOST,
-    "vports": Kind.VPORTS,
-    "scsi_generic": Kind.SCSI_GENERIC,
-    "drm": Kind.DRM,
-    "mdev_types": Kind.MDEV_TYPES,
-    "mdev": Kind.MDEV,
-    "ccw": Kind.CCW_DEV,
-    "css": Kind.CSS_DEV,
-    "vdpa": Kind.VDPA,
-    "ap_card": Kind.AP_CARD,
-    "ap_queue": Kind.AP_QUEUE,
-    "ap_matrix": Kind.AP_MATRIX,
-    "vpd": Kind.VPD,
-}
 _INACTIVE, _ACTIVE = 1 << 30, 1 << 31
 DEVICE = argument("device", "name, or 'wwnn,wwpn' of a SCSI host")
 
@@ -62,9 +38,9 @@ async def nodedev_list(
         raise Usage("--tree goes with neither --cap nor --inactive")
     flags = 0
     for name in cap.split(",") if cap else ():
-        if name not in _CAPABILITIES:
-            raise Usage(f"'{name}' is no capability", f"one of {', '.join(_CAPABILITIES)}")
-        flags |= _CAPABILITIES[name]
+        if name not in CAPABILITIES:
+            raise Usage(f"'{name}' is no capability", f"one of {', '.join(CAPABILITIES)}")
+        flags |= CAPABILITIES[name]
     if not all_:
         flags |= _INACTIVE if inactive else _ACTIVE
     devices = await terminal.host.list_node_devices(flags=flags)

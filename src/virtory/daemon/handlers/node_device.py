@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from virtory.daemon.dispatch import serves
 from virtory.errors import FROM_NODEDEV, ConfigUnsupported, NodeDeviceNotFound
@@ -10,6 +10,8 @@ from virtory.wire.remote import node_device
 from virtory.wire.remote.types import NonnullNodeDevice
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from virtory.daemon.peer import Peer
     from virtory.driver.interface.node_device import NodeDeviceDriver
 
@@ -121,54 +123,38 @@ async def get_autostart(
     return node_device.NodeDeviceGetAutostartRet(int(kept))
 
 
-@serves(node_device.NODE_DEVICE_SET_AUTOSTART)
-async def set_autostart(peer: Peer, args: node_device.NodeDeviceSetAutostartArgs) -> None:
-    await _driver(peer, args.name).refuse_change(args.name, "set autostart of")
+_CHANGES = {
+    node_device.NODE_DEVICE_SET_AUTOSTART: "set autostart of",
+    node_device.NODE_DEVICE_DETTACH: "detach",
+    node_device.NODE_DEVICE_DETACH_FLAGS: "detach",
+    node_device.NODE_DEVICE_RE_ATTACH: "reattach",
+    node_device.NODE_DEVICE_RESET: "reset",
+    node_device.NODE_DEVICE_DESTROY: "destroy",
+    node_device.NODE_DEVICE_UNDEFINE: "undefine",
+    node_device.NODE_DEVICE_CREATE: "start",
+}
+"""What is refused, and in which words."""
 
 
-@serves(node_device.NODE_DEVICE_DETTACH)
-async def dettach(peer: Peer, args: node_device.NodeDeviceDettachArgs) -> None:
-    await _driver(peer, args.name).refuse_change(args.name, "detach")
+def _refusing(change: str) -> Callable[[Peer, Any], Awaitable[None]]:
+    async def refuse(peer: Peer, args: Any) -> None:
+        await _driver(peer, args.name).refuse_change(args.name, change)
+
+    return refuse
 
 
-@serves(node_device.NODE_DEVICE_DETACH_FLAGS)
-async def detach_flags(peer: Peer, args: node_device.NodeDeviceDetachFlagsArgs) -> None:
-    await _driver(peer, args.name).refuse_change(args.name, "detach")
+for _procedure, _change in _CHANGES.items():
+    serves(_procedure)(_refusing(_change))
 
 
-@serves(node_device.NODE_DEVICE_RE_ATTACH)
-async def re_attach(peer: Peer, args: node_device.NodeDeviceReAttachArgs) -> None:
-    await _driver(peer, args.name).refuse_change(args.name, "reattach")
-
-
-@serves(node_device.NODE_DEVICE_RESET)
-async def reset(peer: Peer, args: node_device.NodeDeviceResetArgs) -> None:
-    await _driver(peer, args.name).refuse_change(args.name, "reset")
-
-
-@serves(node_device.NODE_DEVICE_DESTROY)
-async def destroy(peer: Peer, args: node_device.NodeDeviceDestroyArgs) -> None:
-    await _driver(peer, args.name).refuse_change(args.name, "destroy")
-
-
-@serves(node_device.NODE_DEVICE_UNDEFINE)
-async def undefine(peer: Peer, args: node_device.NodeDeviceUndefineArgs) -> None:
-    await _driver(peer, args.name).refuse_change(args.name, "undefine")
-
-
-@serves(node_device.NODE_DEVICE_CREATE)
-async def create(peer: Peer, args: node_device.NodeDeviceCreateArgs) -> None:
-    await _driver(peer, args.name).refuse_change(args.name, "start")
-
-
-@serves(node_device.NODE_DEVICE_CREATE_XML)
-def node_device_create_xml(_peer: Peer, _args: node_device.NodeDeviceCreateXmlArgs) -> NoReturn:
-    raise _unserved()
-
-
-@serves(node_device.NODE_DEVICE_DEFINE_XML)
-def node_device_define_xml(_peer: Peer, _args: node_device.NodeDeviceDefineXmlArgs) -> NoReturn:
-    raise _unserved()
+@serves(node_device.NODE_DEVICE_CREATE_XML, node_device.NODE_DEVICE_DEFINE_XML)
+def make_from_xml(_peer: Peer, _args: Any) -> NoReturn:
+    """Definitions of mediated and virtual devices."""
+    raise ConfigUnsupported(
+        "mediated or virtual node devices are not served by this version of virtoryd",
+        cure="make it with the tools of this host",
+        domain=FROM_NODEDEV,
+    )
 
 
 @serves(node_device.CONNECT_NODE_DEVICE_EVENT_REGISTER_ANY)
@@ -183,12 +169,3 @@ def node_device_event_deregister_any(
     peer: Peer, args: node_device.ConnectNodeDeviceEventDeregisterAnyArgs
 ) -> None:
     peer.subscribed.remove(args.callback_id)
-
-
-def _unserved() -> ConfigUnsupported:
-    """What a definition of a mediated or virtual node device is answered with."""
-    return ConfigUnsupported(
-        "mediated or virtual node devices are not served by this version of virtoryd",
-        cure="make it with the tools of this host",
-        domain=FROM_NODEDEV,
-    )
