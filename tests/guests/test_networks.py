@@ -23,6 +23,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "interop"))
 import daemons
 import initramfs
 
+import virtory
+from virtory.provision.manifest import Manifest
+from virtory.provision.reach import to_log_in
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -192,6 +196,13 @@ def test_the_guest_gets_an_address_that_is_seen_at_once(setting: Setting) -> Non
     leases = setting.virsh("net-dhcp-leases", "default")
     assert MAC in leases and "guest1" in leases
     assert "guest1" in setting.virsh("domhostname", "guest", "--source", "lease")
+
+
+async def test_a_machine_on_it_is_logged_in_to_at_that_address(setting: Setting) -> None:
+    bare = Manifest("x", Path("/m"), (), "root", "", 22, None, "ssh-ed25519 A", "1")
+    async with virtory.connect(setting.daemon.uri) as host:
+        found = await to_log_in(await host.domain("guest"), bare)
+    assert (found.host, found.port) == (setting.address(), 22)
 
 
 def test_it_fetches_a_page_through_translation_and_past_dockers_rules(setting: Setting) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from virtory.errors import InvalidArgument
 from virtory.model.domain import format_domain, parse_domain, problems
 from virtory.model.values import Size
 from virtory.provision.describe import Choice, describe
@@ -62,6 +63,15 @@ def test_ssh_is_forwarded_from_the_loopback_and_the_rest_as_asked() -> None:
     (card,) = described(order).devices.interfaces
     found = [(f.proto, f.address, f.ranges[0].start, f.ranges[0].to) for f in card.port_forwards]
     assert found == [("tcp", "127.0.0.1", 22022, 22), ("udp", "0.0.0.0", 5353, 53)]
+
+
+def test_on_a_network_it_has_an_address_of_its_own_and_no_port_of_the_host() -> None:
+    (card,) = described(Order("web", network="default")).devices.interfaces
+    assert card.source is not None
+    assert (card.type, card.source.network, card.port_forwards) == ("network", "default", ())
+    for refused in (Order("web", network=""), Order("web", network="default", ssh_port=22000)):
+        with pytest.raises(InvalidArgument):
+            refused.checked()
 
 
 def test_memory_and_processors_are_those_asked_for() -> None:

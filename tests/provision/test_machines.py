@@ -21,11 +21,12 @@ from virtory.model.flags import DomainClone
 from virtory.model.values import Size
 from virtory.provision import keys, recipes, ssh
 from virtory.provision.clone import Wanted, clone
-from virtory.provision.errors import ImageInUse
+from virtory.provision.errors import ImageInUse, SshFailed
 from virtory.provision.images import DISK, KERNEL, Image, ImageStore
 from virtory.provision.machine import Machine, create, find, preview, remove
 from virtory.provision.order import Forward, Order
 from virtory.provision.phases import Phase, Progress, State
+from virtory.provision.reach import to_log_in
 from virtory.provision.ready import watch
 from virtory.provision.unfinished import MARK, sweep
 
@@ -200,9 +201,14 @@ async def test_clones_are_machines_of_their_own(host: Host, images: ImageStore, 
             run(each, f"echo {each.name} >/root/file; sync")
         with pytest.raises(OperationInvalid, match=r"'three' is a linked clone"):
             await remove(host, "one")
+        with pytest.raises(SshFailed, match="'one' is off"):
+            await to_log_in(one.domain, one.manifest)
+        await two.domain.undefine()  # it runs on, and is gone once it is destroyed
     finally:
-        for name in ("two", "three", "one"):
+        for name in ("two", "three"):
             await remove(host, name, force=True)
+        kept = (await remove(host, "one")).kept
+        assert not [each for each in kept if str(one.manifest.directory) in each]
     assert not [each for each in made if each.manifest.directory.exists()]
 
 

@@ -47,6 +47,7 @@ def ordered(name: str, given: dict[str, Any]) -> Order:
         boot=given["boot"] or "auto",
         virtualisation=given["virtualisation"] or "auto",
         graphics=given["graphics"],
+        network=given["network"],
     ).checked()
 
 

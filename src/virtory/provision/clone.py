@@ -27,7 +27,7 @@ from virtory.provision.clone_description import described, own_disks, path_besid
 from virtory.provision.describe import DISK_FILE, SEED_FILE
 from virtory.provision.images import ImageStore
 from virtory.provision.keys import new_host_key, user_key
-from virtory.provision.machine import take_back
+from virtory.provision.machine import SSH, take_back
 from virtory.provision.manifest import NAMESPACE, PREFIX, Manifest
 from virtory.provision.order import Order
 from virtory.provision.seed import Seed, user_data_of
@@ -136,7 +136,7 @@ async def _machine(
     fresh = replace(
         manifest,
         directory=directory,
-        port=ports.choose(wanted.name, 0, ports.taken(machines)),
+        port=ports.choose(wanted.name, 0, ports.taken(machines)) if manifest.host else SSH,
         instance=instance,
         host_key="",
     )

@@ -184,12 +184,21 @@ def _disks(directory: Path) -> tuple[Disk, ...]:
 
 
 def _interface(order: Order, manifest: Manifest, choice: Choice) -> Interface:
-    from virtory.model.domain.devices.interface import Backend, Interface, InterfaceMac
+    from virtory.model.domain.devices.interface import (
+        Backend,
+        Interface,
+        InterfaceMac,
+        InterfaceSource,
+    )
     from virtory.model.values import Mac
 
+    mac = InterfaceMac(address=Mac.parse(choice.mac))
+    if order.network is not None:
+        source = InterfaceSource(network=order.network)
+        return Interface(type="network", mac=mac, source=source, model="virtio")
     return Interface(
         type="user",
-        mac=InterfaceMac(address=Mac.parse(choice.mac)),
+        mac=mac,
         model="virtio",
         port_forwards=_forwards(order, manifest),
         # QEMU's own: it needs no other program, no default route of the host, and reaches

@@ -22,6 +22,7 @@ from virtory.errors import (
     DomainNotFound,
     InvalidArgument,
     MetadataNotFound,
+    NetworkNotFound,
     OperationInvalid,
     VirtoryError,
 )
@@ -49,6 +50,7 @@ MANIFEST_FILE = "machine.xml"
 KNOWN_HOSTS = "known_hosts"
 FILES = (DISK_FILE, SEED_FILE, KNOWN_HOSTS, MANIFEST_FILE)
 DEFAULT_DISK = 10 << 30
+SSH = 22
 _NAMES_OF_UUIDS = uuid.UUID("6f0c5a0e-6f5d-4b1b-9f65-1d6a5a9f1f0e")
 
 
@@ -128,6 +130,7 @@ async def remove(host: Host, name: str, *, force: bool = False, report: Report =
     domain, manifest = machine.domain, machine.manifest
     images = await _images(domain)
     await _refuse_shared(host, name, manifest, images)
+    kept = await _foreign_disks(domain, manifest)  # asked now: destroyed, it may be known no more
     if await domain.is_active():
         if not force:
             raise OperationInvalid(
@@ -137,7 +140,6 @@ async def remove(host: Host, name: str, *, force: bool = False, report: Report =
             )
         with step("power off", report), suppress(OperationInvalid):
             await domain.destroy()
-    kept = await _foreign_disks(domain, manifest)
     with step("undefine", report), suppress(DomainNotFound):
         await domain.undefine(managed_save=True, snapshots_metadata=True, nvram=True)
     removed = [f"the domain '{name}'"]
@@ -170,6 +172,8 @@ async def _checked(
             f"a domain called '{order.name}' exists",
             cure=f"choose another name, or remove it: virtory rm {order.name}",
         )
+    if order.network is not None:
+        await _network(host, order.network)
     size = order.disk_size
     if size is not None and size < image.virtual_size:
         raise InvalidArgument(
@@ -178,6 +182,15 @@ async def _checked(
             cure="ask for at least the image's size with --disk, or leave it out",
         )
     return store, image, order
+
+
+async def _network(host: Host, name: str) -> None:
+    """Raises `NetworkNotFound`, before anything is made."""
+    try:
+        await host.network(name)
+    except NetworkNotFound as error:
+        error.cure = error.cure or "'virtory net-list --all' shows what there is"
+        raise
 
 
 async def _chosen(
@@ -197,8 +210,10 @@ async def _chosen(
         directory=_directory(store.machines, order.name, instance),
         files=FILES,
         user=image.user,
-        host="127.0.0.1",
-        port=ports.choose(order.name, order.ssh_port, ports.taken(store.machines)),
+        host="" if order.network else ports.ADDRESS,
+        port=SSH
+        if order.network
+        else ports.choose(order.name, order.ssh_port, ports.taken(store.machines)),
         key=key.private,
         host_key="",
         instance=instance,
@@ -340,13 +355,12 @@ async def _refuse_shared(host: Host, name: str, manifest: Manifest, images: list
 
 
 async def _foreign_disks(domain: Domain, manifest: Manifest) -> list[str]:
-    """Disks of the domain that the manifest does not own."""
+    """Disks of the domain that are not in the machine's own directory."""
     from virtory.model.domain import parse_domain
 
-    own = {str(manifest.directory / name) for name in manifest.files}
     disks = parse_domain(await domain.xml(inactive=True)).devices.disks
     paths = [disk.source.file for disk in disks if disk.source and disk.source.file]
-    return [f"the disk {path}" for path in paths if path not in own]
+    return [f"the disk {path}" for path in paths if Path(path).parent != manifest.directory]
 
 
 def _remove_files(manifest: Manifest, images: list[str]) -> list[Path]:

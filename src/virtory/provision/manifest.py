@@ -23,7 +23,8 @@ class Manifest:
     Attributes:
         image: the catalogue name its disk stands on.
         directory: the machine's own directory; `files` are names in it.
-        user, host, port: how ssh reaches it (`host` is the forwarded loopback address).
+        user, host, port: how ssh reaches it (`host` is the forwarded loopback address;
+            empty: the address that its network gave it, see `reach.py`).
         key: the private key that opens it; None when ssh's own choice does.
         host_key: the machine's public host key, known before it ever boots.
         instance: cloud-init's instance-id.

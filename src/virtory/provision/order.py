@@ -63,6 +63,7 @@ class Order:
         boot: "direct" gives the kernel to QEMU, "disk" uses the firmware; "auto" takes what the
             image likes best on this host.
         virtualisation: "auto" takes KVM where the daemon says it works.
+        network: a network of the daemon; None for user mode, with a port of this host for SSH.
         graphics: add a VNC display on a UNIX socket.
     """
 
@@ -79,6 +80,7 @@ class Order:
     boot: Boot = "auto"
     virtualisation: Virtualisation = "auto"
     graphics: bool = False
+    network: str | None = None
 
     def checked(self) -> Order:
         """Itself; raises `InvalidArgument` naming the first part that can not be."""
@@ -96,7 +98,21 @@ class Order:
             raise InvalidArgument(f"a machine with {self.vcpus} vCPUs can not be")
         if not 0 <= self.ssh_port < 65536:
             raise InvalidArgument(f"there is no port {self.ssh_port}")
+        if self.network is not None:
+            self._check_network(self.network)
         return self
+
+    def _check_network(self, network: str) -> None:
+        if not network.strip():
+            raise InvalidArgument(
+                "'' can not name a network", cure="'virtory net-list --all' shows what there is"
+            )
+        if self.forwards or self.ssh_port:
+            raise InvalidArgument(
+                f"'{self.name}' on network '{network}' has an address of its own: no port of this"
+                " host leads to it",
+                cure="leave out --publish and --ssh-port, or leave out --network",
+            )
 
     @property
     def guest_hostname(self) -> str:

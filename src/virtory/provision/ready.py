@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from virtory.errors import ConnectionLost, NotSupported, OperationFailed, VirtoryError
 from virtory.provision import ssh
 from virtory.provision.phases import Phase, Progress, Tracker
+from virtory.provision.reach import reached
 
 if TYPE_CHECKING:
     from virtory.provision.machine import Machine
@@ -162,7 +163,7 @@ class _Watcher:
         try:
             while True:
                 if len(attempts) < MOST_PROBES:
-                    attempts.add(asyncio.create_task(banner(self._machine.manifest)))
+                    attempts.add(asyncio.create_task(self._greeted()))
                 self._spoke.clear()
                 found = await self._answer(attempts)
                 if found is not None:
@@ -172,6 +173,10 @@ class _Watcher:
             for task in attempts:
                 task.cancel()
             await asyncio.gather(*attempts, return_exceptions=True)
+
+    async def _greeted(self) -> str | None:
+        manifest = await reached(self._machine.domain, self._machine.manifest)
+        return None if manifest is None else await banner(manifest)
 
     async def _answer(self, attempts: set[asyncio.Task[str | None]]) -> str | None:
         """The first banner; None after a while, sooner when the guest says something."""
@@ -210,7 +215,8 @@ class _Watcher:
             self._quiet = True
             await asyncio.sleep(ASK_AFTER_S)
             if self._quiet and self._tracker.phase is Phase.CLOUD_INIT:
-                found = await cloud_init_result(self._machine.manifest)
+                manifest = await reached(self._machine.domain, self._machine.manifest)
+                found = None if manifest is None else await cloud_init_result(manifest)
                 if found is not None:
                     self._signals.put_nowait(_over(Phase.CLOUD_INIT, found))
                     return

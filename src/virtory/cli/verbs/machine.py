@@ -20,8 +20,10 @@ _MACHINE = argument("name", "the machine's name", complete="domain")
 
 async def _manifest(terminal: Terminal, name: str) -> Manifest:
     from virtory.provision.machine import find
+    from virtory.provision.reach import to_log_in
 
-    return (await find(terminal.host, name)).manifest
+    machine = await find(terminal.host, name)
+    return await to_log_in(machine.domain, machine.manifest)
 
 
 @verb(
