@@ -440,7 +440,8 @@ KNOWN_TO_LACK = {
 
 OUR_OWN = {
     "clone", "completion", "demo", "doctor", "dommessages", "host", "image", "inspect", "net-desc",
-    "net-metadata", "proxy", "publish", "revert", "rm", "snapshot", "ssh", "top", "wait",
+    "net-metadata", "proxy", "publish", "revert", "rm", "snapshot", "snapshots", "ssh", "top",
+    "wait",
 }  # fmt: skip
 
 
