@@ -479,3 +479,37 @@ async def test_a_destroy_while_the_former_process_ends_for_a_way_back_holds(driv
     assert sorted(one.name for one in tmp_path.iterdir()) == ["a.one", "a.qcow2", "memory"]
     await driver.snapshot.revert(ref.uuid, "one", 0)
     assert driver.domain.is_active(ref.uuid)
+
+
+async def test_what_is_missing_for_a_way_back_is_found_before_anything_is_given_up(
+    driver, bare, tmp_path
+):
+    path, medium = image(tmp_path / "a.qcow2"), tmp_path / "cd.iso"
+    medium.write_bytes(bytes(1 << 20))
+    cd = (
+        f"<disk type='file' device='cdrom'><source file='{medium}'/>"
+        f"<target dev='hdc' bus='ide'/><readonly/></disk>"
+    )
+    ref = await driver.domain.define(bare("m", disk(path) + cd), 0)
+    await driver.domain.create(ref.uuid, 0, None)
+    await driver.snapshot.create(ref.uuid, asked("inside"), 0)
+    await driver.domain.update_device(ref.uuid, cd.replace(f"<source file='{medium}'/>", ""), 1)
+    medium.unlink()
+    with pytest.raises(SystemCallFailed, match=r"cd\.iso"):
+        await driver.snapshot.revert(ref.uuid, "inside", 0)
+    assert driver.domain.is_active(ref.uuid)
+    await driver.snapshot.delete(ref.uuid, "inside", 0)
+
+    medium.write_bytes(bytes(1 << 20))
+    await driver.domain.update_device(ref.uuid, cd, 1)
+    more = f"<memory snapshot='external' file='{tmp_path}/memory'/>"
+    await driver.snapshot.create(ref.uuid, asked("beside", more), 0)
+    await driver.domain.managed_save(ref.uuid, 0)
+    medium.unlink()
+    before = await driver.domain.xml(ref.uuid, 2)
+    with pytest.raises(SystemCallFailed, match=r"cd\.iso"):
+        await driver.snapshot.revert(ref.uuid, "beside", 0)
+    assert driver.domain.has_managed_save(ref.uuid, 0)
+    assert await driver.domain.xml(ref.uuid, 2) == before
+    medium.write_bytes(bytes(1 << 20))
+    await driver.domain.create(ref.uuid, 0, None)

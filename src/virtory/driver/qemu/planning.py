@@ -50,6 +50,13 @@ def prepare(definition: Domain, host: Host, domain_id: int) -> tuple[Domain, Pla
     return with_plan(live, chosen), chosen
 
 
+def refuse_without_images(definition: Domain, host: Host) -> None:
+    """Raises what a start of `definition` would raise for its disks. Blocking."""
+    draft = Draft(with_aliases(definition), host, 0)
+    for disk in draft.domain.devices.disks:
+        plan_disk(disk, draft)
+
+
 def plan(domain: Domain, host: Host, domain_id: int) -> Plan:
     """What starting the live description `domain` takes.
 

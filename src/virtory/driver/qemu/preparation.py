@@ -261,6 +261,12 @@ class Preparation:
                 self._capabilities[capabilities.path] = capabilities
         return with_cpu(live, capabilities, accelerator), plan
 
+    async def refuse_without_images(self, definition: Domain) -> None:
+        """What a start would refuse for its disks, before something is given up for that start."""
+        from virtory.driver.qemu import planning
+
+        await asyncio.to_thread(planning.refuse_without_images, definition, await self.host())
+
     def command_line(self, live: Domain, plan: Plan, fds: Mapping[int, int]) -> list[str]:
         """QEMU's argument vector; `plan` came from here, so the capabilities are known."""
         from virtory.driver.qemu.command_line import command_line

@@ -45,6 +45,8 @@ async def revert(
     if memory is not None and kept.state in ("running", "paused"):
         async with Reading(memory):
             pass  # it is there, and whole
+    if memory is not None or flags & (SnapshotRevert.RUNNING | SnapshotRevert.PAUSED):
+        await reverting.preparation.refuse_without_images(snapshot.domain)
     fresh = {target: _free_name(path) for target, (path, _) in images.items()}
     made = list(fresh.values())
     work = await Journal(reverting.runtime.records.store).begin(
@@ -76,13 +78,25 @@ async def revert(
     reverting.runtime.checkpoint("branch saved")
     await work.done()
     try:
-        if memory is not None and kept.state in ("running", "paused"):
-            await _resume(reverting, entry, kept, moved, memory, flags)
-        elif flags & (SnapshotRevert.RUNNING | SnapshotRevert.PAUSED):
-            await reverting.boot_as(entry, moved, flags)
+        await _run_again(reverting, entry, kept, moved, memory, flags)
     finally:  # not before: a disk that was attached to the running machine is in no definition
         await forget_needless(reverting.runtime, entry)
     reverting.announce(entry)
+
+
+async def _run_again(
+    reverting: Reverting,
+    entry: Entry,
+    kept: Kept,
+    moved: Snapshot,
+    memory: str | None,
+    flags: int,
+) -> None:
+    """A process for it, when it had one or is to have one."""
+    if memory is not None and kept.state in ("running", "paused"):
+        await _resume(reverting, entry, kept, moved, memory, flags)
+    elif flags & (SnapshotRevert.RUNNING | SnapshotRevert.PAUSED):
+        await reverting.boot_as(entry, moved, flags)
 
 
 async def _resume(

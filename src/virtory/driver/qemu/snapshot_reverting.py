@@ -112,8 +112,9 @@ class Reverting(Part):
                     raise
             else:
                 return
-        await self.end(entry)
         assert snapshot.domain is not None
+        await self.preparation.refuse_without_images(snapshot.domain)
+        await self.end(entry)
 
         async def fetch(fresh: Guest) -> None:
             await internal.go_back(fresh, kept.name, internal_images(fresh, snapshot))
@@ -154,6 +155,8 @@ class Reverting(Part):
                 f"image '{missing[0]}' has no snapshot named '{kept.name}' any more",
                 cure=f"forget it: virsh snapshot-delete {entry.name} {kept.name} --metadata",
             )
+        if flags & 3 and snapshot.domain is not None:
+            await self.preparation.refuse_without_images(snapshot.domain)
         await self.end(entry)
         occupy(self._runtime, entry, "reverted")
         self._table.hold(entry)
