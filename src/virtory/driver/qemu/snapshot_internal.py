@@ -10,7 +10,8 @@ import asyncio
 import contextlib
 import os
 import struct
-from asyncio.subprocess import DEVNULL, PIPE
+import subprocess
+from subprocess import DEVNULL, PIPE
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver.qemu import transfer
@@ -134,13 +135,16 @@ def _table(descriptor: int, count: int, place: int) -> list[str]:
 
 
 async def qemu_img(*arguments: str) -> None:
-    """Run qemu-img; OperationFailed has its words."""
-    process = await asyncio.create_subprocess_exec(
-        "qemu-img", *arguments, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE
+    """Run qemu-img; OperationFailed has its words.
+
+    In a thread: it is begun by vfork there, in a fifth of the time that a fork of the daemon takes.
+    """
+    command = ("qemu-img", *arguments)
+    done = await asyncio.to_thread(
+        subprocess.run, command, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE, check=False
     )
-    _, said = await process.communicate()
-    if process.returncode:
-        text = said.decode(errors="replace").strip().removeprefix("qemu-img: ")
+    if done.returncode:
+        text = done.stderr.decode(errors="replace").strip().removeprefix("qemu-img: ")
         raise OperationFailed(f"qemu-img {arguments[0]} failed: {text}", domain=FROM_STORAGE)
 
 
