@@ -146,12 +146,18 @@ def test_an_editor_that_is_not_there_is_named(
         ("virtory -c URI suspend ", {"test"}),
         ("virtory list --in", {"--inactive"}),
         ("virtory completion z", {"zsh"}),
+        ("virtory help domif-g", {"domif-getlink"}),
+        ("virtory -c URI revert test ", {"before"}),
+        ("virtory -c URI snapshot-delete --metadata test be", {"before"}),
+        ("virtory -c URI create web --network ", {"default"}),
+        ("virtory create web --boot d", {"direct", "disk"}),
     ],
 )
 def test_bash_completes_verbs_options_and_names(
     virtory: Callable[..., Any], daemon: Any, small: str, line: str, expected: set[str]
 ) -> None:
     virtory("define", small)
+    virtory("snapshot", "test", "before")
     script = virtory("completion", "bash").out
     line = line.replace("URI", daemon.uri)
     asked = (

@@ -189,7 +189,10 @@ async def _network(host: Host, name: str) -> None:
     try:
         await host.network(name)
     except NetworkNotFound as error:
-        error.cure = error.cure or "'virtory net-list --all' shows what there is"
+        error.cure = error.cure or (
+            "'virtory net-list --all' shows what there is; without --network it is on none and"
+            " reaches out in user mode"
+        )
         raise
 
 

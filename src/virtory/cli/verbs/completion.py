@@ -9,7 +9,7 @@ from __future__ import annotations
 from virtory.cli.output import Output, Text
 from virtory.cli.verb import argument, verb
 from virtory.cli.verbs import INDEX, load
-from virtory.lean import TYPE_CHECKING
+from virtory.lean import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from virtory.cli.terminal import Terminal
@@ -20,6 +20,7 @@ _LISTS = {
     "inactive": 'virtory "${host[@]}" list --inactive --name',
     "network": 'virtory "${host[@]}" net-list --all --name',
     "pool": 'virtory "${host[@]}" pool-list --all --name',
+    "snapshot": 'virtory "${host[@]}" snapshot-list "$first" --name',
     "image": 'virtory image list --json | sed -n \'s/^ *"name": "\\(.*\\)",$/\\1/p\'',
 }
 
@@ -37,16 +38,27 @@ async def completion(terminal: Terminal, shell: str) -> Output:
     return Text(makers[shell]())
 
 
-def _words() -> dict[str, tuple[list[str], str]]:
-    """Verb → its options, and the command that lists what its first argument may be."""
+class _Words(NamedTuple):
+    """A verb's options; the commands that list what each argument may be, and options' values."""
+
+    options: list[str]
+    arguments: list[str]
+    values: dict[str, str]
+
+
+def _words() -> dict[str, _Words]:
     words = {}
     for name in sorted(INDEX):
         found = load(name)
         if found is None:
             continue
-        options = [f"--{item.name}" for item in found.options if not item.positional]
-        first = next((item for item in found.options if item.positional), None)
-        words[name] = (options, "" if first is None else _source(first.complete, first.choices))
+        given = [item for item in found.options if not item.positional]
+        arguments = [_source(one.complete, one.choices) for one in found.options if one.positional]
+        while arguments and not arguments[-1]:
+            arguments.pop()
+        sources = {f"--{one.name}": _source(one.complete, one.choices) for one in given}
+        values = {option: source for option, source in sources.items() if source}
+        words[name] = _Words([f"--{one.name}" for one in given], arguments, values)
     return words
 
 
@@ -58,13 +70,22 @@ def _source(complete: str, choices: tuple[str, ...]) -> str:
     return _LISTS.get(complete, "")
 
 
+def _names(found: _Words) -> str:
+    """bash: what may stand here, by the word before it and by how many arguments stand before."""
+    places = [f"{number}) {source} ;;" for number, source in enumerate(found.arguments) if source]
+    here = f"case $at in {' '.join(places)} esac" if places else ":"
+    values = " ".join(f"{option}) {source} ;;" for option, source in found.values.items())
+    return f"case $before in {values} *) {here} ;; esac;" if values else f"{here};"
+
+
 def _bash() -> str:
     cases = "".join(
-        f"    {name}) options='{' '.join(options)}'; names() {{ {names or ':'}; }} ;;\n"
-        for name, (options, names) in _words().items()
+        f"    {name}) options='{' '.join(found.options)}'; names() {{ {_names(found)} }} ;;\n"
+        for name, found in _words().items()
     )
     return f"""_virtory() {{
   local line="${{COMP_LINE:0:COMP_POINT}}" words host=() word='' verb='' i options=''
+  local before='' first='' at=0
   read -ra words <<< "$line"  # COMP_WORDS is no use: it takes URIs apart at their colons
   if [[ $line != *[[:space:]] ]]; then word=${{words[-1]}}; unset 'words[-1]'; fi
   for ((i = 1; i < ${{#words[@]}}; i++)); do
@@ -74,9 +95,13 @@ def _bash() -> str:
       *) verb=${{words[i]}}; break ;;
     esac
   done
+  for ((i++; i < ${{#words[@]}}; i++)); do
+    before=${{words[i]}}
+    if [[ $before != -* ]]; then first=${{first:-$before}}; ((at++)); fi
+  done
   names() {{ :; }}
   case $verb in
-    '') COMPREPLY=($(compgen -W '{" ".join(sorted(INDEX))} help' -- "$word")); return ;;
+    ''|help) COMPREPLY=($(compgen -W '{" ".join(sorted(INDEX))} help' -- "$word")); return ;;
 {cases}  esac
   case $word in
     -*) COMPREPLY=($(compgen -W "$options" -- "$word")) ;;
@@ -93,7 +118,8 @@ def _zsh() -> str:
 
 def _fish() -> str:
     lines = ["complete -c virtory -f"]
-    for name, (options, names) in _words().items():
+    for name, (options, arguments, _) in _words().items():
+        names = arguments[0] if arguments else ""
         found = load(name)
         summary = "" if found is None else found.help.replace("'", "")
         lines.append(f"complete -c virtory -n __fish_use_subcommand -a {name} -d '{summary}'")

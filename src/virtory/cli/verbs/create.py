@@ -28,7 +28,11 @@ if TYPE_CHECKING:
     option("ssh-key", "a public key file; your own, or one made for you, by default"),
     option("ssh-port", "of this host's loopback; any free one by default", kind="number"),
     option("publish", "HOSTPORT:GUESTPORT, several with commas"),
-    option("network", "a network of the daemon, such as default; user mode without it"),
+    option(
+        "network",
+        "a network of the daemon, such as default; user mode without it",
+        complete="network",
+    ),
     option("user-data", "a cloud-config of yours, merged with virtory's", complete="file"),
     option("boot", "how it boots", choices=("auto", "direct", "disk")),
     option("virtualisation", "how it runs", choices=("auto", "kvm", "qemu")),

@@ -22,7 +22,7 @@ async def _manifest(terminal: Terminal, name: str) -> Manifest:
     from virtory.provision.machine import find
     from virtory.provision.reach import to_log_in
 
-    machine = await find(terminal.host, name)
+    machine = await find(terminal.host, (await terminal.domain(name)).name)
     return await to_log_in(machine.domain, machine.manifest)
 
 
@@ -58,7 +58,8 @@ async def wait(terminal: Terminal, name: str, timeout: int | None) -> Output:
     from virtory.cli.machines import waited
     from virtory.provision.machine import find
 
-    return await waited(terminal, await find(terminal.host, name), timeout_s=timeout)
+    machine = await find(terminal.host, (await terminal.domain(name)).name)
+    return await waited(terminal, machine, timeout_s=timeout)
 
 
 @verb(
@@ -73,7 +74,7 @@ async def rm(terminal: Terminal, name: str, force: bool) -> Output:
     """Remove what belongs to the machine, and nothing else."""
     from virtory.cli.machines import removed
 
-    return await removed(terminal, name, force=force)
+    return await removed(terminal, (await terminal.domain(name)).name, force=force)
 
 
 @verb(

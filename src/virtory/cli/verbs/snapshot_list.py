@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from virtory.client.domain import Domain
     from virtory.client.snapshot import Snapshot
 
-NAME = argument("snapshotname", "name of a snapshot", required=False)
+NAME = argument("snapshotname", "name of a snapshot", required=False, complete="snapshot")
 CURRENT = flag("current", "the current one")
 _ROOTS, _DESCENDANTS, _TOPOLOGICAL = 1, 1, 0x400
 _FILTERS = {
