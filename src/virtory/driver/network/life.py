@@ -14,6 +14,7 @@ import logging
 import os
 from typing import TYPE_CHECKING
 
+from virtory.driver.boot import boot_id
 from virtory.driver.network import servers
 from virtory.driver.network.leases import Leases
 from virtory.driver.network.plan import NetworkPlan
@@ -38,15 +39,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 DEFINED, UNDEFINED, STARTED, STOPPED = range(4)
-
-
-def boot_id() -> str:
-    """Which boot of the host this is."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id") as file:
-            return file.read().strip()
-    except OSError:
-        return ""
 
 
 def plan_of(network: Network, entry: Entry, networks: Networks, here: Surroundings) -> NetworkPlan:

@@ -327,8 +327,7 @@ async def mend(runtime: Runtime, work: Work, step: dict[str, Any]) -> None:
     """A clone that was cut off is not made; the original goes on as it is."""
     original = runtime.table.find(bytes.fromhex(step["original"]))
     if original is not None and original.guest is not None:
-        with contextlib.suppress(Exception):
-            await clone_running.mend(original.guest, step)
+        await clone_running.mend(original.guest, step)
     await asyncio.to_thread(Made(step["made"]).remove)
     await asyncio.to_thread(remove_planned, step["planned"])
     await work.done()

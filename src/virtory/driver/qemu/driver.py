@@ -10,6 +10,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any
 
+from virtory.driver.boot import boot_id
 from virtory.driver.bus import Bus
 from virtory.driver.interfaces import Interfaces
 from virtory.driver.journal import Journal, recover
@@ -283,14 +284,10 @@ def _make_run_directory(path: str) -> None:
 
 def _first_since_boot(marker: str) -> bool:
     """Whether no daemon of this instance has run since the host booted; notes that one does now."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id") as file:
-            boot = file.read()
-    except OSError:
-        boot = ""
+    boot = boot_id()
     try:
         with open(marker) as file:
-            if file.read() == boot:
+            if file.read().strip() == boot:
                 return False
     except OSError:
         pass

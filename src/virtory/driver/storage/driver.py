@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-KIND = "pool"
-"""Of the store's rows."""
-
 
 class Storage(Pools, Contents):
     """Pools, and the volumes in them."""

@@ -10,6 +10,7 @@ import contextlib
 import json
 from typing import TYPE_CHECKING
 
+from virtory.driver.boot import boot_id
 from virtory.driver.interface.storage import PoolInfo
 from virtory.driver.storage.backend import backend_of
 from virtory.driver.storage.failures import invalid, only
@@ -48,7 +49,7 @@ class Pools:
         self._table = table
         self._store = store
         self._bus = bus
-        self.boot = _boot()
+        self.boot = boot_id()
 
     def _backend(self, kind: str) -> Backend:
         """What serves this type of pool; ConfigUnsupported when nothing does."""
@@ -357,12 +358,3 @@ def _build_flags(flags: int) -> int:
     if flags & StoragePoolCreate.WITH_BUILD_NO_OVERWRITE:
         build |= StoragePoolBuild.NO_OVERWRITE
     return build
-
-
-def _boot() -> str:
-    """What tells this boot of the host from others."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id") as file:
-            return file.read().strip()
-    except OSError:
-        return ""

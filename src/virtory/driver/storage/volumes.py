@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from virtory.driver.storage.table import PoolTable
     from virtory.model.storage_pool import StoragePool
 
+    Make = Callable[[StorageVolume], None]
+    Change = Callable[[], tuple[StorageVolume | None, StoragePool]]
+
 
 class Volumes:
     """What a driver does with volumes; mixed into `driver.Storage`."""
@@ -185,13 +188,6 @@ class Volumes:
         pool.replace(
             capacity=sizes.capacity, allocation=sizes.allocation, available=sizes.available
         )
-
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Make = Callable[[StorageVolume], None]
-    Change = Callable[[], tuple[StorageVolume | None, StoragePool]]
 
 
 def _check_name(pool: Pool, name: str) -> None:
