@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from virtory.driver.journal import Journal
-from virtory.driver.qemu import disk_chain, snapshot_state
+from virtory.driver.qemu import disk_chain, offline_chain, snapshot_state
 from virtory.driver.qemu import snapshot_internal as internal
 from virtory.driver.qemu.image_chain import chain
 from virtory.driver.qemu.shared_images import refuse_writing
@@ -241,8 +241,7 @@ async def merge_off(runtime: Runtime, entry: Entry, merge: Merge) -> None:
         await internal.qemu_img("commit", *arguments)
     runtime.checkpoint("images merged")
     for child in merge.children:
-        below = ("-u", "-f", "qcow2", "-b", merge.base, "-F", merge.base_format)
-        await internal.qemu_img("rebase", *below, child)
+        await offline_chain.rename_backing(child, "qcow2", merge.base, merge.base_format)
     await _point_down(runtime, entry, merge)
     runtime.checkpoint("descriptions point down")
     if merge.ours:
