@@ -513,3 +513,25 @@ async def test_what_is_missing_for_a_way_back_is_found_before_anything_is_given_
     assert await driver.domain.xml(ref.uuid, 2) == before
     medium.write_bytes(bytes(1 << 20))
     await driver.domain.create(ref.uuid, 0, None)
+
+
+async def test_processors_that_were_plugged_in_are_plugged_in_again(driver, bare, tmp_path):
+    """What else a guest sees, as the queues of a disk, goes by how many there were at first."""
+    xml = bare("m", disk(image(tmp_path / "a.qcow2")), "<features><acpi/></features>", "q35")
+    ref = await driver.domain.define(xml.replace("<vcpu>1<", "<vcpu current='1'>3<"), 0)
+    await driver.domain.create(ref.uuid, 0, None)
+    await driver.domain.set_vcpus(ref.uuid, 3, 1)
+    assert "<vcpu id='2' enabled='yes' hotpluggable='yes' order='3'/>" in (
+        await driver.domain.xml(ref.uuid, 0)
+    )
+    await driver.snapshot.create(ref.uuid, asked("three"), 0)
+    await driver.domain.managed_save(ref.uuid, 0)
+    await driver.domain.create(ref.uuid, 0, None)
+    assert driver.domain.state(ref.uuid, 0)[0] == DomainState.RUNNING
+    assert driver.domain.info(ref.uuid).vcpus == len(driver.domain.vcpus(ref.uuid)) == 3
+    await driver.domain.destroy(ref.uuid, 0)
+    await driver.domain.create(ref.uuid, 0, None)
+    assert driver.domain.info(ref.uuid).vcpus == 1
+    await driver.snapshot.revert(ref.uuid, "three", 0)
+    assert driver.domain.info(ref.uuid).vcpus == len(driver.domain.vcpus(ref.uuid)) == 3
+    assert "<vcpus>" not in await driver.domain.xml(ref.uuid, 2)

@@ -252,11 +252,14 @@ def _counted(domain: Domain, count: int, flags: int) -> Domain:
             )
         now = min(vcpu.current or vcpu.count, count)
         return replace(
-            domain, vcpu=replace(vcpu, count=count, current=None if now == count else now)
+            domain,
+            vcpu=replace(vcpu, count=count, current=None if now == count else now),
+            vcpus=None,
         )
     if count > vcpu.count:
         raise InvalidArgument(_too_many(count, vcpu.count, "persistent"))
-    return replace(domain, vcpu=replace(vcpu, current=None if count == vcpu.count else count))
+    current = None if count == vcpu.count else count
+    return replace(domain, vcpu=replace(vcpu, current=current), vcpus=None)
 
 
 def _too_many(count: int, most: int, kind: str) -> str:

@@ -142,9 +142,20 @@ def _policy(domain: Domain, node: int | None, module: MemoryModule | None) -> di
     return {"host-nodes": sorted(members(whole.nodeset)), "policy": policy}
 
 
+def plugged_vcpus(domain: Domain) -> tuple[int, ...]:
+    """Virtual CPUs that are plugged in after QEMU began, as those of a running machine are.
+
+    What guests see of other devices, such as their queues, goes by the number at the beginning.
+    """
+    each = domain.vcpus.vcpus if domain.vcpus is not None else ()
+    if sum(one.enabled for one in each) != (domain.vcpu.current or domain.vcpu.count):
+        return ()
+    return tuple(one.id for one in each if one.enabled and one.hotpluggable)
+
+
 def _smp(domain: Domain) -> list[str]:
     vcpu = domain.vcpu
-    current = vcpu.current or vcpu.count
+    current = (vcpu.current or vcpu.count) - len(plugged_vcpus(domain))
     parts = [str(current)]
     if current != vcpu.count:
         parts.append(f"maxcpus={vcpu.count}")

@@ -259,6 +259,10 @@ async def _introduce(
 ) -> None:
     """Ask and tell all that must be before the first instruction, in one volley."""
     domain = guest.domain
+    if domain.vcpus is not None:
+        from virtory.driver.qemu import vcpu_hotplug
+
+        await vcpu_hotplug.plug_defined(guest)
     threads = monitor.execute("query-cpus-fast")
     terminals = monitor.execute("query-chardev") if _has_terminals(domain) else None
     told = []

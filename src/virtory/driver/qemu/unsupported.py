@@ -88,13 +88,14 @@ def _processors(domain: Domain, capabilities: Capabilities) -> Problems:
 
 
 def _each_vcpu(domain: Domain) -> Problems:
-    """Those that start are the first ones."""
+    """Those that QEMU begins with are the first ones; others are plugged in."""
     vcpus = domain.vcpus.vcpus if domain.vcpus is not None else ()
-    enabled = sorted(each.id for each in vcpus if each.enabled)
-    if enabled and enabled != list(range(len(enabled))):
-        missing = next(n for n in range(len(vcpus)) if n not in enabled)
+    first = sorted(each.id for each in vcpus if each.enabled and not each.hotpluggable)
+    if vcpus and (not first or first != list(range(len(first)))):
+        missing = next(n for n in range(len(vcpus)) if n not in first)
         where = f"/domain/vcpus/vcpu[@id='{missing}']/@enabled"
-        yield where, f"vCPU {missing} can not be off while later ones are on; enable it"
+        what = "can not be off or hotpluggable while later ones are on; enable it"
+        yield where, f"vCPU {missing} {what}"
 
 
 def _tuning(domain: Domain) -> Problems:

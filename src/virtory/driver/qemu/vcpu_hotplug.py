@@ -7,13 +7,16 @@ unplug only what has a name.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from virtory.driver.qemu import affinity
 from virtory.driver.qemu.hotplug import UNPLUG_TIMEOUT_S, answered
+from virtory.driver.qemu.machine_memory import plugged_vcpus
 from virtory.driver.qemu.start import threads_in
 from virtory.errors import ConfigUnsupported, InvalidArgument, OperationFailed, OperationTimeout
+from virtory.model.domain.cpu import OneVcpu, Vcpus
 
 if TYPE_CHECKING:
     from virtory.driver.qemu.guest import Guest
@@ -68,12 +71,23 @@ async def set_count(guest: Guest, count: int, row: DomainRow | None) -> None:
         await unplug(guest, gone, row)
 
 
+async def plug_defined(guest: Guest) -> None:
+    """Plug in those that the description of a machine that is just being started has plugged in."""
+    if wanted := plugged_vcpus(guest.domain):
+        for place in await slots(guest):
+            if place.number in wanted and not place.there:
+                await guest.execute("device_add", _arguments(place))
+
+
+def _arguments(place: Slot) -> dict[str, Any]:
+    return {"driver": place.driver, "id": f"vcpu{place.number}", **place.properties}
+
+
 async def plug(guest: Guest, places: list[Slot], row: DomainRow | None) -> None:
     """Plug in virtual CPUs, one after the other."""
     try:
         for place in places:
-            arguments = {"driver": place.driver, "id": f"vcpu{place.number}", **place.properties}
-            await guest.execute("device_add", arguments)
+            await guest.execute("device_add", _arguments(place))
             guest.runtime.checkpoint("vcpu: plugged")
     except BaseException:
         await settle(guest, None)  # those before it are there
@@ -115,12 +129,32 @@ async def settle(guest: Guest, row: DomainRow | None) -> None:
     guest.vcpu_threads = threads_in(await guest.execute("query-cpus-fast"))
     domain, count = guest.domain, len(guest.vcpu_threads)
     current = None if count == domain.vcpu.count else count
-    guest.domain = replace(domain, vcpu=replace(domain.vcpu, current=current))
+    vcpus = domain.vcpus
+    places = await slots(guest)
+    if vcpus is not None or any(place.alias for place in places):
+        vcpus = _described(places)
+    guest.domain = replace(domain, vcpu=replace(domain.vcpu, current=current), vcpus=vcpus)
     if row is not None:
         guest.entry.row = row
     for number, thread in enumerate(guest.vcpu_threads):
         affinity.pin(thread, affinity.vcpu_processors(domain, number), f"vCPU {number}")
     await guest.runtime.commit(guest.entry)
+
+
+def _described(places: list[Slot]) -> Vcpus:
+    """Which there are, and which of them were plugged in: another process has to begin alike."""
+    orders = itertools.count(1)
+    return Vcpus(
+        vcpus=tuple(
+            OneVcpu(
+                id=place.number,
+                enabled=place.there,
+                hotpluggable=not place.there or place.alias is not None,
+                order=next(orders) if place.there else None,
+            )
+            for place in places
+        )
+    )
 
 
 async def switch(guest: Guest, numbers: frozenset[int], *, on: bool) -> None:
