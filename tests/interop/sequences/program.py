@@ -24,9 +24,13 @@ MODULES = (domains, blocks, changes, devices, saves, storage, networks)
 def main(uri, name, directory):
     libvirt.registerErrorHandler(lambda *_: None, None)
     libvirt.virEventRegisterDefaultImpl()
-    loop = threading.Thread(
-        target=lambda: [libvirt.virEventRunDefaultImpl() for _ in iter(int, 1)], daemon=True
-    )
+    ended = threading.Event()
+
+    def run():
+        while not ended.is_set():
+            libvirt.virEventRunDefaultImpl()
+
+    loop = threading.Thread(target=run, daemon=True)
     loop.start()
     connection = libvirt.open(uri)
     transcript = Transcript(connection, directory)
@@ -47,6 +51,10 @@ def main(uri, name, directory):
                     thing.undefine()
     for line in transcript.lines:
         print(json.dumps(line))
+    # A thread that is in libvirt's loop when the interpreter goes away crashes: it ends before.
+    ended.set()
+    libvirt.virEventAddTimeout(0, lambda *_: None, None)
+    loop.join(20)
 
 
 if __name__ == "__main__":
