@@ -199,3 +199,21 @@ def families(rows: Iterable[ObjectRow]) -> tuple[dict[bytes, Family], list[str]]
         mark = marks.get(uuid)
         family.current = mark if mark in family.by_name else None
     return found, problems
+
+
+def shown(kept: Kept, *, secure: bool) -> str:
+    """The description as clients get it; with passwords only if `secure`."""
+    from dataclasses import replace
+
+    from virtory.model.domain import without_secrets
+    from virtory.model.snapshot import Parent, format_snapshot, parse_snapshot
+
+    snapshot = parse_snapshot(kept.xml, lenient=True)
+    parent = Parent(name=kept.parent) if kept.parent is not None else None
+    snapshot = replace(snapshot, parent=parent)
+    domain, inactive = snapshot.domain, snapshot.inactive_domain
+    if not secure:
+        domain = without_secrets(domain) if domain is not None else None
+        inactive = without_secrets(inactive) if inactive is not None else None
+        snapshot = replace(snapshot, domain=domain, inactive_domain=inactive)
+    return format_snapshot(snapshot)

@@ -10,14 +10,12 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from virtory.driver.memory.flags_check import only
-from virtory.driver.snapshot_family import Family, Kept
+from virtory.driver.snapshot_family import Family, Kept, shown
 from virtory.errors import OperationFailed, OperationInvalid
-from virtory.model.domain import without_secrets
 from virtory.model.flags import DomainState
 from virtory.model.lifecycle import Trigger
 from virtory.model.snapshot import (
     Memory,
-    Parent,
     SnapshotDisk,
     SnapshotDisks,
     format_snapshot,
@@ -65,13 +63,7 @@ class MemorySnapshots:
 
     async def xml(self, uuid: bytes, name: str, flags: int) -> str:
         only(flags, 1, "testDomainSnapshotGetXMLDesc")
-        kept = self._family(uuid).get(name)
-        snapshot = parse_snapshot(kept.xml, lenient=True)
-        domain = snapshot.domain
-        if domain is not None and not flags:
-            domain = without_secrets(domain)
-        parent = Parent(name=kept.parent) if kept.parent is not None else None
-        return format_snapshot(dataclasses.replace(snapshot, parent=parent, domain=domain))
+        return shown(self._family(uuid).get(name), secure=bool(flags))
 
     async def create(self, uuid: bytes, xml: str, flags: int) -> str:
         only(flags, SnapshotCreate.ALL, "testDomainSnapshotCreateXML")

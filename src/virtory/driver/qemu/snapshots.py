@@ -6,11 +6,10 @@ The rule kept here: lists and lookups, answered from memory; the work is in `sna
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from virtory.driver.qemu.part import Part, refuse_unknown, to_the_end
-from virtory.driver.snapshot_family import Family
+from virtory.driver.snapshot_family import Family, shown
 from virtory.errors import InvalidArgument, OperationInvalid
 from virtory.model.snapshot_flags import (
     SnapshotCreate,
@@ -22,7 +21,6 @@ from virtory.model.snapshot_flags import (
 if TYPE_CHECKING:
     from virtory.driver.qemu.runtime import Runtime
     from virtory.driver.qemu.table import Entry
-    from virtory.driver.snapshot_family import Kept
 
 XML_SECURE = 1
 
@@ -91,22 +89,6 @@ def occupy(runtime: Runtime, entry: Entry, what: str) -> None:
     if entry.guest is not None or entry in runtime.starting:
         raise OperationInvalid("domain is being started", cure="wait until it runs")
     entry.busy = what
-
-
-def shown(kept: Kept, *, secure: bool) -> str:
-    """The description as clients get it."""
-    from virtory.model.domain import without_secrets
-    from virtory.model.snapshot import Parent, format_snapshot, parse_snapshot
-
-    snapshot = parse_snapshot(kept.xml, lenient=True)
-    parent = Parent(name=kept.parent) if kept.parent is not None else None
-    snapshot = replace(snapshot, parent=parent)
-    domain, inactive = snapshot.domain, snapshot.inactive_domain
-    if not secure:
-        domain = without_secrets(domain) if domain is not None else None
-        inactive = without_secrets(inactive) if inactive is not None else None
-        snapshot = replace(snapshot, domain=domain, inactive_domain=inactive)
-    return format_snapshot(snapshot)
 
 
 def _refuse_create(flags: int) -> None:
