@@ -74,6 +74,13 @@ def test_on_a_network_it_has_an_address_of_its_own_and_no_port_of_the_host() -> 
             refused.checked()
 
 
+def test_there_are_ports_for_devices_plugged_in_while_it_runs() -> None:
+    devices = described(Order("web", graphics=True)).devices
+    ports = [each for each in devices.controllers if each.model == "pcie-root-port"]
+    used = [*devices.interfaces, *devices.disks, *devices.rngs, *devices.videos]
+    assert len(ports) >= len(used) + len(("balloon", "serial ports")) + 6
+
+
 def test_memory_and_processors_are_those_asked_for() -> None:
     domain = described(Order("web", vcpus=3, memory=Size.of_mib(700)))
     assert (domain.vcpu.count, domain.memory, domain.current_memory) == (3, 700 << 20, 700 << 20)

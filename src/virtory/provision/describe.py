@@ -27,6 +27,7 @@ AGENT = "org.qemu.guest_agent.0"
 DEFAULT_MEMORY = Size.of_mib(512)
 DISK_FILE = "disk.qcow2"
 SEED_FILE = "seed.iso"
+PORTS = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +126,14 @@ def _devices(order: Order, manifest: Manifest, choice: Choice) -> Devices:
     from virtory.model.domain.devices.channel import Channel, ChannelTarget
     from virtory.model.domain.devices.character import CharacterSource
     from virtory.model.domain.devices.console import Console, ConsoleTarget
+    from virtory.model.domain.devices.controller import Controller
     from virtory.model.domain.devices.panic import Panic
     from virtory.model.domain.devices.rng import Rng, RngBackend
     from virtory.model.domain.devices.serial import Serial, SerialTarget
 
     bare = Devices(
+        # Places for devices plugged in while it runs: each needs a port that is there already.
+        controllers=(Controller(type="pci", model="pcie-root-port"),) * PORTS,
         disks=_disks(manifest.directory),
         interfaces=(_interface(order, manifest, choice),),
         serials=(Serial(type="pty", target=SerialTarget(type="isa-serial", port=0)),),
