@@ -147,6 +147,17 @@ async def test_an_active_commit_becomes_ready_and_pivots_to_the_base(driver, see
     assert images.chain("base") == ["base.qcow2"]
 
 
+async def test_images_that_came_while_it_ran_are_closed_after_a_commit(driver, seen, bare, images):
+    uuid = await started(driver, bare, images, "base")
+    for name in ("one", "two"):
+        await driver.snapshot.create(uuid, f"<domainsnapshot><name>{name}</name></domainsnapshot>",
+                                     0x14)  # fmt: skip
+    await driver.domain.block_commit(uuid, "vda", None, None, 0, DomainBlockCommit.ACTIVE)
+    await status(seen, DomainBlockJob.READY)
+    await driver.domain.block_job_abort(uuid, "vda", PIVOT)
+    assert await open_files(driver, uuid) == {"base.qcow2"}
+
+
 async def test_an_active_commit_can_be_given_up_when_it_is_ready(driver, seen, bare, images):
     uuid = await started(driver, bare, images)
     await driver.domain.block_commit(uuid, "vda", None, None, 0, DomainBlockCommit.ACTIVE)

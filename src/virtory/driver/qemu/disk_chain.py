@@ -271,12 +271,19 @@ async def plug(guest: Guest, image: Image, *, below: Image | None = None) -> Non
 
 
 async def unplug(guest: Guest, images: Sequence[Image]) -> list[Image]:
-    """QEMU closes the images that nothing uses any more; those that it does not have now."""
-    gone = []
-    for image in images:
-        names = (image.node, f"virtory-{image.index}-data", image.file_node)
-        if all([await _forgotten(guest, name) for name in names]):
-            gone.append(image)
+    """QEMU closes the images that nothing uses any more; those that it does not have now.
+
+    One that stands on another keeps that open: it goes first, whichever came first.
+    """
+    gone: list[Image] = []
+    left, before = list(images), -1
+    while left and len(gone) != before:
+        before = len(gone)
+        for image in left:
+            names = (image.node, f"virtory-{image.index}-data", image.file_node)
+            if all([await _forgotten(guest, name) for name in names]):
+                gone.append(image)
+        left = [image for image in left if image not in gone]
     return gone
 
 
