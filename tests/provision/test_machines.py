@@ -16,7 +16,14 @@ import pytest
 import pytest_asyncio
 
 import virtory
-from virtory.errors import AlreadyExists, DomainNotFound, OperationInvalid, VirtoryError
+from virtory.errors import (
+    AlreadyExists,
+    DomainNotFound,
+    InvalidArgument,
+    NetworkNotFound,
+    OperationInvalid,
+    VirtoryError,
+)
 from virtory.model.flags import DomainClone
 from virtory.model.values import Size
 from virtory.provision import keys, recipes, ssh
@@ -361,3 +368,7 @@ async def test_a_preview_makes_nothing(host: Host, images: ImageStore, key: Path
     assert not (images.machines / "idea").exists()
     with pytest.raises(DomainNotFound):
         await host.domain("idea")
+    with pytest.raises(InvalidArgument, match="less than 96 MiB"):
+        await preview(host, Order("idea", "tiny", memory=Size.of_mib(95)), store=images)
+    with pytest.raises(NetworkNotFound):
+        await preview(host, Order("idea", "tiny", network="none"), store=images)

@@ -48,10 +48,15 @@ async def pool_named(terminal: Terminal, word: str) -> StoragePool:
 async def volume_named(terminal: Terminal, word: str, pool: str | None) -> StorageVolume:
     """The volume that `word` names, in a pool or anywhere."""
     if pool is not None:
+        found = await pool_named(terminal, pool)
         try:
-            return await (await pool_named(terminal, pool)).volume(word)
-        except StorageVolumeNotFound:
+            return await found.volume(word)
+        except StorageVolumeNotFound as error:
             if not word.startswith("/"):
+                from virtory.cli.manual import meant
+
+                names = await found.volume_names()
+                error.cure = error.cure or meant(word, names, f"'virtory vol-list {found.name}'")
                 raise
     try:
         return await terminal.host.volume_by_key(word)

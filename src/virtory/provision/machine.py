@@ -174,6 +174,12 @@ async def _checked(
         )
     if order.network is not None:
         await _network(host, order.network)
+    if order.memory is not None and order.memory < image.min_memory:
+        least = -(-image.min_memory >> 20)
+        raise InvalidArgument(
+            f"the image '{image.name}' does not boot with less than {least} MiB of memory",
+            cure=f"ask for more: --memory {least}M; or leave it out",
+        )
     size = order.disk_size
     if size is not None and size < image.virtual_size:
         raise InvalidArgument(

@@ -23,8 +23,12 @@ async def _interface(terminal: Terminal, word: str) -> Interface:
 
     try:
         return await terminal.host.interface(word)
-    except InterfaceNotFound:
+    except InterfaceNotFound as error:
         if word.count(":") != 5:
+            from virtory.cli.manual import meant
+
+            names = [each.name for each in await terminal.host.list_interfaces()]
+            error.cure = error.cure or meant(word, names, "'virtory iface-list --all'")
             raise
         return await terminal.host.interface_by_mac(word)
 
@@ -70,7 +74,7 @@ async def iface_dumpxml(
 )
 async def iface_mac(terminal: Terminal, interface: str) -> Output:
     """`virsh iface-mac`."""
-    return Text((await terminal.host.interface(interface)).mac + "\n\n", key="mac")
+    return Text((await _interface(terminal, interface)).mac + "\n\n", key="mac")
 
 
 @verb(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from virtory.cli.output import Data, Field, Fields, Lines, Output
 from virtory.cli.verb import argument, flag, option, verb
 from virtory.cli.xml_output import XPATH, described
+from virtory.errors import NodeDeviceNotFound
 from virtory.lean import TYPE_CHECKING, Any
 from virtory.model.list_flags import NODE_DEVICE_CAPABILITIES as CAPABILITIES
 
@@ -79,7 +80,14 @@ async def _device(terminal: Terminal, word: str) -> NodeDevice:
     if "," in word:
         wwnn, _, wwpn = word.partition(",")
         return await terminal.host.node_device_by_wwn(wwnn, wwpn)
-    return await terminal.host.node_device(word)
+    try:
+        return await terminal.host.node_device(word)
+    except NodeDeviceNotFound as error:
+        from virtory.cli.manual import meant
+
+        names = [each.name for each in await terminal.host.list_node_devices()]
+        error.cure = error.cure or meant(word, names, "'virtory nodedev-list'")
+        raise
 
 
 @verb(

@@ -59,15 +59,12 @@ async def chosen(terminal: Terminal, machine: Domain, name: str | None, current:
 
 
 async def _meant(machine: Domain, name: str) -> str:
-    from virtory.cli.manual import close_to
+    from virtory.cli.manual import meant
 
     names = [one.name for one in await machine.snapshots()]
-    near = close_to(name, names)
-    if near:
-        return f"did you mean {' or '.join(near)}?"
     if not names:
         return f"there is none: take one with 'virtory snapshot {machine.name}'"
-    return f"'virtory snapshots {machine.name}' shows what there is"
+    return meant(name, names, f"'virtory snapshots {machine.name}'")
 
 
 class _Known:
