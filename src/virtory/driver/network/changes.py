@@ -10,7 +10,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from virtory.driver.interface.network import DhcpLease
-from virtory.errors import FROM_NETWORK, OperationInvalid, UnsupportedFlags
+from virtory.errors import FROM_NETWORK, OperationInvalid, UnsupportedFlags, VirtoryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +53,7 @@ class Changes:
             if network is not None and changed is not None:
                 await self._put_in_force(entry, network, changed)
             if definition is not None:
-                await self._keep(entry, definition)
+                await self.keep(entry, definition)
 
     async def _put_in_force(self, entry: Entry, former: Network, changed: Network) -> None:
         """The saved description first: a daemon that comes after a crash makes it true."""
@@ -88,14 +88,15 @@ class Changes:
             entry.plan = dataclasses.replace(plan, dnsmasq=path)
         entry.live = format_network(network)
 
-    async def _keep(self, entry: Entry, network: Network) -> None:
+    async def keep(self, entry: Entry, network: Network) -> None:
+        """Save a definition; on an error the former one stays."""
         from virtory.model.network import format_network
 
         former = entry.definition, entry.is_own_default
         entry.definition, entry.is_own_default = format_network(network), False
         try:
             await self.store.save(entry.row())
-        except BaseException:
+        except VirtoryError:
             entry.definition, entry.is_own_default = former
             raise
 

@@ -220,18 +220,6 @@ class Networks(Changes, Ports):
             self.table.add(known)
         return network, known
 
-    async def keep(self, entry: Entry, network: Network) -> None:
-        """Save a definition; on an error the former one stays."""
-        from virtory.model.network import format_network
-
-        former = entry.definition, entry.is_own_default
-        entry.definition, entry.is_own_default = format_network(network), False
-        try:
-            await self.store.save(entry.row())
-        except VirtoryError:
-            entry.definition, entry.is_own_default = former
-            raise
-
     async def undefine(self, uuid: bytes) -> None:
         entry = self.table.get(uuid)
         async with entry.lock:

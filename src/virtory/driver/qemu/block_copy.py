@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from virtory.driver import qcow2
 from virtory.driver.qemu import disk_chain, growth
-from virtory.driver.qemu.image_chain import FORMATS
+from virtory.driver.qemu.image_chain import FORMATS, no_access
 from virtory.driver.qemu.image_chain import chain as chain_of
 from virtory.errors import (
     FROM_STORAGE,
@@ -79,11 +79,7 @@ def check(to: Destination, target: str, chain: list[Image], size: int) -> tuple[
             ) from None
         return image_format, False
     except OSError as error:
-        raise SystemCallFailed(
-            f"Cannot access storage file '{to.path}': {error.strerror}",
-            errno=error.errno,
-            domain=FROM_STORAGE,
-        ) from None
+        raise no_access(to.path, error) from None
     for image in chain:
         if os.path.exists(image.path) and os.path.samestat(status, os.stat(image.path)):
             raise ConfigUnsupported(f"'{to.path}' is an image of disk '{target}' itself")

@@ -113,7 +113,7 @@ def _look(
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     except OSError as error:
-        raise _no_access(given, error, above) from None
+        raise no_access(given, error, above) from None
     try:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode) and not stat.S_ISBLK(mode):
@@ -185,7 +185,8 @@ def _damaged(path: str) -> ConfigUnsupported:
     return _refused(f"image '{path}' has a damaged header", f"Check it: qemu-img check '{path}'")
 
 
-def _no_access(path: str, error: OSError, above: str | None) -> SystemCallFailed:
+def no_access(path: str, error: OSError, above: str | None = None) -> SystemCallFailed:
+    """An image, or the image below `above`, is not to be had."""
     cure = None
     what = f"storage file '{path}'"
     if above is not None:

@@ -15,8 +15,9 @@ from subprocess import DEVNULL, PIPE
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver.qemu import transfer
+from virtory.driver.qemu.image_chain import no_access
 from virtory.driver.qemu.process import Process, find_by_argument
-from virtory.errors import FROM_STORAGE, OperationFailed, SystemCallFailed
+from virtory.errors import FROM_STORAGE, OperationFailed
 from virtory.model.qcow2_header import FIXED_BYTES, qcow2_header
 
 if TYPE_CHECKING:
@@ -107,11 +108,7 @@ def names_in(path: str) -> list[str]:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
-        raise SystemCallFailed(
-            f"Cannot access storage file '{path}': {error.strerror}",
-            errno=error.errno,
-            domain=FROM_STORAGE,
-        ) from None
+        raise no_access(path, error) from None
     try:
         header = qcow2_header(os.pread(descriptor, FIXED_BYTES, 0))
         if header is None:

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from virtory.driver import qcow2
 from virtory.driver.qemu import disk_chain, growth, save_image, snapshot_state, transfer
+from virtory.driver.qemu.image_chain import no_access
 from virtory.driver.qemu.plan import Plan
 from virtory.driver.qemu.snapshot_draft import located, new_image
 from virtory.driver.qemu.snapshots import family_of
 from virtory.driver.snapshot_family import Kept
-from virtory.errors import FROM_STORAGE, OperationFailed, SystemCallFailed, VirtoryError
+from virtory.errors import OperationFailed, SystemCallFailed, VirtoryError
 from virtory.model.domain import format_domain
 from virtory.model.domain.devices.disk import DiskDriver, Source
 from virtory.model.flags import DomainState
@@ -67,12 +68,7 @@ def _size_of(path: str, image_format: str) -> int:
     try:
         return qcow2.virtual_size(path) if image_format == "qcow2" else _length(path)
     except OSError as error:
-        raise SystemCallFailed(
-            f"Cannot access storage file '{path}': {error.strerror}",
-            errno=error.errno,
-            cure="create it, or change the path in the domain's definition",
-            domain=FROM_STORAGE,
-        ) from None
+        raise no_access(path, error) from None
     except ValueError as error:
         raise OperationFailed(
             str(error), cure="set the <driver type> of its disk in the domain's definition"

@@ -85,14 +85,7 @@ def release(tap: Tap) -> None:
 def _open(tap: Tap) -> int:
     if not tap.made and not exists(tap.name):  # the kernel would make it
         raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
-    descriptor = os.open(_TUN, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
-    try:
-        flags = _TAP | _NO_PI | _VNET_HDR | (_MULTI_QUEUE if len(tap.slots) > 1 else 0)
-        fcntl.ioctl(descriptor, _TUNSETIFF, _REQUEST.pack(tap.name.encode(), flags))
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
+    return _queue(_TUN, tap)
 
 
 def _open_macvtap(tap: Tap) -> int:
@@ -105,6 +98,11 @@ def _open_macvtap(tap: Tap) -> int:
             major, minor = (int(part) for part in file.read().split(":"))
         with contextlib.suppress(FileExistsError):
             os.mknod(path, 0o600 | 0o020000, os.makedev(major, minor))
+    return _queue(path, tap)
+
+
+def _queue(path: str, tap: Tap) -> int:
+    """One queue of the tap, through the character device at `path`."""
     descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         flags = _TAP | _NO_PI | _VNET_HDR | (_MULTI_QUEUE if len(tap.slots) > 1 else 0)
