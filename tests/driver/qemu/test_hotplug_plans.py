@@ -67,6 +67,14 @@ def test_a_device_finds_its_place_beside_all_that_runs(
     assert after[len(before)].address is not None
 
 
+def test_a_card_of_conventional_pci_is_told_what_would_find_a_place(tmp_path: Path) -> None:
+    live, _, _ = running("cdrom", tmp_path)
+    device: Any = parse_device(DEVICES["interfaces"].replace("virtio", "rtl8139"))
+    whole = with_defaults(device_edit.appended(live, device), CAPABILITIES)
+    with pytest.raises(InternalError, match=r"conventional PCI.*choose a model that is none"):
+        with_addresses(whole, grow=False)
+
+
 @pytest.mark.parametrize("field", DEVICES)
 def test_what_a_device_takes_is_what_it_gives_back(field: str, tmp_path: Path) -> None:
     live, plan, images = running("q35-devices", tmp_path)

@@ -37,6 +37,11 @@ _MORE_PLACES = (
     "add <controller type='pci' model='pcie-root-port'/> for each further device with --config, "
     "and restart the domain",
 )
+_CONVENTIONAL = (
+    "it is a device of conventional PCI, for which this machine has no bus: choose a model that is"
+    " none, such as virtio; or add <controller type='pci' model='pcie-to-pci-bridge'/> with"
+    " --config and restart the domain"
+)
 
 
 class _Bus(NamedTuple):
@@ -244,9 +249,10 @@ class _Dealing:
     def _grow(self, need: Need) -> _Bus:
         """One more bus of the kind that is needed, with the port that it hangs on."""
         if not self._may_grow:
-            raise InternalError(
-                "No more available PCI slots", cure=_MORE_PLACES[self._kind == "q35"]
-            )
+            cure = _MORE_PLACES[self._kind == "q35"]
+            if self._kind == "q35" and need == "pci":
+                cure = _CONVENTIONAL
+            raise InternalError("No more available PCI slots", cure=cure)
         if need in ("root port", "root"):
             raise XmlError("No more available PCI slots on the root bus")
         if self._kind != "q35":
