@@ -68,7 +68,7 @@ def test_a_device_finds_its_place_beside_all_that_runs(
 
 
 def test_a_card_of_conventional_pci_is_told_what_would_find_a_place(tmp_path: Path) -> None:
-    live, _, _ = running("cdrom", tmp_path)
+    live, _, _ = running("q35-cloud", tmp_path)
     device: Any = parse_device(DEVICES["interfaces"].replace("virtio", "rtl8139"))
     whole = with_defaults(device_edit.appended(live, device), CAPABILITIES)
     with pytest.raises(InternalError, match=r"conventional PCI.*choose a model that is none"):
