@@ -493,15 +493,18 @@ async def test_what_is_missing_for_a_way_back_is_found_before_anything_is_given_
     ref = await driver.domain.define(bare("m", disk(path) + cd), 0)
     await driver.domain.create(ref.uuid, 0, None)
     await driver.snapshot.create(ref.uuid, asked("inside"), 0)
-    await driver.domain.update_device(ref.uuid, cd.replace(f"<source file='{medium}'/>", ""), 1)
+    await driver.domain.destroy(ref.uuid, 0)
     medium.unlink()
+    other = bare("m", disk(path)).replace("<name>", f"<uuid>{_uuid(ref)}</uuid><name>")
+    await driver.domain.create_xml(other, 0, None)
     with pytest.raises(SystemCallFailed, match=r"cd\.iso"):
         await driver.snapshot.revert(ref.uuid, "inside", 0)
     assert driver.domain.is_active(ref.uuid)
     await driver.snapshot.delete(ref.uuid, "inside", 0)
 
+    await driver.domain.destroy(ref.uuid, 0)
     medium.write_bytes(bytes(1 << 20))
-    await driver.domain.update_device(ref.uuid, cd, 1)
+    await driver.domain.create(ref.uuid, 0, None)
     more = f"<memory snapshot='external' file='{tmp_path}/memory'/>"
     await driver.snapshot.create(ref.uuid, asked("beside", more), 0)
     await driver.domain.managed_save(ref.uuid, 0)
@@ -535,3 +538,47 @@ async def test_processors_that_were_plugged_in_are_plugged_in_again(driver, bare
     await driver.snapshot.revert(ref.uuid, "three", 0)
     assert driver.domain.info(ref.uuid).vcpus == len(driver.domain.vcpus(ref.uuid)) == 3
     assert "<vcpus>" not in await driver.domain.xml(ref.uuid, 2)
+
+
+async def test_an_older_one_goes_and_the_chains_of_the_newer_ones_are_known(driver, bare, tmp_path):
+    ref = await driver.domain.define(bare("m", disk(image(tmp_path / "a.qcow2"))), 0)
+    for name in ("one", "two", "three"):
+        await driver.snapshot.create(ref.uuid, asked(name), 0x10)
+    await driver.snapshot.delete(ref.uuid, "one", 0)
+    assert "a.one" not in await driver.domain.xml(ref.uuid, 2)
+    assert "a.one" not in await driver.snapshot.xml(ref.uuid, "three", 0)
+    for name in ("two", "three", "two"):
+        await driver.snapshot.revert(ref.uuid, name, 0)
+        for left in tmp_path.iterdir():
+            check(left)
+    for name in ("three", "two"):
+        await driver.snapshot.delete(ref.uuid, name, 0)
+    assert [one.name for one in tmp_path.iterdir()] == ["a.qcow2"]
+
+
+async def test_what_several_clients_do_to_one_machines_snapshots_is_done_in_turn(
+    driver, bare, tmp_path
+):
+    path = image(tmp_path / "a.qcow2")
+    ref = await driver.domain.define(bare("m", disk(path)), 0)
+    for name in ("one", "two", "three"):
+        await driver.snapshot.create(ref.uuid, asked(name), 0x10)
+    done = await asyncio.gather(
+        driver.snapshot.revert(ref.uuid, "one", 0),
+        driver.snapshot.delete(ref.uuid, "two", 0),
+        driver.snapshot.delete(ref.uuid, "two", 0),
+        driver.snapshot.revert(ref.uuid, "three", 0),
+        driver.snapshot.create(ref.uuid, asked("four"), 0x10),
+        driver.snapshot.delete(ref.uuid, "one", 0),
+        driver.domain.create(ref.uuid, 0, None),
+        return_exceptions=True,
+    )
+    expected = OperationInvalid | OperationAborted | SnapshotNotFound
+    problems = [one for one in done if isinstance(one, BaseException)]
+    assert [one for one in problems if not isinstance(one, expected)] == []
+    assert driver.snapshot.names(ref.uuid, 0x200) == ["three", "four"]
+    if not driver.domain.is_active(ref.uuid):
+        await driver.domain.create(ref.uuid, 0, None)
+    await driver.domain.destroy(ref.uuid, 0)
+    for left in tmp_path.iterdir():
+        check(left)

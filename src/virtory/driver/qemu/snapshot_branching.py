@@ -18,7 +18,7 @@ from virtory.driver.qemu.image_chain import chain
 from virtory.driver.qemu.save_reading import Reading
 from virtory.driver.qemu.snapshot_overlays import make_overlay, over, overlays_of, remove
 from virtory.driver.qemu.snapshot_taking import WORK
-from virtory.driver.qemu.snapshots import family_of
+from virtory.driver.qemu.snapshots import family_of, occupy
 from virtory.errors import OperationFailed, VirtoryError
 from virtory.model.flags import DomainStart
 from virtory.model.snapshot import parse_snapshot
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from virtory.driver.store import Change
     from virtory.model.domain import Domain
     from virtory.model.snapshot import Snapshot
+
+_BUSY = "reverted"
 
 
 async def revert(
@@ -47,6 +49,29 @@ async def revert(
             pass  # it is there, and whole
     if memory is not None or flags & (SnapshotRevert.RUNNING | SnapshotRevert.PAUSED):
         await reverting.preparation.refuse_without_images(snapshot.domain)
+    if entry.guest is None:
+        occupy(reverting.runtime, entry, _BUSY)
+    try:
+        moved = await _branch(reverting, entry, kept, snapshot, images)
+    finally:
+        if entry.busy == _BUSY:
+            entry.busy = None
+    try:
+        await _run_again(reverting, entry, kept, moved, memory, flags)
+    finally:  # not before: a disk that was attached to the running machine is in no definition
+        await forget_needless(reverting.runtime, entry)
+    reverting.announce(entry)
+
+
+async def _branch(
+    reverting: Reverting,
+    entry: Entry,
+    kept: Kept,
+    snapshot: Snapshot,
+    images: dict[str, tuple[str, str]],
+) -> Snapshot:
+    """New images, and a definition that names them; the snapshot with these, too."""
+    assert snapshot.domain is not None
     fresh = {target: _free_name(path) for target, (path, _) in images.items()}
     made = list(fresh.values())
     work = await Journal(reverting.runtime.records.store).begin(
@@ -57,6 +82,8 @@ async def revert(
             await asyncio.to_thread(make_overlay, path, *images[target])
         reverting.runtime.checkpoint("branch made")
         await reverting.end(entry)
+        if entry.busy is None:
+            occupy(reverting.runtime, entry, _BUSY)
         await asyncio.to_thread(snapshot_state.bring_back, kept.files)
         moved = replace(
             snapshot,
@@ -77,11 +104,7 @@ async def revert(
         raise
     reverting.runtime.checkpoint("branch saved")
     await work.done()
-    try:
-        await _run_again(reverting, entry, kept, moved, memory, flags)
-    finally:  # not before: a disk that was attached to the running machine is in no definition
-        await forget_needless(reverting.runtime, entry)
-    reverting.announce(entry)
+    return moved
 
 
 async def _run_again(
@@ -153,10 +176,7 @@ def _chain_of(domain: Domain) -> set[str]:
             continue
         needed.add(os.path.realpath(path))
         image_format = (disk.driver.type if disk.driver is not None else None) or "raw"
-        try:
-            needed |= {link.path for link in chain(path, image_format, disk.backing_store)}
-        except VirtoryError:
-            continue  # a part of it is gone: then nothing below it can be known, nor removed
+        needed |= {link.path for link in chain(path, image_format, disk.backing_store)}
     return needed
 
 
@@ -187,8 +207,11 @@ async def forget_needless(runtime: Runtime, entry: Entry) -> None:
 
 def _needless(domains: list[Domain], made: set[str]) -> set[str]:
     needed: set[str] = set()
-    for domain in domains:
-        needed |= _chain_of(domain)
+    try:
+        for domain in domains:
+            needed |= _chain_of(domain)
+    except VirtoryError:
+        return set()  # a part of it is gone: then nothing below that can be known, nor removed
     return {path for path in made if os.path.realpath(path) not in needed}
 
 

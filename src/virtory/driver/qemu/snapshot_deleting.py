@@ -15,7 +15,7 @@ from virtory.driver.qemu import snapshot_state
 from virtory.driver.qemu.part import Part
 from virtory.driver.qemu.snapshot_draft import at_paths
 from virtory.driver.qemu.snapshot_taking import WORK, internal_paths, variables_inside
-from virtory.driver.qemu.snapshots import family_of
+from virtory.driver.qemu.snapshots import family_of, occupy
 from virtory.model.snapshot import parse_snapshot
 from virtory.model.snapshot_flags import SnapshotDelete
 
@@ -42,8 +42,16 @@ class Deleting(Part):
             for files in copies:
                 await asyncio.to_thread(snapshot_state.drop, files)
             return
-        for each in doomed:
-            await self._delete(entry, family.get(each))
+        if is_off := entry.guest is None:
+            occupy(self._runtime, entry, "relieved of a snapshot")
+        self._table.hold(entry)
+        try:
+            for each in doomed:
+                await self._delete(entry, family.get(each))
+        finally:
+            if is_off:
+                entry.busy = None
+            self._table.let_go(entry)
 
     async def _delete(self, entry: Entry, kept: Kept) -> None:
         if kept.external:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from virtory.driver.snapshot_family import Family, Kept
     from virtory.driver.store import Change
     from virtory.model.domain import Domain
+    from virtory.model.domain.devices.disk import BackingStore
     from virtory.model.snapshot import Snapshot
 
 
@@ -274,10 +275,17 @@ async def _point_down(runtime: Runtime, entry: Entry, merge: Merge) -> None:
 
 def _moved(domain: Domain, merge: Merge) -> Domain:
     disk = disk_chain.disk_named(domain, merge.target)
-    if disk is None or disk.source is None or not disk_chain.is_same(disk, merge.upper):
+    if disk is None or disk.source is None:
         return domain
-    driver = replace(disk.driver, type=merge.base_format) if disk.driver is not None else None
     store = disk.backing_store
+    if not disk_chain.is_same(disk, merge.upper):
+        below = _lowered(store, merge)
+        return (
+            domain
+            if below == store
+            else disk_chain.with_disk(domain, replace(disk, backing_store=below))
+        )
+    driver = replace(disk.driver, type=merge.base_format) if disk.driver is not None else None
     changed = replace(
         disk,
         driver=driver,
@@ -285,6 +293,15 @@ def _moved(domain: Domain, merge: Merge) -> Domain:
         backing_store=None if store is None else store.backing_store,
     )
     return disk_chain.with_disk(domain, changed)
+
+
+def _lowered(store: BackingStore | None, merge: Merge) -> BackingStore | None:
+    """The images below a disk's, without the upper one of those that were merged."""
+    if store is None:
+        return None
+    if store.source is not None and merge.upper in (store.source.file, store.source.dev):
+        return store.backing_store
+    return replace(store, backing_store=_lowered(store.backing_store, merge))
 
 
 async def mend(runtime: Runtime, entry: Entry, step: dict[str, Any]) -> None:

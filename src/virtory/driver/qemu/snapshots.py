@@ -6,11 +6,12 @@ The rule kept here: lists and lookups, answered from memory; the work is in `sna
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from virtory.driver.qemu.part import Part, refuse_unknown, to_the_end
 from virtory.driver.snapshot_family import Family, shown
-from virtory.errors import InvalidArgument, OperationInvalid
+from virtory.errors import InvalidArgument, OperationInvalid, OperationTimeout
 from virtory.model.snapshot_flags import (
     SnapshotCreate,
     SnapshotDelete,
@@ -19,10 +20,15 @@ from virtory.model.snapshot_flags import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from virtory.driver.qemu.runtime import Runtime
     from virtory.driver.qemu.table import Entry
 
+T = TypeVar("T")
+
 XML_SECURE = 1
+_TURN_S = 30.0  # as long as work on a machine waits for other work
 
 
 class Snapshots(Part):
@@ -54,7 +60,8 @@ class Snapshots(Part):
 
         _refuse_create(flags)
         taking = Taking(self._runtime, self._preparation)
-        return await to_the_end(taking.take(self._entry(uuid), xml, flags))
+        entry = self._entry(uuid)
+        return await to_the_end(_in_turn(entry, taking.take(entry, xml, flags)))
 
     async def revert(self, uuid: bytes, name: str, flags: int) -> None:
         refuse_unknown(flags, SnapshotRevert.ALL, "qemuDomainRevertToSnapshot")
@@ -63,7 +70,8 @@ class Snapshots(Part):
         if flags & 3 == 3:
             raise InvalidArgument("running and paused flags are mutually exclusive")
         reverting = Reverting(self._runtime, self._preparation)
-        await to_the_end(reverting.revert(self._entry(uuid), name, flags))
+        entry = self._entry(uuid)
+        await to_the_end(_in_turn(entry, reverting.revert(entry, name, flags)))
 
     async def delete(self, uuid: bytes, name: str, flags: int) -> None:
         refuse_unknown(flags, SnapshotDelete.ALL, "qemuDomainSnapshotDelete")
@@ -72,7 +80,8 @@ class Snapshots(Part):
         if flags & 5 == 5:
             raise InvalidArgument("children and children_only flags are mutually exclusive")
         deleting = Deleting(self._runtime, self._preparation)
-        await to_the_end(deleting.delete(self._entry(uuid), name, flags))
+        entry = self._entry(uuid)
+        await to_the_end(_in_turn(entry, deleting.delete(entry, name, flags)))
 
 
 def family_of(entry: Entry) -> Family:
@@ -80,6 +89,26 @@ def family_of(entry: Entry) -> Family:
     if entry.snapshots is None:
         entry.snapshots = Family(entry.uuid)
     return entry.snapshots
+
+
+async def _in_turn(entry: Entry, work: Coroutine[Any, Any, T]) -> T:
+    """One machine's snapshots are worked on one after the other: their images are shared."""
+    if entry.snapshot_turn is None:
+        entry.snapshot_turn = asyncio.Lock()
+    turn = entry.snapshot_turn
+    try:
+        async with asyncio.timeout(_TURN_S if turn.locked() else None):
+            await turn.acquire()
+    except TimeoutError:
+        work.close()
+        raise OperationTimeout(
+            "cannot acquire state change lock (held by other work on the domain's snapshots)",
+            cure=f"wait for that, or destroy domain '{entry.name}'",
+        ) from None
+    try:
+        return await work
+    finally:
+        turn.release()
 
 
 def occupy(runtime: Runtime, entry: Entry, what: str) -> None:

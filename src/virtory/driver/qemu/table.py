@@ -17,6 +17,7 @@ from virtory.model.flags import DomainShutoffReason, DomainState
 from virtory.model.values import Uuid
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Iterator
 
     from virtory.driver.qemu.guest import Guest
@@ -43,6 +44,7 @@ class Entry:
         "row",
         "saved_row",
         "saved_running",
+        "snapshot_turn",
         "snapshots",
         "state",
         "updated",
@@ -55,6 +57,7 @@ class Entry:
         self.row = row
         self.guest: Guest | None = None
         self.holds = 0
+        self.snapshot_turn: asyncio.Lock | None = None  # held by work on its snapshots
         self.busy: str | None = None  # what is done to it while it is off: "cloned" …
         self.updated = False  # the definition is not what runs
         self.state: int = DomainState.SHUTOFF
