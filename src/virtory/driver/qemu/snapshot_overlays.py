@@ -19,7 +19,7 @@ from virtory.driver.qemu.plan import Plan
 from virtory.driver.qemu.snapshot_draft import located, new_image
 from virtory.driver.qemu.snapshots import family_of
 from virtory.driver.snapshot_family import Kept
-from virtory.errors import OperationFailed, SystemCallFailed, VirtoryError
+from virtory.errors import OperationFailed, OperationUnsupported, SystemCallFailed, VirtoryError
 from virtory.model.domain import format_domain
 from virtory.model.domain.devices.disk import DiskDriver, Source
 from virtory.model.flags import DomainState
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from virtory.model.domain import Domain
     from virtory.model.domain.devices.disk import Disk
     from virtory.model.snapshot import Snapshot
+
+_MOST_IMAGES = 200  # of one disk; libvirt's limit
 
 
 def overlays_of(snapshot: Snapshot) -> dict[str, str]:
@@ -90,6 +92,20 @@ def remove(paths: list[str]) -> None:
             os.unlink(path)
 
 
+def refuse_too_deep(domain: Domain, overlays: dict[str, str]) -> None:
+    """As many images as every start, every block job and every description can still take."""
+    for target in overlays:
+        disk = disk_chain.disk_named(domain, target)
+        depth, store = 1, disk.backing_store if disk is not None else None
+        while store is not None and store.type is not None:
+            depth, store = depth + 1, store.backing_store
+        if depth >= _MOST_IMAGES:
+            raise OperationUnsupported(
+                f"disk '{target}' stands on {depth} images already, the most that there may be",
+                cure="delete older snapshots, or merge them: virsh blockcommit",
+            )
+
+
 # -- of a stopped machine ----------------------------------------------------------------------
 
 
@@ -97,6 +113,7 @@ async def take_off(taking: Taking, entry: Entry, snapshot: Snapshot, flags: int)
     """New images on top, and a definition that names them."""
     name, overlays = str(snapshot.name), overlays_of(snapshot)
     made = [] if flags & SnapshotCreate.REUSE_EXT else list(overlays.values())
+    refuse_too_deep(entry.configuration(), overlays)
     files = await snapshot_state.planned(taking.preparation, entry, name)
     work = await taking.begin(entry, "overlays off", made=made, files=files)
     domain, former = located(entry.configuration(), taking.preparation.volume), entry.row
@@ -153,6 +170,7 @@ def over(domain: Domain, overlays: dict[str, str]) -> Domain:
 async def take_live(taking: Taking, guest: Guest, snapshot: Snapshot, flags: int) -> str:
     """Memory into its file when asked for, then all disks at once; with the lock held."""
     overlays, ran = overlays_of(snapshot), guest.is_running
+    refuse_too_deep(guest.domain, overlays)
     made = [] if flags & SnapshotCreate.REUSE_EXT else list(overlays.values())
     memory = snapshot.memory.file if snapshot.memory is not None else None
     files: dict[str, Any] = {"made": made, "memory": memory}
