@@ -160,9 +160,9 @@ def test_a_port_is_published_live_and_kept(
     assert listening(daemon, 8080)
     for flags in ((), ("--inactive",)):
         kept = virtory("dumpxml", "vm", *flags)[1]
-        assert "<portForward proto='tcp'>" in kept
+        assert "<portForward proto='tcp' address='127.0.0.1'>" in kept
         assert "<range start='8080' to='80'/>" in kept
-    assert " tcp        *         8080        80" in virtory("publish", "vm")[1]
+    assert " tcp        127.0.0.1   8080        80" in virtory("publish", "vm")[1]
     status, _, error = virtory("publish", "vm", "8080:81")
     assert status == 1
     assert "leads to its port 80 already" in error
@@ -189,7 +189,7 @@ def test_a_port_that_is_taken_is_told_and_nothing_is_kept(
         *("-c", daemon.uri, "publish", "vm", "8282:80"),
     )
     assert done.returncode == 1, done.stdout
-    assert "can not forward tcp port 8282" in done.stderr
+    assert "can not forward tcp port 127.0.0.1:8282" in done.stderr
     assert "ss -lnp" in done.stderr
     assert "8282" not in virtory("publish", "vm")[1]
 

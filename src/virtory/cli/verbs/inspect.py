@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from virtory.cli.terminal import Terminal
     from virtory.client.domain import Domain
 
+HERE = "127.0.0.1"
+"""Where a port is published unless asked otherwise, as `create --publish` does: for this host."""
+
 
 @verb(
     "inspect",
@@ -36,7 +39,7 @@ async def inspect(terminal: Terminal, domain: str, features: bool) -> Output:
     "lead ports of this host into it, or list those that are",
     DOMAIN,
     argument("ports", "HOST:GUEST, such as 8080:80 or 5353:53/udp", required=False, kind="words"),
-    option("address", "of the host, to take the port on; all without it"),
+    option("address", "of the host, to take the port on; 127.0.0.1 without it, 0.0.0.0 for all"),
     flag("remove", "take it back"),
     LIVE,
     CONFIG,
@@ -61,7 +64,7 @@ async def publish(
             await machine.unpublish(host_port, protocol=protocol, address=address, flags=flags)
         else:
             await machine.publish(
-                host_port, guest_port, protocol=protocol, address=address, flags=flags
+                host_port, guest_port, protocol=protocol, address=address or HERE, flags=flags
             )
     if remove:
         return Done("Ports taken back", ports=ports)
