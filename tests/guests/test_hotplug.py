@@ -193,6 +193,39 @@ async def test_a_medium_is_changed_when_the_guest_lets_go_of_it(
         await driver.domain.update_device(uuid, drive(one).replace("sda", "sdb"), LIVE)
 
 
+async def test_a_tray_that_is_closed_in_between_is_opened_again(driver, bare, state, seen):
+    """As firmware does that looks into the drive: here by QEMU's own command, after each open."""
+
+    def drive(name):
+        path = os.path.join(state, f"{name}.iso")
+        with open(path, "wb") as file:
+            file.truncate(1 << 20)
+        return (
+            f"<disk type='file' device='cdrom'><driver name='qemu' type='raw'/>"
+            f"<source file='{path}'/><target dev='hda' bus='ide'/><readonly/></disk>"
+        )
+
+    ref = await driver.domain.define(bare("m", drive("one")), 0)
+    await driver.domain.create(ref.uuid, 1, None)
+    guest = driver.domain._table.get(ref.uuid).guest
+    closed = []
+
+    async def close():
+        await guest.execute("blockdev-close-tray", {"id": "/machine/peripheral/ide0-0-0"})
+
+    def moved(event):
+        if event.reason == 0 and len(closed) < 4:
+            closed.append(asyncio.ensure_future(close()))
+
+    driver.bus.listen(moved, TrayChange)
+    for name in ("two", "one", "two"):
+        await driver.domain.update_device(ref.uuid, drive(name), LIVE)
+        assert f"{name}.iso" in await driver.domain.xml(ref.uuid, 0)
+    assert closed
+    await asyncio.gather(*closed)
+    await driver.domain.destroy(ref.uuid, 0)
+
+
 async def test_what_can_not_be_plugged_leaves_everything_as_it_was(driver, bare, image, state):
     ref = await driver.domain.define(bare("m", machine="q35", devices=PORTS), 0)
     await driver.domain.create(ref.uuid, 0, None)

@@ -160,22 +160,51 @@ async def _swap(guest: Guest, old: Disk, node: str | None, *, force: bool) -> No
     """Open the tray, take the old medium out, put the new one in, close the tray."""
     drive = {"id": disk.device_path(old)}
     below = await _inserted(guest, old)
+    until = asyncio.get_running_loop().time() + TRAY_TIMEOUT_S
+
+    async def step(name: str, node: str | None = None, *, force: bool = force) -> None:
+        arguments = drive if node is None else {**drive, "node-name": node}
+        await _while_open(guest, old, name, arguments, force=force, until=until)
+
     try:
-        if old.device == "cdrom":
-            await _open_tray(guest, old, force=force)
         if below is not None:
-            await guest.execute("blockdev-remove-medium", drive)
+            await step("blockdev-remove-medium")
         if node is not None:
             try:
-                await guest.execute("blockdev-insert-medium", {**drive, "node-name": node})
+                await step("blockdev-insert-medium", node)
             except BaseException:
-                if below is not None:
-                    await guest.execute("blockdev-insert-medium", {**drive, "node-name": below})
+                if below is not None:  # whatever the guest did to an empty drive meanwhile
+                    await step("blockdev-insert-medium", below, force=True)
                 raise
+        elif below is None and old.device == "cdrom":
+            await _open_tray(guest, old, force=force)
     finally:
         if old.device == "cdrom":
             with contextlib.suppress(VirtoryError):
                 await guest.execute("blockdev-close-tray", drive)
+
+
+async def _while_open(
+    guest: Guest, old: Disk, name: str, arguments: dict[str, Any], *, force: bool, until: float
+) -> None:
+    """One step with the tray open; a guest that closes it between ours gets it opened again."""
+    if old.device != "cdrom":
+        await guest.execute(name, arguments)
+        return
+    while True:
+        await _open_tray(guest, old, force=force)
+        try:
+            await guest.execute(name, arguments)
+        except InternalError as error:
+            if "is not open" not in str(error):
+                raise
+            if asyncio.get_running_loop().time() >= until:
+                raise OperationFailed(
+                    f"the guest closes the tray of '{old.alias}' again and again",
+                    cure="try again once the guest leaves the drive alone",
+                ) from None
+        else:
+            return
 
 
 async def _drive(guest: Guest, alias: str) -> dict[str, Any]:
