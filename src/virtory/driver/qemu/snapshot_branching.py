@@ -45,8 +45,8 @@ async def revert(
     images = await asyncio.to_thread(_images, snapshot.domain, targets, kept.name)
     memory = kept.files.get("memory") or (snapshot.memory.file if snapshot.memory else None)
     if memory is not None and kept.state in ("running", "paused"):
-        async with Reading(memory):
-            pass  # it is there, and whole
+        async with Reading(memory):  # it is there, with its description
+            await asyncio.to_thread(_refuse_cut_off, memory, kept)
     if memory is not None or flags & (SnapshotRevert.RUNNING | SnapshotRevert.PAUSED):
         await reverting.preparation.refuse_without_images(snapshot.domain)
     if entry.guest is None:
@@ -135,6 +135,18 @@ async def _resume(
             await reverting.start_as(entry, moved, resumption, paused)
         except VirtoryError as error:
             raise reading.explained(error) from None
+
+
+def _refuse_cut_off(memory: str, kept: Kept) -> None:
+    """QEMU would notice at the end of what is left of it, with the present state given up."""
+    whole, size = kept.files.get("memory_bytes", 0), os.stat(memory).st_size
+    if size < whole:
+        raise OperationFailed(
+            f"'{memory}', the memory of snapshot '{kept.name}', was cut off: it has {size} bytes, "
+            f"{whole} were written",
+            cure="put the whole file back; without it the snapshot has no machine to go back to:"
+            " virsh snapshot-delete --metadata forgets it and leaves its images",
+        )
 
 
 def _images(domain: Domain, targets: list[str], name: str) -> dict[str, tuple[str, str]]:

@@ -181,6 +181,8 @@ async def take_live(taking: Taking, guest: Guest, snapshot: Snapshot, flags: int
         async with _quiet(guest, flags):
             if memory is not None:
                 await _keep_memory(guest, snapshot, memory, live=bool(flags & SnapshotCreate.LIVE))
+                files["memory_bytes"] = (await asyncio.to_thread(os.stat, memory)).st_size
+                noted["snapshot"] = _kept_text(snapshot, files, flags)
             taking.runtime.checkpoint("snapshot memory kept")
             more = await _made(guest, overlays, bool(made))
             noted["fragment"] = disk_chain.rows_of(guest.plan, more).to_json()
