@@ -57,6 +57,16 @@ class Contents(Volumes):
                 domain=FROM_STORAGE,
             )
         checked(wanted, preallocate=bool(flags & known.PREALLOC_METADATA))
+        original.users += 1  # before anything is waited for: nobody may begin to change it
+        try:
+            with source_pool.working(), found.working():
+                return await self._cloned(found, wanted, source, flags)
+        finally:
+            original.users -= 1
+
+    async def _cloned(
+        self, found: Pool, wanted: StorageVolume, source: VolumeRef, flags: int
+    ) -> VolumeRef:
         now = await self._refreshed(source)
         capacity = max(wanted.capacity or 0, now.capacity or 0)
         wanted = dataclasses.replace(wanted, capacity=Size(capacity))
@@ -66,12 +76,7 @@ class Contents(Volumes):
         def make(placed: StorageVolume) -> None:
             backend.clone(now, placed, self._store, flags, directories)
 
-        original.users += 1
-        try:
-            with source_pool.working():
-                return await self._made(found, backend, wanted, make)
-        finally:
-            original.users -= 1
+        return await self._made(found, backend, wanted, make)
 
     # -- wiping --------------------------------------------------------------------------------
     async def wipe_volume(self, volume: VolumeRef, algorithm: int, flags: int) -> None:
@@ -82,9 +87,9 @@ class Contents(Volumes):
         backend = self._backend(pool.definition.type)
         key = os.urandom(16)
         step = json.dumps({"path": found.path, "algorithm": algorithm})
-        await self._store.save(Intent(key, WIPE, step))
 
         def work() -> tuple[StorageVolume | None, StoragePool]:
+            self._store.save_now(Intent(key, WIPE, step))
             try:
                 backend.wipe(found.description, algorithm)
             finally:  # what failed is told, and not tried again later
@@ -101,9 +106,8 @@ class Contents(Volumes):
         pool, found = self._table.of(volume)
         if found.building:
             raise invalid(f"volume '{found.name}' is still being allocated.")
-        fd = await self._open(pool, found, writable=False)
+        fd, closed = await self._open(pool, found, writable=False)
         sparse = bool(flags & StorageVolumeStream.SPARSE)
-        closed = _use(found)
         return Download(fd, found.path, offset, length, sparse=sparse, closed=closed)
 
     async def upload_volume(
@@ -112,19 +116,26 @@ class Contents(Volumes):
         only(flags, StorageVolumeStream.SPARSE, "storageVolUpload")
         pool, found = self._table.of(volume)
         found.free()
-        fd = await self._open(pool, found, writable=True)
+        fd, closed = await self._open(pool, found, writable=True)
 
         async def finished() -> None:
             await self._look_again(pool, found)
 
-        return Upload(fd, found.path, offset, length, finished=finished, closed=_use(found))
+        return Upload(fd, found.path, offset, length, finished=finished, closed=closed)
 
-    async def _open(self, pool: Pool, volume: Volume, *, writable: bool) -> int:
+    async def _open(self, pool: Pool, volume: Volume, *, writable: bool) -> tuple[int, _Release]:
+        """The volume's descriptor, and what ends its use, which begins before it is opened."""
         backend = self._backend(pool.definition.type)
+        closed = _use(volume)
         try:
-            return await asyncio.to_thread(backend.open, volume.description, writable=writable)
+            fd = await asyncio.to_thread(backend.open, volume.description, writable=writable)
         except OSError as error:
+            closed()
             raise failed(f"cannot open volume '{volume.path}'", error) from None
+        except BaseException:
+            closed()
+            raise
+        return fd, closed
 
     async def _look_again(self, pool: Pool, volume: Volume) -> None:
         """After an upload it may be another image, of another format and size."""

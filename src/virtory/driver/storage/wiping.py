@@ -1,7 +1,8 @@
 """Overwriting what a volume holds.
 
 The rule kept here: a wipe that was begun is finished, by the next daemon if need be: a volume that
-is half wiped is neither the user's data nor empty.
+is half wiped is neither the user's data nor empty. It is tried once: what fails is told, since a
+later daemon may find another volume at that path.
 """
 
 from __future__ import annotations
@@ -88,5 +89,7 @@ async def mend(work: Work, step: dict[str, Any]) -> None:
         if os.path.exists(step["path"]):
             wipe(step["path"], step["algorithm"])
 
-    await asyncio.to_thread(finish)
-    await work.done()
+    try:
+        await asyncio.to_thread(finish)
+    finally:
+        await work.done()
