@@ -280,6 +280,26 @@ async def test_a_copy_that_is_given_up_leaves_a_whole_copy(driver, seen, bare, i
     assert images.hash("top") == images.content
 
 
+async def test_half_a_copy_that_was_made_for_it_goes_with_the_machine(driver, bare, images):
+    xml = f"<disk type='file'><driver type='qcow2'/><source file='{images.path('copy')}'/></disk>"
+    slowly = {"bandwidth": 64 << 10}
+    uuid = await started(driver, bare, images)
+    for end in ("abort", "destroy"):
+        await driver.domain.block_copy(uuid, "vda", xml, slowly, DomainBlockCopy.TRANSIENT_JOB)
+        assert images.path("copy").exists()
+        if end == "abort":
+            await driver.domain.block_job_abort(uuid, "vda", 0)
+        else:
+            await driver.domain.destroy(uuid, 0)
+        assert not images.path("copy").exists()
+    await driver.domain.create(uuid, 0, None)
+    run("qemu-img", "create", "-q", "-f", "qcow2", images.path("copy"), "24M")
+    flags = DomainBlockCopy.TRANSIENT_JOB | DomainBlockCopy.REUSE_EXT
+    await driver.domain.block_copy(uuid, "vda", xml, slowly, flags)
+    await driver.domain.destroy(uuid, 0)
+    assert images.path("copy").exists()  # it was there before
+
+
 async def test_a_job_can_be_slowed_down_looked_at_and_stopped(driver, seen, bare, images):
     uuid = await started(driver, bare, images)
     await driver.domain.block_pull(uuid, "vda", None, 64 << 10, 0x40)

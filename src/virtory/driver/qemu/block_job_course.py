@@ -116,7 +116,7 @@ async def note(guest: Guest, job: BlockJob) -> BlockJob:
     former = guest.block_jobs.get(job.target)
     guest.block_jobs[job.target] = job
     plan = guest.plan
-    if former is None or former.stage == "begun":  # what was made for it stays from now on
+    if job.stage in ("ready", "pivot", "finalizing"):  # a whole copy stays, half of one goes
         plan = kept(plan, job.target_image)
     try:
         await disk_chain.settle(guest, plan, shown=_shown(guest.domain, job, plan))
