@@ -57,6 +57,12 @@ class Place:
     def virtory(self, *words: str) -> str:
         return self.run(sys.executable, "-m", "virtory.cli.main", "-c", self.uri, *words)
 
+    def refused(self, *words: str) -> str:
+        program = (sys.executable, "-m", "virtory.cli.main", "-c", self.uri)
+        done = subprocess.run([*program, *words], capture_output=True, text=True, timeout=60)
+        assert done.returncode != 0, done.stdout
+        return done.stderr
+
     def source(self, name: str, *more: str) -> str:
         lines = self.virsh("domblklist", name, *more).splitlines()
         return next(line.split()[1] for line in lines if line.split()[:1] == ["vda"])
@@ -134,3 +140,46 @@ def test_our_clone_makes_machines_that_start(place: Place, state: str) -> None:
     place.virsh("destroy", "m")
     assert images.hash(Path(place.source("m"))) == images.content
     assert images.chain("top-n") == ["top-n.qcow2"]
+
+
+def test_a_clone_is_removed_with_what_was_made_for_it(place: Place) -> None:
+    """Of a machine on a volume: the copies are volumes of the same pool, and go with the clone."""
+    images = place.images
+    pool = images.directory / "pool"
+    pool.mkdir()
+    place.virsh("pool-create-as", "p", "dir", "--target", str(pool))
+    place.virsh("vol-create-as", "p", "one.qcow2", "8M", "--format", "qcow2")
+    disk = (
+        "<disk type='volume' device='disk'><driver name='qemu' type='qcow2'/>"
+        "<source pool='p' volume='one.qcow2'/><target dev='vda' bus='virtio'/></disk>"
+    )
+    definition = images.directory / "one.xml"
+    definition.write_text(XML.format(disk).replace("<name>m<", "<name>one<"))
+    place.virsh("define", str(definition))
+    told = json.loads(place.virtory("--json", "clone", "one", "two"))
+    assert told["disks"] == {"vda": str(pool / "two.qcow2")}
+    place.virtory("clone", "two", "three", "--linked")
+    three = place.source("three")
+    assert {"one.qcow2", "two.qcow2"} <= set(place.virsh("vol-list", "p").split())
+    place.virsh("start", "three")
+    refused = place.refused("rm", "three")
+    assert "machine 'three' is running" in refused
+    assert "machine 'three' uses" in place.refused("rm", "-f", "two")
+    copied = place.virsh("dumpxml", "three", "--inactive").replace("<name>three<", "<name>four<")
+    uuid = place.virsh("domuuid", "three").strip()
+    definition.write_text(copied.replace(f"<uuid>{uuid}</uuid>", ""))
+    place.virsh("define", str(definition))
+    assert "copied from a clone" in place.refused("rm", "four")
+    place.virsh("undefine", "four")
+    gone = json.loads(place.virtory("--json", "rm", "-f", "three"))
+    assert gone["removed"] == ["the domain 'three'", three]
+    assert f"the disk {pool / 'two.qcow2'}" in gone["kept"]
+    place.virtory("rm", "two")
+    assert not Path(three).exists()
+    assert not (pool / "two.qcow2").exists()
+    assert (pool / "one.qcow2").exists()
+    assert "was not made by" in place.refused("rm", "one")
+    assert "two" not in place.virsh("list", "--all", "--name")
+    place.virsh("start", "one")
+    place.virsh("destroy", "one")
+    place.virsh("pool-destroy", "p")

@@ -24,6 +24,8 @@ from virtory.errors import (
 from virtory.model.flags import DomainClone
 from virtory.provision import ports
 from virtory.provision.clone_description import described, own_disks, path_beside
+from virtory.provision.clone_record import recorded
+from virtory.provision.clone_removal import volume_path
 from virtory.provision.describe import DISK_FILE, SEED_FILE
 from virtory.provision.images import ImageStore
 from virtory.provision.keys import new_host_key, user_key
@@ -108,14 +110,37 @@ async def _plain(
 ) -> Cloned:
     from virtory.model.domain import format_domain
 
-    files = _places(original, wanted, None, local=host.address.local)
+    located, pools = await _located(host, original, wanted)
+    files = _places(located, wanted, None, local=host.address.local)
     fresh = described(original, wanted.name, str(uuids.uuid4()), files, wanted.macs)
-    domain = await _made(host, handle, format_domain(fresh), wanted, report)
+    own = [files[disk.target.dev] for disk in own_disks(original)]
+    domain = await _made(host, handle, format_domain(recorded(fresh, own)), wanted, report)
+    for pool in pools:  # which may be busy: then the next refresh finds the new volume
+        with suppress(VirtoryError):
+            await (await host.storage_pool(pool)).refresh()
     kept = (
         "the guest's own hostname, machine-id and SSH host keys: change them inside it, for "
         "example by virt-sysprep, or with its agent",
     )
     return Cloned(domain, files, kept)
+
+
+async def _located(host: Host, original: Domain, wanted: Wanted) -> tuple[Domain, list[str]]:
+    """The description with the files of volumes, and the pools that get new ones beside them."""
+    from virtory.model.domain.devices.disk import Source
+
+    pools, disks = [], []
+    for disk in original.devices.disks:
+        source = disk.source
+        if source is not None and source.pool and source.volume:
+            path = await volume_path(host, source.pool, source.volume)
+            if path is not None:
+                disk = replace(disk, type="file", source=Source(file=path))
+            if path is not None and disk.target.dev not in (wanted.files or {}):
+                pools.append(source.pool)
+        disks.append(disk)
+    devices = replace(original.devices, disks=tuple(disks))
+    return replace(original, devices=devices), sorted(set(pools))
 
 
 async def _machine(

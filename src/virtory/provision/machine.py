@@ -126,8 +126,13 @@ async def remove(host: Host, name: str, *, force: bool = False, report: Report =
 
     A running machine is refused with `OperationInvalid` unless `force`, which destroys it first.
     """
-    machine = await find(host, name)
-    domain, manifest = machine.domain, machine.manifest
+    domain = await host.domain(name)
+    try:
+        manifest = Manifest.from_xml(await domain.metadata(NAMESPACE), name)
+    except MetadataNotFound:
+        from virtory.provision import clone_removal
+
+        return await clone_removal.remove(host, domain, force=force, report=report)
     images = await _images(domain)
     await _refuse_shared(host, name, manifest, images)
     kept = await _foreign_disks(domain, manifest)  # asked now: destroyed, it may be known no more

@@ -102,7 +102,7 @@ class Manifest:
 def not_ours(domain: str) -> NotOurMachine:
     """The error for a domain without a manifest."""
     return NotOurMachine(
-        f"domain '{domain}' was not made by 'virtory create': it carries no manifest",
+        f"domain '{domain}' was not made by 'virtory create' or 'clone': it carries no manifest",
         cure="use 'virtory destroy' and 'virtory undefine' for it; its disks are not virtory's to"
         " remove",
     )
