@@ -439,3 +439,12 @@ def test_a_kept_element_takes_along_the_namespaces_it_uses_and_no_others() -> No
 def test_a_kept_element_is_the_same_after_any_number_of_rounds() -> None:
     text = xml.format(parsed("<note><p> a <b/> c </p><q><r/><s>t\nu</s></q></note>"))
     assert xml.format(xml.parse(Car, text)) == text
+
+
+def test_a_replaced_value_is_what_dataclasses_makes_of_it() -> None:
+    radio = Radio(band="am", label="old")
+    changed = xml.replaced(radio, preset=4, label=None)
+    assert changed == dataclasses.replace(radio, preset=4, label=None)
+    assert radio == Radio(band="am", label="old")
+    with pytest.raises(TypeError, match="no field colour"):
+        xml.replaced(radio, colour="red")

@@ -6,9 +6,9 @@ order; the result depends on nothing but the description.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from virtory.codec.xml import replaced as replace
 from virtory.driver.qemu.device_defaults import disk_number
 from virtory.driver.qemu.machine_kind import family
 from virtory.driver.qemu.pci_addresses import needs, with_pci_addresses

@@ -138,10 +138,18 @@ class Capabilities:
         """Whether a command or a variant is there, such as `netdev_add/stream`."""
         return feature in self.features
 
+    @cached_property
+    def _models(self) -> dict[str, dict[str, CpuModel]]:
+        return {}
+
     def cpu_models(self, accelerator: str) -> dict[str, CpuModel]:
         """The models of an accelerator, by name; aliases and versions as QEMU lists them."""
-        entries = self.data["cpus"].get(accelerator, {}).get("models", [])
-        return {name: CpuModel(name, tuple(missing), old) for name, missing, old in entries}
+        known = self._models.get(accelerator)
+        if known is None:
+            entries = self.data["cpus"].get(accelerator, {}).get("models", [])
+            known = {name: CpuModel(name, tuple(missing), old) for name, missing, old in entries}
+            self._models[accelerator] = known
+        return known
 
     def cpu_features(self, accelerator: str, model: str) -> dict[str, bool] | None:
         """What a model is made of under an accelerator; None when it was not asked."""

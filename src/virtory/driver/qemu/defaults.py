@@ -7,9 +7,9 @@ shows nothing surprising; a value that is there is never replaced. Two passes, b
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from virtory.codec.xml import replaced as replace
 from virtory.driver.qemu.device_defaults import with_device_defaults
 from virtory.driver.qemu.machine_defaults import machine_defaults
 from virtory.model.domain.cpu import Cpu, CpuModel, NumaCell
@@ -39,7 +39,7 @@ def with_identity(domain: Domain) -> Domain:
             for each in interfaces
         )
         changes["devices"] = replace(domain.devices, interfaces=drawn)
-    return replace(domain, **changes) if changes else domain  # type: ignore[arg-type]
+    return replace(domain, **changes) if changes else domain
 
 
 def with_defaults(domain: Domain, capabilities: Capabilities) -> Domain:
@@ -60,7 +60,7 @@ def with_defaults(domain: Domain, capabilities: Capabilities) -> Domain:
             hyperv = replace(hyperv, mode="custom")
             changes["features"] = replace(domain.features, hyperv=hyperv)
     changes["devices"] = with_device_defaults(domain.devices, machine.name, capabilities)
-    return replace(domain, **changes)  # type: ignore[arg-type]
+    return replace(domain, **changes)
 
 
 def _with_boot(os: Os, domain: Domain) -> Os:
@@ -80,7 +80,7 @@ def _with_boot(os: Os, domain: Domain) -> Os:
     if loader is not None and loader.path is not None and loader.type is None:
         is_pflash = loader.readonly or os.nvram is not None
         changes["loader"] = replace(loader, type="pflash" if is_pflash else "rom")
-    return replace(os, **changes) if changes else os  # type: ignore[arg-type]
+    return replace(os, **changes) if changes else os
 
 
 def _cpu(domain: Domain, default: str) -> Cpu:
@@ -117,7 +117,7 @@ def _cpu(domain: Domain, default: str) -> Cpu:
         changes["features"] = tuple(named)
     if cpu.numa is not None:
         changes["numa"] = replace(cpu.numa, cells=tuple(_cells(cpu)))
-    return replace(cpu, **changes)  # type: ignore[arg-type]
+    return replace(cpu, **changes)
 
 
 def _cells(cpu: Cpu) -> list[NumaCell]:

@@ -6,9 +6,9 @@ libvirt refuses (a microvm has no PCI bus) the device is put on the bus that is 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from virtory.codec.xml import replaced as replace
 from virtory.driver.qemu import usb2
 from virtory.driver.qemu.machine_kind import family
 from virtory.model.domain.devices.address import IsaAddress, bus_number

@@ -7,9 +7,9 @@ anew: buses come first, for they need places themselves.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
+from virtory.codec.xml import replaced as replace
 from virtory.driver.qemu import usb2
 from virtory.driver.qemu.device_defaults import insert_controller
 from virtory.driver.qemu.machine_kind import family

@@ -207,9 +207,8 @@ class Preparation:
 
     async def completed(self, domain: Domain, *, grow: bool = True) -> Domain:
         """The same machine, checked, with all that it leaves unsaid; `grow` as `with_addresses`."""
-        from dataclasses import replace
-
         from virtory.codec.xml import Problem, error_of
+        from virtory.codec.xml import replaced as replace
         from virtory.driver.qemu.addresses import with_addresses
         from virtory.driver.qemu.defaults import with_defaults, with_identity
         from virtory.driver.qemu.unsupported import unsupported
