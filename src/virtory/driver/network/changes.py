@@ -61,7 +61,11 @@ class Changes:
 
         before = entry.live, entry.plan
         self._set_live(entry, changed)
-        await self.store.save(entry.row())
+        try:
+            await self.store.save(entry.row())
+        except VirtoryError:
+            entry.live, entry.plan = before
+            raise
         plan = entry.plan
         if plan is None or not plan.made:
             return

@@ -186,10 +186,17 @@ async def _stop(networks: Networks, entry: Entry, plan: NetworkPlan) -> None:
     from virtory.driver.network import resources
 
     entry.active = False
-    await networks.store.save(entry.row())  # from here on the next daemon goes on releasing
-    networks.checkpoint("net-stopping")
-    deafen(entry)
-    await asyncio.to_thread(resources.release, plan)
+    try:
+        await networks.store.save(entry.row())  # from here on the next daemon goes on releasing
+        networks.checkpoint("net-stopping")
+        deafen(entry)
+        await asyncio.to_thread(resources.release, plan)
+    except BaseException:
+        entry.active = True  # what is left of it can be destroyed again
+        listen(networks, entry)
+        with contextlib.suppress(VirtoryError):
+            await networks.store.save(entry.row())
+        raise
     networks.checkpoint("net-released")
     entry.plan = entry.live = None
     entry.ports.clear()

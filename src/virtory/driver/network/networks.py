@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from virtory.driver.network.leases import Lease
     from virtory.driver.network.plan import NetworkPlan
     from virtory.driver.network.ports import GuestPort
-    from virtory.driver.store import Store
+    from virtory.driver.store import Change, Store
     from virtory.model.network import Network
     from virtory.model.refs import NamedRef
 
@@ -195,8 +195,12 @@ class Networks(Changes, Ports):
                 "cannot set autostart for transient network", domain=FROM_NETWORK
             )
         if entry.autostart is not autostart:
-            entry.autostart = autostart
-            await self.store.save(entry.row())
+            former, entry.autostart = entry.autostart, autostart
+            try:
+                await self.store.save(entry.row())
+            except VirtoryError:
+                entry.autostart = former
+                raise
 
     # -- definition ------------------------------------------------------------------------------
     async def define(self, xml: str, flags: int) -> NamedRef:
@@ -225,12 +229,18 @@ class Networks(Changes, Ports):
         async with entry.lock:
             if entry.definition is None:
                 raise OperationInvalid("can't undefine transient network", domain=FROM_NETWORK)
+            former = entry.definition, entry.autostart, entry.is_own_default
             entry.definition, entry.autostart, entry.is_own_default = None, False, False
-            if entry.active:
-                await self.store.save(entry.row())
-            else:
+            change: Change = entry.row()
+            if not entry.active:
                 self.table.remove(entry)
-                await self.store.save(ForgetObject(KIND, entry.uuid))
+                change = ForgetObject(KIND, entry.uuid)
+            try:
+                await self.store.save(change)
+            except VirtoryError:
+                entry.definition, entry.autostart, entry.is_own_default = former
+                self.table.add(entry)
+                raise
         self.bus.publish(NetworkLifecycle(entry.ref, life.UNDEFINED, 0))
 
     async def read(self, xml: str) -> tuple[Network, Entry | None]:
