@@ -187,3 +187,20 @@ async def test_the_agent_of_a_running_guest_is_known_again(driver, seen, linux, 
     assert isinstance(await driver.domain.guest_time(uuid, 0), tuple)
     assert "state='connected'" in await driver.domain.xml(uuid, 0)
     assert AgentLifecycle is not None
+
+
+async def test_a_work_that_fails_unforeseen_does_not_keep_the_daemon_from_starting(
+    driver, state, settings, bare, caplog
+):
+    from virtory.driver.journal import Journal
+    from virtory.driver.qemu import snapshot_taking
+
+    ref = await driver.domain.define(bare("m"), 0)
+    damaged = {"step": "revert", "domain": ref.uuid.hex()}  # no word of which snapshot
+    await Journal(driver._store).begin(snapshot_taking.WORK, **damaged)
+    await driver.stop()
+    other = await restarted(state, settings)
+    assert other.domain.by_name("m") == ref
+    assert "a work that was cut off can not be ended" in caplog.text
+    await other.stop()
+    await driver.start()

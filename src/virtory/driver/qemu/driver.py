@@ -158,13 +158,18 @@ class QemuDriver:
             await self._pools().resume(autostart=first)
         if secrets := [row for row in loaded.objects if row.kind == "secret"]:
             self._secrets().load(secrets)
-        for work in self._afterwards:
-            await work
-        self._afterwards.clear()
+        await self._finish_afterwards()
         if first:
             for entry in table:
                 if entry.autostart and entry.guest is None:
                     self._runtime.run(self._autostart(entry), f"autostart of '{entry.name}'")
+
+    async def _finish_afterwards(self) -> None:
+        """Each by itself: what goes wrong with one keeps neither another nor the daemon back."""
+        for outcome in await asyncio.gather(*self._afterwards, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                _log.error("a work that was cut off can not be ended", exc_info=outcome)
+        self._afterwards.clear()
 
     def _learn_mending(self) -> None:
         """Who takes up which work of a former daemon."""
