@@ -76,6 +76,23 @@ async def test_a_managed_save_is_used_once(driver, seen, bare, state):
     assert saves(state) == []
 
 
+async def test_a_machine_that_is_undefined_while_it_is_saved_goes_on(driver, bare, state):
+    ref = await driver.domain.define(bare("m"), 0)
+    await driver.domain.create(ref.uuid, 0, None)
+    undefining = []
+
+    def undefine(step):
+        if step == "save stopped":
+            undefining.append(asyncio.ensure_future(driver.domain.undefine(ref.uuid, 0)))
+
+    driver._runtime.checkpoint = undefine
+    with pytest.raises(OperationInvalid, match="undefined while it was saved"):
+        await driver.domain.managed_save(ref.uuid, 0)
+    await undefining[0]
+    assert driver.domain.state(ref.uuid, 0)[0] == DomainState.RUNNING
+    assert saves(state) == []
+
+
 async def test_a_managed_save_can_be_dropped_or_passed_over(driver, seen, bare, state):
     ref = await driver.domain.define(bare("m"), 0)
     await driver.domain.create(ref.uuid, 1, None)

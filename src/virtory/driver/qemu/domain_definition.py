@@ -80,8 +80,7 @@ class DomainDefinitions(Part):
             raise OperationInvalid("cannot undefine transient domain")
         if flags & DomainUndefine.NVRAM and flags & DomainUndefine.KEEP_NVRAM:
             raise InvalidArgument("flags KEEP_NVRAM and NVRAM are mutually exclusive")
-        if row.managed_save and not flags & DomainUndefine.MANAGED_SAVE:
-            raise OperationInvalid("Refusing to undefine while domain managed save image exists")
+        _refuse_saved(row, flags)
         keep_none = bool(flags & DomainUndefine.SNAPSHOTS_METADATA)
         if entry.snapshots and entry.guest is None and not keep_none:
             raise OperationInvalid(
@@ -94,6 +93,8 @@ class DomainDefinitions(Part):
         await self._preparation.clear_nvram(entry, flags)
         if entry.guest is None:
             await self._preparation.clear_tpm(entry, flags)
+        row = entry.definition()  # it may have been saved meanwhile
+        _refuse_saved(row, flags)
         self._table.hold(entry)
         entry.row = None
         if entry.guest is not None:
@@ -216,6 +217,11 @@ class DomainDefinitions(Part):
             entry.updated = updated
         event = MetadataChange(entry.ref, kind, uri if kind == DomainMetadata.ELEMENT else None)
         self._runtime.announce(entry, event, save=False)
+
+
+def _refuse_saved(row: DomainRow, flags: int) -> None:
+    if row.managed_save and not flags & DomainUndefine.MANAGED_SAVE:
+        raise OperationInvalid("Refusing to undefine while domain managed save image exists")
 
 
 def _read(domain: Domain, kind: int, uri: str | None) -> str | None:

@@ -146,7 +146,12 @@ class DomainSaves(Part):
         finally:
             os.close(descriptor)
         entry = guest.entry
-        if target.managed and entry.row is not None:
+        if target.managed:
+            if entry.row is None:
+                raise OperationInvalid(
+                    f"domain '{entry.name}' was undefined while it was saved: it goes on",
+                    cure="save it into a file of your own: virsh save",
+                )
             entry.row = entry.row._replace(managed_save=True)
             await self._runtime.commit(entry)
         else:
