@@ -15,9 +15,16 @@ from virtory.errors import (
     ConfigUnsupported,
     InvalidArgument,
     OperationInvalid,
+    VirtoryError,
 )
 from virtory.model.domain import parse_domain
-from virtory.model.events import BlockJob, BlockJob2, BlockThreshold, DeviceRemoved
+from virtory.model.events import (
+    BlockJob,
+    BlockJob2,
+    BlockThreshold,
+    DeviceRemoved,
+    MonitorEvent,
+)
 from virtory.model.flags import DomainBlockCommit, DomainBlockCopy, DomainBlockJob
 
 JOB_S = 30.0
@@ -182,6 +189,31 @@ async def test_an_intermediate_commit_takes_an_image_out(driver, seen, bare, ima
     assert live_chain(await described(driver, uuid)) == ["top.qcow2", "base.qcow2"]
     assert not images.path("mid").exists()
     assert await open_files(driver, uuid) == {"top.qcow2", "base.qcow2"}
+    await driver.domain.destroy(uuid, 0)
+    assert images.hash("top") == images.content
+    assert images.chain("top") == ["top.qcow2", "base.qcow2"]
+
+
+async def test_a_job_of_which_nothing_can_be_saved_is_given_up_and_the_disk_goes_on(
+    driver, seen, bare, images
+):
+    uuid = await started(driver, bare, images)
+    middle = (await described(driver, uuid)).backing_store.index
+    state = driver._store._db
+    driver._runtime.checkpoint = lambda step: (
+        state.execute("PRAGMA query_only = 1") if step == "block job started" else None
+    )
+    with pytest.raises(VirtoryError, match="readonly"):
+        await driver.domain.block_commit(uuid, "vda", None, f"vda[{middle}]", 0, 0)
+    await seen.wait(
+        lambda e: isinstance(e, MonitorEvent) and '"concluded"' in (e.details or ""), 10
+    )
+    driver._runtime.checkpoint = lambda _: None
+    await driver._runtime.idle()
+    assert live_chain(await described(driver, uuid)) == ["top.qcow2", "mid.qcow2", "base.qcow2"]
+    state.execute("PRAGMA query_only = 0")
+    await driver.domain.block_commit(uuid, "vda", None, f"vda[{middle}]", 0, 0)
+    await status(seen, DomainBlockJob.COMPLETED)
     await driver.domain.destroy(uuid, 0)
     assert images.hash("top") == images.content
     assert images.chain("top") == ["top.qcow2", "base.qcow2"]

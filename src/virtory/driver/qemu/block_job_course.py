@@ -96,7 +96,8 @@ async def _step(guest: Guest, job: BlockJob, told: dict[str, Any] | None) -> Non
     if told is None:  # it was never begun
         await _conclude(guest, job, "the daemon ended before it began")
         return
-    if job.stage == "begun":
+    if job.stage == "begun" and status not in ("pending", "concluded"):
+        # What has ended goes on at once: its disk waits, also when nothing can be saved.
         job = await note(guest, job.at("running"))
     if status == "ready":
         if job.stage == "running":
@@ -253,7 +254,11 @@ async def _conclude(guest: Guest, job: BlockJob, error: str | None) -> None:
     if disk is not None:
         shown = disk_chain.with_disk(shown, replace(disk, mirror=None))
     del guest.block_jobs[job.target]
-    await disk_chain.settle(guest, plan, defined, shown)
+    try:
+        await disk_chain.settle(guest, plan, defined, shown)
+    except VirtoryError as problem:  # QEMU keeps it: it is dismissed with the next that is saved
+        _answer(guest, job, str(problem))
+        raise
     guest.runtime.checkpoint("block job forgotten")
     try:
         await _tidy(guest, job, plan)
@@ -264,9 +269,14 @@ async def _conclude(guest: Guest, job: BlockJob, error: str | None) -> None:
     if not done and not aborted:
         _log.warning("job '%s' of domain '%s' failed: %s", job.id, guest.entry.name, error)
     await guest.settled()
+    _answer(guest, job, None if done or aborted else (error or "it was cut off"))
+
+
+def _answer(guest: Guest, job: BlockJob, problem: str | None) -> None:
+    """Tell those who wait for its end."""
     for waiter in guest.block_waiters.pop(job.id, []):
         if not waiter.done():
-            waiter.set_result(None if done or aborted else (error or "it was cut off"))
+            waiter.set_result(problem)
 
 
 async def _tidy(guest: Guest, job: BlockJob, plan: Plan) -> None:
