@@ -415,6 +415,42 @@ async def test_a_guest_that_refuses_keeps_machine_and_definition(driver, bare, i
     await seen.wait(lambda e: isinstance(e, DeviceRemovalFailed) and e.alias == "virtio-disk1")
 
 
+async def test_what_others_define_while_a_guest_takes_its_time_is_not_taken_back(
+    driver, bare, image, monkeypatch
+):
+    """The firmware lets go of nothing: the definition changes once the wait is over."""
+    monkeypatch.setattr(hotplug, "UNPLUG_TIMEOUT_S", 0.5)
+    device = disk_xml(image("one.qcow2"))
+    domain, others = driver.domain, []
+    ref = await domain.define(bare("m", machine="q35", devices=PORTS), 0)
+    await domain.create(ref.uuid, 0, None)
+
+    async def meanwhile(act):
+        def asked(step):
+            if step == "unplug: asked":
+                others.append(asyncio.ensure_future(act()))
+
+        driver._runtime.checkpoint = asked
+        await domain.detach_device(ref.uuid, device, BOTH)
+        await others[-1]
+
+    async def define_anew():
+        text = await domain.xml(ref.uuid, 2)
+        await domain.define(text.replace("<memory", "<title>anew</title><memory", 1), 0)
+        domain.set_autostart(ref.uuid, True)
+
+    await domain.attach_device(ref.uuid, device, BOTH)
+    await meanwhile(define_anew)
+    text = await domain.xml(ref.uuid, 2)
+    assert "<title>anew</title>" in text and "one.qcow2" not in text
+    assert domain.autostart(ref.uuid)
+
+    device = disk_xml(image("two.qcow2"), "vdc")
+    await domain.attach_device(ref.uuid, device, BOTH)
+    await meanwhile(lambda: domain.undefine(ref.uuid, 0))
+    assert not driver.domain._table.get(ref.uuid).is_persistent
+
+
 async def test_what_an_update_can_not_change_is_named(driver, bare, image):
     path = image("one.qcow2")
     disk = disk_xml(path, "sdb").replace("virtio", "usb")

@@ -6,6 +6,7 @@ save as the change of the running machine.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -132,6 +133,10 @@ class DomainDevices(Part):
             if gone.field == "disks":
                 block_job.refuse(guest, gone.device.target.dev)
             await hotplug.unplug(guest, gone.device, row)
+            if row is not None and entry.row is not None and entry.row.xml != row.xml:
+                missing = DeviceNotFound, InvalidArgument
+                with contextlib.suppress(*missing):  # it was defined anew, maybe without it
+                    await self._configured(entry, without)
 
     async def update_device(self, uuid: bytes, xml: str, flags: int) -> None:
         refuse_unknown(flags, DomainDeviceModify.ALL, "qemuDomainUpdateDeviceFlags")

@@ -20,6 +20,7 @@ from virtory.driver.qemu.aliases import next_alias
 from virtory.driver.qemu.devices import Wiring, disk
 from virtory.driver.qemu.hotplug_items import describe, fragment, owned, undoing
 from virtory.driver.qemu.live import with_plan, with_terminals
+from virtory.driver.qemu.part import late
 from virtory.errors import OperationFailed, OperationUnsupported, VirtoryError
 from virtory.model.events import DeviceAdded, DeviceRemoved
 
@@ -226,10 +227,10 @@ async def _settle(guest: Guest, domain: Domain, device: Any, row: DomainRow | No
 async def unplug(guest: Guest, device: Any, row: DomainRow | None = None) -> bool:
     """Ask the guest to let go of the device; whether it has, or may still do so later.
 
-    `row`, a new definition, becomes true in either case. Raises OperationFailed when the guest
-    refuses; then nothing has changed.
+    `row`, a new definition, becomes true in either case, unless there is another meanwhile. Raises
+    OperationFailed when the guest refuses; then nothing has changed.
     """
-    alias = device.alias or ""
+    alias, former = device.alias or "", guest.entry.row
     if alias in guest.unplugging:
         raise OperationFailed(f"device {alias} is already in the process of unplug")
     guest.unplugging[alias] = answer = asyncio.get_running_loop().create_future()
@@ -262,6 +263,7 @@ async def unplug(guest: Guest, device: Any, row: DomainRow | None = None) -> boo
     finally:
         guest.unplugging.pop(alias, None)
     guest.unplugged_rows.pop(alias, None)
+    row = late(guest.entry, former, row)
     if gone:
         await removed(guest, alias, row)
     elif row is not None:

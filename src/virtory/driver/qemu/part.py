@@ -68,6 +68,18 @@ def changed_row(former: DomainRow, domain: Domain) -> DomainRow:
     return former._replace(**{name: getattr(made, name) for name in _FROM_XML})
 
 
+def late(entry: Entry, former: DomainRow | None, row: DomainRow | None) -> DomainRow | None:
+    """`row`, made from `former` before a wait, as it may become the definition after it.
+
+    What changed meanwhile beside the XML stays so. None: nothing to change, or the domain was
+    undefined, or defined anew, which is not taken back.
+    """
+    now = entry.row
+    if row is None or former is None or now is None or now.xml != former.xml:
+        return None
+    return now._replace(**{name: getattr(row, name) for name in _FROM_XML})
+
+
 def refuse_unknown(flags: int, known: int, function: str) -> None:
     """UnsupportedFlags for bits that are not `known`."""
     if flags & ~known:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from virtory.driver.qemu import affinity
 from virtory.driver.qemu.hotplug import UNPLUG_TIMEOUT_S, answered
 from virtory.driver.qemu.machine_memory import plugged_vcpus
+from virtory.driver.qemu.part import late
 from virtory.driver.qemu.start import threads_in
 from virtory.errors import ConfigUnsupported, InvalidArgument, OperationFailed, OperationTimeout
 from virtory.model.domain.cpu import OneVcpu, Vcpus
@@ -97,13 +98,14 @@ async def plug(guest: Guest, places: list[Slot], row: DomainRow | None) -> None:
 
 async def unplug(guest: Guest, places: list[Slot], row: DomainRow | None) -> None:
     """Ask the guest to let go of virtual CPUs, and wait for each."""
+    former = guest.entry.row
     try:
         for place in places:
             await _unplug_one(guest, place.alias or "")
     except BaseException:
         await settle(guest, None)
         raise
-    await settle(guest, row)
+    await settle(guest, late(guest.entry, former, row))
 
 
 async def _unplug_one(guest: Guest, alias: str) -> None:
