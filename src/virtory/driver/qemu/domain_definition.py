@@ -201,16 +201,16 @@ class DomainDefinitions(Part):
         refuse_unknown(flags, DomainAffect.ALL, "qemuDomainSetMetadata")
         entry = self._entry(uuid)
         live, config = affected(entry, flags)
-        changed = None
         if config:
-            changed = _written(entry.configuration(), kind, metadata, key, uri)
+            _written(entry.configuration(), kind, metadata, key, uri)  # raises what is wrong
         if live:
             guest = entry.running()
             async with guest.job("set metadata"):
                 guest.domain = _written(guest.domain, kind, metadata, key, uri)
                 self._runtime.announce(entry)
                 await guest.settled()
-        if changed is not None:
+        if config:  # of the definition as it is now: a snapshot may have changed its disks
+            changed = _written(entry.configuration(), kind, metadata, key, uri)
             row = entry.definition()._replace(title=changed.title, xml=format_domain(changed))
             updated = entry.updated
             await self._keep(entry, row, None)

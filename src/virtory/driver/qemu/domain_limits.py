@@ -198,13 +198,12 @@ class DomainLimits(Part):
             return
         guest = entry.running()
         async with guest.job("change limits"):
-            row = None
             if config:
-                row = changed_row(entry.definition(), change(entry.configuration()))
+                change(entry.configuration())  # what can not be is refused before anything is done
             told = await act(guest)
             guest.domain = change(guest.domain)
-            if row is not None:
-                entry.row = row
+            if config and entry.row is not None:  # as it is now, after every wait
+                entry.row = changed_row(entry.row, change(entry.configuration()))
             events = (Tunable(guest.ref, told),) if told else ()
             self._runtime.announce(entry, *events)
             await guest.settled()

@@ -204,20 +204,17 @@ class DomainProcessors(Part):
     ) -> None:
         """Change both descriptions that are meant; `act` makes it true of the running machine."""
         live, config = affected(entry, flags)
-        row = None
         if config:
-            former = entry.definition()
-            row = changed_row(former, change(entry.configuration()))
+            change(entry.configuration())  # what can not be is refused before anything is done
         if not live:
-            assert row is not None
             await self._configure(entry, change(entry.configuration()))
             return
         guest = entry.running()
         async with guest.job("tune"):
             await act(guest)
             guest.domain = change(guest.domain)
-            if row is not None:
-                entry.row = row
+            if config and entry.row is not None:  # as it is now, after every wait
+                entry.row = changed_row(entry.row, change(entry.configuration()))
             params = tuple(Param(name, STRING, value) for name, value in told.items())
             events = (Tunable(guest.ref, params),) if params else ()
             self._runtime.announce(entry, *events)

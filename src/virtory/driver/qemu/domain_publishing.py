@@ -15,7 +15,6 @@ from virtory.model.flags import DomainAffect
 if TYPE_CHECKING:
     from virtory.driver.publishing import Forward
     from virtory.driver.qemu.guest import Guest
-    from virtory.driver.qemu.table import Entry
     from virtory.model.domain import Domain
 
 _LOWEST_FREE_PORT = 1024
@@ -31,16 +30,19 @@ class DomainPublishing(Part):
         publishing.checked(forward)
         entry = self._entry(uuid)
         live, config = affected(entry, flags)
-        kept = publishing.with_forward(entry.configuration(), forward) if config else None
-        if not live:
-            await self._remember(entry, kept)
-            return
+        if config:
+            kept = publishing.with_forward(entry.configuration(), forward)
+            if not live:
+                await self._configure(entry, kept)
+                return
         guest = entry.running()
         async with guest.job("publish"):
             changed = publishing.with_forward(guest.domain, forward)
             await _tell(guest, "hostfwd_add", forward)
             try:
-                await self._remember(entry, kept)
+                if config:  # the definition as it is now, after every wait
+                    kept = publishing.with_forward(entry.configuration(), forward)
+                    await self._configure(entry, kept)
             except BaseException:
                 await _tell(guest, "hostfwd_remove", forward)
                 raise
@@ -74,11 +76,9 @@ class DomainPublishing(Part):
                 changed, was = publishing.without_forward(guest.domain, forward)
                 await _tell(guest, "hostfwd_remove", was)
                 await self._show(guest, changed)
-        await self._remember(entry, kept)
-
-    async def _remember(self, entry: Entry, domain: Domain | None) -> None:
-        if domain is not None:
-            await self._configure(entry, domain)
+        if kept is not None:  # the definition as it is now, after every wait
+            kept, _ = publishing.without_forward(entry.configuration(), forward)
+            await self._configure(entry, kept)
 
     async def _show(self, guest: Guest, domain: Domain) -> None:
         guest.domain = domain

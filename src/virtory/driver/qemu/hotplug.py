@@ -106,6 +106,7 @@ async def plug(
 
     When it raises, machine, host and definition are as they were.
     """
+    former = guest.entry.row
     device = replace(device, alias=_alias(guest.domain, device))
     if device_edit.field_of(device, guest.domain.devices) == "interfaces":
         await preparation.networks_ready((device,))
@@ -140,7 +141,7 @@ async def plug(
     if terminals:
         guest.terminals.update(terminals)
         domain = with_terminals(domain, guest.terminals)
-    await _settle(guest, domain, device, row)
+    await _settle(guest, domain, device, late(guest.entry, former, row))
     checkpoint("plug: saved")
 
 

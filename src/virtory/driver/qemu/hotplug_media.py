@@ -17,6 +17,7 @@ from virtory.driver.qemu.block import alias_of
 from virtory.driver.qemu.devices import Wiring, disk
 from virtory.driver.qemu.hotplug import live_device, make, row_with, unmake
 from virtory.driver.qemu.hotplug_items import fragment, owned
+from virtory.driver.qemu.part import late
 from virtory.errors import InternalError, OperationFailed, VirtoryError
 from virtory.model.domain import format_device, parse_device
 
@@ -44,7 +45,7 @@ async def change(
 
     When it raises, the old medium is in the drive as before.
     """
-    old = former.device
+    old, before = former.device, guest.entry.row
     block_job.refuse(guest, old.target.dev)
     wanted = _with_medium(old, new)
     less = owned(guest.plan, old)
@@ -73,7 +74,7 @@ async def change(
         guest.plugging = None
         raise
     guest.runtime.checkpoint("medium: swapped")
-    await _settle(guest, former, drawn, less, row)
+    await _settle(guest, former, drawn, less, late(guest.entry, before, row))
 
 
 def _with_medium(drive: Disk, new: Disk) -> Disk:

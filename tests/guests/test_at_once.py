@@ -1,0 +1,69 @@
+"""Several clients change one machine at once: each finds the definition as the former left it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+
+from virtory.driver.publishing import Forward
+from virtory.model.flags import DomainAffect, DomainMetadata
+
+DISK = (
+    "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{}'/>"
+    "<target dev='vda' bus='virtio'/></disk><interface type='user'><model type='virtio'/>"
+    "</interface>"
+)
+BOTH = DomainAffect.LIVE | DomainAffect.CONFIG
+DISK_ONLY = 16
+SNAPSHOT = (
+    "<domainsnapshot><name>s</name><disks><disk name='vda' snapshot='external'>"
+    "<source file='{}'/></disk></disks></domainsnapshot>"
+)
+
+
+async def test_what_waits_for_a_snapshot_does_not_bring_the_former_disk_back(driver, bare, state):
+    base, overlay = (os.path.join(state, name) for name in ("base.qcow2", "overlay.qcow2"))
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", base, "8M"], check=True)
+    domain, waiting = driver.domain, []
+    ref = await domain.define(bare("m", DISK.format(base)), 0)
+    await domain.create(ref.uuid, 0, None)
+    forward = Forward("tcp", "127.0.0.1", 0, 80)
+    calls = (
+        lambda: domain.pin_emulator(ref.uuid, b"\x01", BOTH),
+        lambda: domain.set_metadata(ref.uuid, DomainMetadata.TITLE, "new", None, None, BOTH),
+        lambda: domain.publish(ref.uuid, forward._replace(host_port=20080), BOTH),
+    )
+
+    def begin(_):
+        if not waiting:
+            waiting.extend(asyncio.ensure_future(call()) for call in calls)
+
+    driver._runtime.checkpoint = begin
+    await driver.snapshot.create(ref.uuid, SNAPSHOT.format(overlay), DISK_ONLY)
+    driver._runtime.checkpoint = lambda _: None
+    assert len(waiting) == len(calls)
+    await asyncio.gather(*waiting)
+    for flags in (0, 2):
+        text = await domain.xml(ref.uuid, flags)
+        assert f"<source file='{overlay}'" in text and "<title>new</title>" in text
+        assert "emulatorpin" in text and "20080" in text
+
+
+async def test_a_machine_undefined_while_a_device_comes_stays_undefined(driver, bare, state):
+    path = os.path.join(state, "base.qcow2")
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "8M"], check=True)
+    ref = await driver.domain.define(bare("m", more="<features><acpi/></features>"), 0)
+    await driver.domain.create(ref.uuid, 0, None)
+    undefining = []
+
+    def undefine(step):
+        if step == "plug: grown":
+            undefining.append(asyncio.ensure_future(driver.domain.undefine(ref.uuid, 0)))
+
+    driver._runtime.checkpoint = undefine
+    disk = DISK.format(path).partition("<interface")[0]
+    await driver.domain.attach_device(ref.uuid, disk, BOTH)
+    await undefining[0]
+    assert "base.qcow2" in await driver.domain.xml(ref.uuid, 0)
+    assert not driver.domain._table.get(ref.uuid).is_persistent
