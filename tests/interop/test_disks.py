@@ -142,8 +142,8 @@ def test_our_clone_makes_machines_that_start(place: Place, state: str) -> None:
     assert images.chain("top-n") == ["top-n.qcow2"]
 
 
-def test_a_clone_is_removed_with_what_was_made_for_it(place: Place) -> None:
-    """Of a machine on a volume: the copies are volumes of the same pool, and go with the clone."""
+def on_a_volume(place: Place) -> Path:
+    """The directory of the pool `p`, on whose volume the machine `one` is."""
     images = place.images
     pool = images.directory / "pool"
     pool.mkdir()
@@ -156,6 +156,13 @@ def test_a_clone_is_removed_with_what_was_made_for_it(place: Place) -> None:
     definition = images.directory / "one.xml"
     definition.write_text(XML.format(disk).replace("<name>m<", "<name>one<"))
     place.virsh("define", str(definition))
+    return pool
+
+
+def test_a_clone_is_removed_with_what_was_made_for_it(place: Place) -> None:
+    """Of a machine on a volume: the copies are volumes of the same pool, and go with the clone."""
+    images = place.images
+    pool = on_a_volume(place)
     told = json.loads(place.virtory("--json", "clone", "one", "two"))
     assert told["disks"] == {"vda": str(pool / "two.qcow2")}
     place.virtory("clone", "two", "three", "--linked")
@@ -167,6 +174,7 @@ def test_a_clone_is_removed_with_what_was_made_for_it(place: Place) -> None:
     assert "machine 'three' uses" in place.refused("rm", "-f", "two")
     copied = place.virsh("dumpxml", "three", "--inactive").replace("<name>three<", "<name>four<")
     uuid = place.virsh("domuuid", "three").strip()
+    definition = images.directory / "four.xml"
     definition.write_text(copied.replace(f"<uuid>{uuid}</uuid>", ""))
     place.virsh("define", str(definition))
     assert "copied from a clone" in place.refused("rm", "four")
@@ -183,3 +191,19 @@ def test_a_clone_is_removed_with_what_was_made_for_it(place: Place) -> None:
     place.virsh("start", "one")
     place.virsh("destroy", "one")
     place.virsh("pool-destroy", "p")
+
+
+def test_a_running_machine_on_a_volume_needs_its_pool_no_more(place: Place) -> None:
+    pool = on_a_volume(place)
+    place.virsh("start", "one")
+    place.virsh("snapshot-create-as", "one", "inside")
+    place.virsh("pool-destroy", "p")
+    place.virsh("snapshot-create-as", "one", "again")
+    place.virsh("snapshot-revert", "one", "inside")
+    place.virsh("snapshot-delete", "one", "again")
+    place.virsh("snapshot-delete", "one", "inside")
+    place.virsh("snapshot-create-as", "one", "outside", "--disk-only")
+    assert place.source("one") == place.source("one", "--inactive") == str(pool / "one.outside")
+    place.virsh("snapshot-delete", "one", "outside")
+    place.virsh("destroy", "one")
+    place.run("qemu-img", "check", str(pool / "one.qcow2"))

@@ -13,7 +13,7 @@ from virtory.driver.journal import Journal
 from virtory.driver.qemu import snapshot_internal as internal
 from virtory.driver.qemu import snapshot_state
 from virtory.driver.qemu.part import Part
-from virtory.driver.qemu.snapshot_draft import at_paths
+from virtory.driver.qemu.snapshot_draft import at_paths, volumes_of
 from virtory.driver.qemu.snapshot_taking import WORK, internal_paths, variables_inside
 from virtory.driver.qemu.snapshots import family_of, occupy
 from virtory.model.snapshot import parse_snapshot
@@ -60,7 +60,7 @@ class Deleting(Part):
             await snapshot_merging.delete(self, entry, kept)
             return
         snapshot = parse_snapshot(kept.xml, lenient=True)
-        paths = internal_paths(at_paths(snapshot, self.preparation.volume))
+        paths = internal_paths(at_paths(snapshot, volumes_of(entry, self.preparation.volume)))
         paths += variables_inside(snapshot)
         work = await Journal(self._runtime.records.store).begin(
             WORK,

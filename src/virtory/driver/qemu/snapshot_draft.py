@@ -18,6 +18,7 @@ from virtory.model.snapshot import Memory, Parent, Snapshot, SnapshotDisk, Snaps
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from virtory.driver.qemu.table import Entry
     from virtory.driver.snapshot_family import Family
     from virtory.model.domain import Domain
     from virtory.model.domain.devices.disk import Disk
@@ -205,6 +206,18 @@ def located(domain: Domain, volume: Callable[[str, str], str]) -> Domain:
             disk = replace(disk, type="file", source=Source(file=path))
         disks.append(disk)
     return replace(domain, devices=replace(domain.devices, disks=tuple(disks)))
+
+
+def volumes_of(entry: Entry, ask: Callable[[str, str], str]) -> Callable[[str, str], str]:
+    """Where volumes are: a running machine has its own open, whatever became of the pool."""
+    known = {}
+    guest = entry.guest
+    for disk in guest.domain.devices.disks if guest is not None else ():
+        assert guest is not None
+        source, images = disk.source, guest.plan.chain(disk.target.dev)
+        if source is not None and source.pool and source.volume and images:
+            known[source.pool, source.volume] = images[0].path
+    return lambda pool, volume: known.get((pool, volume)) or ask(pool, volume)
 
 
 def at_paths(snapshot: Snapshot, volume: Callable[[str, str], str]) -> Snapshot:

@@ -20,7 +20,7 @@ from virtory.driver.qemu.part import Part
 from virtory.driver.qemu.preparation import Wanted
 from virtory.driver.qemu.resumption import Resumption
 from virtory.driver.qemu.shared_images import refuse_writing
-from virtory.driver.qemu.snapshot_draft import at_paths
+from virtory.driver.qemu.snapshot_draft import at_paths, volumes_of
 from virtory.driver.qemu.snapshot_taking import WORK, internal_images, internal_paths
 from virtory.driver.qemu.snapshots import family_of, occupy
 from virtory.driver.qemu.start import start
@@ -68,11 +68,13 @@ class Reverting(Part):
         if len(family_of(entry)) > 1 and not kept.external:
             from virtory.driver.qemu.snapshot_merging import refuse_shared
 
-            paths = internal_paths(at_paths(snapshot, self.preparation.volume))
+            paths = internal_paths(at_paths(snapshot, volumes_of(entry, self.preparation.volume)))
             await asyncio.to_thread(refuse_shared, family_of(entry), name, paths)
         if not kept.external:
             refuse_writing(
-                self._table, entry, internal_paths(at_paths(snapshot, self.preparation.volume))
+                self._table,
+                entry,
+                internal_paths(at_paths(snapshot, volumes_of(entry, self.preparation.volume))),
             )
         journal = Journal(self._runtime.records.store)
         work = await journal.begin(
@@ -148,7 +150,7 @@ class Reverting(Part):
 
     # -- to a machine that was off -------------------------------------------------------------
     async def _to_off(self, entry: Entry, kept: Kept, snapshot: Snapshot, flags: int) -> None:
-        paths = internal_paths(at_paths(snapshot, self.preparation.volume))
+        paths = internal_paths(at_paths(snapshot, volumes_of(entry, self.preparation.volume)))
         missing = sorted(set(paths) - set(await internal.with_name(kept.name, paths)))
         if missing:
             raise OperationFailed(

@@ -18,7 +18,7 @@ from virtory.driver.qemu import snapshot_redefine, snapshot_state
 from virtory.driver.qemu.block_job import refuse_any
 from virtory.driver.qemu.definition_of import definition_of
 from virtory.driver.qemu.part import Part
-from virtory.driver.qemu.snapshot_draft import located, named, whole
+from virtory.driver.qemu.snapshot_draft import located, named, volumes_of, whole
 from virtory.driver.qemu.snapshots import family_of, occupy
 from virtory.driver.snapshot_family import Kept
 from virtory.errors import OperationFailed, OperationInvalid, VirtoryError
@@ -120,7 +120,7 @@ class Taking(Part):
         entry, domain = guest.entry, definition_of(guest)
         snapshot = whole(
             asked,
-            located(domain, self.preparation.volume),
+            located(domain, volumes_of(entry, self.preparation.volume)),
             entry.configuration() if entry.is_persistent else None,
             state=_STATES.get(entry.state, "paused"),
             disk_only=bool(flags & SnapshotCreate.DISK_ONLY),
