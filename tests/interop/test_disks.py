@@ -207,3 +207,28 @@ def test_a_running_machine_on_a_volume_needs_its_pool_no_more(place: Place) -> N
     place.virsh("snapshot-delete", "one", "outside")
     place.virsh("destroy", "one")
     place.run("qemu-img", "check", str(pool / "one.qcow2"))
+
+
+def test_refusals_say_what_to_do(place: Place) -> None:
+    pool = on_a_volume(place)
+    place.virsh("start", "one")
+    said = place.refused("vol-resize", "one.qcow2", "16M", "--pool", "p")
+    assert "a running machine or another program has it open" in said
+    assert "cure: of a running machine's disk: virsh blockresize" in said
+    said = place.refused("blockresize", "one", "vda", "4M")
+    assert "its last 4194304 are lost for good" in said
+    assert "cure: " in said
+    place.virtory("blockresize", "one", "vda", "16M")
+    assert "the maximum is 32768 KiB" in place.refused("setmem", "one", "64M", "--live")
+    assert "the maximum is 32768 KiB" in place.refused("setmem", "one", "64M", "--config")
+    for where in ("--live", "--config"):
+        assert "cure: name one of 0 to 0" in place.refused("vcpupin", "one", "7", "0", where)
+    missing = place.images.directory / "missing.xml"
+    said = place.refused("attach-device", "one", str(missing))
+    assert str(missing) in said
+    assert "cure: " in said
+    missing.write_text(DISK.format(pool / "gone").replace("vda", "vdb"))
+    said = place.refused("attach-device", "one", str(missing), "--live")
+    assert f"{pool}/gone" in said
+    assert "cure: " in said
+    place.virsh("destroy", "one")

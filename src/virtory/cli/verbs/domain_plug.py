@@ -9,6 +9,7 @@ from __future__ import annotations
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
+from virtory.cli.files import text_of
 from virtory.cli.output import Done, Output, Text
 from virtory.cli.verb import ACTIVE, CONFIG, CURRENT, DOMAIN, LIVE, argument, flag, option, verb
 from virtory.errors import OperationFailed
@@ -42,11 +43,6 @@ async def _affected(
     return machine, modification(live, config, current)
 
 
-def _read(path: str) -> str:
-    with open(path, encoding="utf-8") as file:
-        return file.read()
-
-
 def _printed(element: Element) -> str:
     ElementTree.indent(element)
     element.tail = None
@@ -65,7 +61,7 @@ async def attach_device(
 ) -> Output:
     """`virsh attach-device`."""
     machine, flags = await _affected(terminal, domain, **when)
-    await machine.attach_device(_read(file_), flags=flags)
+    await machine.attach_device(text_of(file_), flags=flags)
     return Done("Device attached successfully", name=machine.name)
 
 
@@ -78,7 +74,7 @@ async def detach_device(
 ) -> Output:
     """`virsh detach-device`."""
     machine, flags = await _affected(terminal, domain, **when)
-    await machine.detach_device(_read(file_), flags=flags)
+    await machine.detach_device(text_of(file_), flags=flags)
     return Done("Device detached successfully", name=machine.name)
 
 
@@ -120,7 +116,7 @@ async def update_device(
 ) -> Output:
     """`virsh update-device`."""
     machine, flags = await _affected(terminal, domain, **when)
-    await machine.update_device(_read(file_), flags=flags | force * _FORCE)
+    await machine.update_device(text_of(file_), flags=flags | force * _FORCE)
     return Done("Device updated successfully", name=machine.name)
 
 

@@ -123,7 +123,11 @@ class States:
             return
         for wanted, domain in ((live, machine.live), (config, machine.definition)):
             if wanted and domain is not None and size > domain.memory:
-                raise InvalidArgument("cannot set memory higher than max memory")
+                raise InvalidArgument(
+                    "cannot set memory higher than max memory",
+                    cure=f"the maximum is {int(domain.memory) // 1024} KiB; raise it with "
+                    "'setmaxmem --config', which holds from the next start on",
+                )
         if config and machine.definition is not None:
             machine.definition = dataclasses.replace(machine.definition, current_memory=size)
         if live and machine.live is not None:

@@ -155,10 +155,15 @@ class DomainProcessors(Part):
         live, config = affected(entry, flags)
         if live and vcpu >= len(entry.running().vcpu_threads):
             count = len(entry.running().vcpu_threads)
-            raise InvalidArgument(f"vcpu {vcpu} is out of range of live cpu count {count}")
+            raise InvalidArgument(
+                f"vcpu {vcpu} is out of range of live cpu count {count}", cure=_numbered(count)
+            )
         if config and vcpu >= entry.definition().max_vcpus:
             count = entry.definition().max_vcpus
-            raise InvalidArgument(f"vcpu {vcpu} is out of range of persistent cpu count {count}")
+            raise InvalidArgument(
+                f"vcpu {vcpu} is out of range of persistent cpu count {count}",
+                cure=_numbered(count),
+            )
 
         def pinned(domain: Domain) -> Domain:
             tune = domain.cputune or CpuTune()
@@ -264,3 +269,8 @@ def _too_many(count: int, most: int, kind: str) -> str:
         "requested vcpus is greater than max allowable vcpus for the "
         f"{kind} domain: {count} > {most}"
     )
+
+
+def _numbered(count: int) -> str:
+    """Which virtual CPUs there are, as a cure."""
+    return f"name one of 0 to {count - 1}; 'setvcpus' makes it more"

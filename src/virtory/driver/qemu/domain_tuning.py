@@ -40,9 +40,9 @@ class DomainTuning(Part):
             )
             return
         if live and memory_kib > entry.running().sizes[0]:
-            raise InvalidArgument("cannot set memory higher than max memory")
+            raise _above_maximum(entry.running().sizes[0])
         if config and memory_kib > entry.definition().max_memory_kib:
-            raise InvalidArgument("cannot set memory higher than max memory")
+            raise _above_maximum(entry.definition().max_memory_kib)
         if live:
             await self._inflate(entry.running(), size)
         if config:
@@ -60,3 +60,11 @@ class DomainTuning(Part):
             guest.domain = dataclasses.replace(guest.domain, current_memory=size)
             self._runtime.announce(guest.entry)
             await guest.settled()
+
+
+def _above_maximum(most_kib: int) -> InvalidArgument:
+    return InvalidArgument(
+        "cannot set memory higher than max memory",
+        cure=f"the maximum is {most_kib} KiB; raise it with 'setmaxmem --config', which holds from "
+        "the next start on",
+    )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from virtory.driver.storage.create import allocate
 from virtory.driver.storage.failures import failed, run
-from virtory.errors import FROM_STORAGE, OperationUnsupported
+from virtory.errors import FROM_STORAGE, InternalError, OperationUnsupported
 from virtory.model.list_flags import StorageVolumeResize
 
 if TYPE_CHECKING:
@@ -40,7 +40,18 @@ def resize(volume: StorageVolume, capacity: int, flags: int) -> None:
     size = -(-capacity // 512) * 512
     smaller = ["--shrink"] if flags & StorageVolumeResize.SHRINK else []
     command = ["qemu-img", "resize", "-q", *smaller, "-f", format, path, str(size)]
-    run(command, f"cannot resize {format} image '{path}'")
+    try:
+        run(command, f"cannot resize {format} image '{path}'")
+    except InternalError as error:
+        if "lock" not in str(error):
+            raise
+        raise InternalError(
+            f"cannot resize {format} image '{path}': a running machine or another program has it"
+            " open",
+            cure="of a running machine's disk: virsh blockresize DOMAIN TARGET SIZE; else end who"
+            " has it open",
+            domain=FROM_STORAGE,
+        ) from None
 
 
 def _resize_raw(path: str, capacity: int, *, allocated: bool) -> None:
