@@ -67,3 +67,32 @@ async def test_a_machine_undefined_while_a_device_comes_stays_undefined(driver, 
     await undefining[0]
     assert "base.qcow2" in await driver.domain.xml(ref.uuid, 0)
     assert not driver.domain._table.get(ref.uuid).is_persistent
+
+
+async def test_a_machine_that_is_off_keeps_its_definition_while_it_is_snapshotted(
+    driver, bare, state
+):
+    base, overlay = (os.path.join(state, name) for name in ("base.qcow2", "overlay.qcow2"))
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", base, "8M"], check=True)
+    domain, others = driver.domain, []
+    ref = await domain.define(bare("m", DISK.format(base)), 0)
+    text = await domain.xml(ref.uuid, 0)
+    titled = text.replace("<memory", "<title>new</title><memory", 1)
+    calls = (
+        lambda: domain.define(titled, 0),
+        lambda: domain.undefine(ref.uuid, 0),
+        lambda: domain.rename(ref.uuid, "other", 0),
+        lambda: domain.pin_emulator(ref.uuid, b"\x01", DomainAffect.CONFIG),
+    )
+
+    def begin(_):
+        if not others:
+            others.extend(asyncio.ensure_future(call()) for call in calls)
+
+    driver._runtime.checkpoint = begin
+    await driver.snapshot.create(ref.uuid, SNAPSHOT.format(overlay), DISK_ONLY)
+    came = await asyncio.gather(*others, return_exceptions=True)
+    assert all("domain is just being" in str(each) for each in came), came
+    text = await domain.xml(ref.uuid, 0)
+    assert f"<source file='{overlay}'/>" in text and "<name>m</name>" in text
+    await domain.define(text.replace("<memory", "<title>new</title><memory", 1), 0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from virtory.driver.qemu.part import Part, affected, refuse_unknown
+from virtory.driver.qemu.part import Part, affected, refuse_busy, refuse_unknown
 from virtory.driver.qemu.table import row_of
 from virtory.driver.store import Autostart
 from virtory.errors import (
@@ -60,6 +60,7 @@ class DomainDefinitions(Part):
 
     async def _keep(self, entry: Entry, row: DomainRow, detail: int | None) -> None:
         """Make `row` the domain's definition, on disk."""
+        refuse_busy(entry)
         former, updated = entry.row, entry.updated
         entry.row = row._replace(reason=entry.reason if entry.guest is None else 0)
         entry.updated = entry.guest is not None and former is not None
@@ -78,6 +79,7 @@ class DomainDefinitions(Part):
         row = entry.row
         if row is None:
             raise OperationInvalid("cannot undefine transient domain")
+        refuse_busy(entry)
         if flags & DomainUndefine.NVRAM and flags & DomainUndefine.KEEP_NVRAM:
             raise InvalidArgument("flags KEEP_NVRAM and NVRAM are mutually exclusive")
         _refuse_saved(row, flags)
@@ -94,6 +96,7 @@ class DomainDefinitions(Part):
         if entry.guest is None:
             await self._preparation.clear_tpm(entry, flags)
         row = entry.definition()  # it may have been saved meanwhile
+        refuse_busy(entry)
         _refuse_saved(row, flags)
         self._table.hold(entry)
         entry.row = None
@@ -119,6 +122,7 @@ class DomainDefinitions(Part):
             raise XmlError(f"name {name} cannot contain '/'", domain=10)
         if entry.guest is not None or entry in self._runtime.starting:
             raise OperationInvalid("cannot rename active domain")
+        refuse_busy(entry)
         row = entry.definition()
         if name == former:
             raise OperationInvalid("Can't rename domain to itself", domain=FROM_DOMAIN)

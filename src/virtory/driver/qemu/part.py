@@ -51,6 +51,7 @@ class Part:
 
     async def _configure(self, entry: Entry, domain: Domain) -> None:
         """Make `domain` the definition, on disk; when that fails the former one is true again."""
+        refuse_busy(entry)
         former = entry.definition()
         entry.row = changed_row(former, domain)
         try:
@@ -78,6 +79,12 @@ def late(entry: Entry, former: DomainRow | None, row: DomainRow | None) -> Domai
     if row is None or former is None or now is None or now.xml != former.xml:
         return None
     return now._replace(**{name: getattr(row, name) for name in _FROM_XML})
+
+
+def refuse_busy(entry: Entry) -> None:
+    """What is done to a machine that is off counts on its definition until it is done."""
+    if entry.guest is None and entry.busy is not None:
+        raise OperationInvalid(f"domain is just being {entry.busy}", cure="wait until that is done")
 
 
 def refuse_unknown(flags: int, known: int, function: str) -> None:
