@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ from virtory.model.flags import DomainClone
 from virtory.model.values import Size
 from virtory.provision import keys, recipes, ssh
 from virtory.provision.clone import Wanted, clone
-from virtory.provision.errors import ImageInUse, SshFailed
+from virtory.provision.errors import ImageInUse, NotOurMachine, SshFailed
 from virtory.provision.images import DISK, KERNEL, Image, ImageStore
 from virtory.provision.machine import Machine, create, find, preview, remove
 from virtory.provision.order import Forward, Order
@@ -206,6 +207,12 @@ async def test_clones_are_machines_of_their_own(host: Host, images: ImageStore, 
             assert run(each, "cat", "/root/file") == "shared\n"
             assert run(each, "uname", "-n") == f"{each.name}\n"
             run(each, f"echo {each.name} >/root/file; sync")
+        copied = (await two.domain.xml(inactive=True)).replace("<name>two<", "<name>copy<")
+        copied = copied.replace(f">{two.domain.uuid}<", f">{uuid.uuid4()}<")  # not its manifest
+        copy = await host.define_domain(copied)
+        with pytest.raises(NotOurMachine, match="carries the manifest of another machine"):
+            await remove(host, "copy")
+        await copy.undefine()
         with pytest.raises(OperationInvalid, match=r"'three' is a linked clone"):
             await remove(host, "one")
         with pytest.raises(SshFailed, match="'one' is off"):

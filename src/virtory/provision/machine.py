@@ -28,6 +28,7 @@ from virtory.errors import (
 )
 from virtory.provision import ports
 from virtory.provision.describe import DISK_FILE, SEED_FILE, Choice, describe
+from virtory.provision.errors import NotOurMachine
 from virtory.provision.images import Image, ImageStore
 from virtory.provision.keys import UserKey, new_host_key, user_key
 from virtory.provision.manifest import NAMESPACE, Manifest, not_ours
@@ -133,6 +134,12 @@ async def remove(host: Host, name: str, *, force: bool = False, report: Report =
         from virtory.provision import clone_removal
 
         return await clone_removal.remove(host, domain, force=force, report=report)
+    if manifest.instance != str(domain.uuid):  # its description was copied, with our manifest
+        raise NotOurMachine(
+            f"domain '{name}' carries the manifest of another machine, from which it was copied",
+            cure="use 'virtory destroy' and 'virtory undefine' for it; its disks are not virtory's"
+            " to remove",
+        )
     images = await _images(domain)
     await _refuse_shared(host, name, manifest, images)
     kept = await _foreign_disks(domain, manifest)  # asked now: destroyed, it may be known no more
