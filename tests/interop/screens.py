@@ -56,6 +56,7 @@ class Screen:
             "GSETTINGS_BACKEND": "memory",
             "NO_AT_BRIDGE": "1",
             "LC_ALL": "C.UTF-8",
+            "TMPDIR": str(home),  # dbus-run-session leaves its directory behind
         }
 
     def start(self, *command: str) -> Path:
