@@ -21,7 +21,7 @@ import uuid
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from storm import Report
+from storm import Report, rage
 
 import virtory
 from virtory.errors import ConnectionLost, OperationInvalid
@@ -405,23 +405,8 @@ class KeptStorm:
                 await keeper.define(host)
 
     async def rage(self, duration_s: float, kill: Callable[[], None] | None) -> None:
-        """Work for a time, then kill the daemon; with None everybody comes to an end."""
-        self.over.clear()
-        self.daemon_may_die = kill is not None
-        tasks = [asyncio.create_task(keeper.work()) for keeper in self.keepers]
-        try:
-            await asyncio.wait(tasks, timeout=duration_s, return_when=asyncio.FIRST_EXCEPTION)
-            ended_early = any(task.done() for task in tasks)
-            if kill is not None and not ended_early:
-                kill()
-            self.over.set()
-            async with asyncio.timeout(60):
-                await asyncio.gather(*tasks)
-            assert not ended_early, f"the daemon ended by itself: {self.daemon.said()}"
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        """As `rage` for all keepers."""
+        await rage(self, self.keepers, duration_s, kill)
 
     async def verify(self) -> None:
         async with virtory.connect(self.daemon.uri) as host:

@@ -286,23 +286,8 @@ class Storm:
         self.daemon_may_die = True
 
     async def rage(self, duration_s: float, kill: Callable[[], None] | None) -> None:
-        """Work for a time, then kill the daemon, or with None let everybody finish and settle."""
-        self.over.clear()
-        self.daemon_may_die = kill is not None
-        tasks = [asyncio.create_task(worker.work()) for worker in self.workers]
-        try:
-            await asyncio.wait(tasks, timeout=duration_s, return_when=asyncio.FIRST_EXCEPTION)
-            ended_early = any(task.done() for task in tasks)
-            if kill is not None and not ended_early:
-                kill()
-            self.over.set()
-            async with asyncio.timeout(60):
-                await asyncio.gather(*tasks)
-            assert not ended_early, f"the daemon ended by itself: {self.daemon.said()}"
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        """As `rage` for all workers."""
+        await rage(self, self.workers, duration_s, kill)
 
     # -- after a restart -----------------------------------------------------------------------
     async def verify(self, before: dict[str, Seen]) -> None:
@@ -358,6 +343,31 @@ class Storm:
                 await end_and_forget(virtory_domain(host, machine))
             assert await host.list_domains() == []
         self.account()
+
+
+async def rage(
+    storm: Any, actors: list[Any], duration_s: float, kill: Callable[[], None] | None
+) -> None:
+    """Let all work for a time, then kill the daemon, or with None let everybody finish and settle.
+
+    A storm says when it is `over`, and whether its `daemon_may_die`.
+    """
+    storm.over.clear()
+    storm.daemon_may_die = kill is not None
+    tasks = [asyncio.create_task(actor.work()) for actor in actors]
+    try:
+        await asyncio.wait(tasks, timeout=duration_s, return_when=asyncio.FIRST_EXCEPTION)
+        ended_early = any(task.done() for task in tasks)
+        if kill is not None and not ended_early:
+            kill()
+        storm.over.set()
+        async with asyncio.timeout(60):
+            await asyncio.gather(*tasks)
+        assert not ended_early, f"the daemon ended by itself: {storm.daemon.said()}"
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def observed(domain: Any) -> Truth:

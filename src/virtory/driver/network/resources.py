@@ -8,10 +8,8 @@ that is not marked as ours; it serves stop, a failed start and the restart after
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import pwd
-import re
 import select
 import shutil
 import signal
@@ -20,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from virtory.driver.network import dnsmasq, firewall
 from virtory.driver.network.netlink import Netlink, exists
+from virtory.driver.network.places import APART
 from virtory.driver.network.rules import rules
 from virtory.driver.qemu.process import Identity, start_time_of
 from virtory.errors import FROM_NETWORK, InternalError, SystemCallFailed
@@ -31,23 +30,7 @@ if TYPE_CHECKING:
     from virtory.model.network import Network
 
 _END_MS = 2000
-_APART = "/run/virtory-"
-"""Where networks have their files whose daemon's own directory is closed to others."""
-_PLAIN = re.compile(r"[A-Za-z0-9/._-]+")
 _START_S = 20
-
-
-def networks_directory(run_directory: str) -> str:
-    """Where running networks keep their files: dnsmasq's user must be able to get there."""
-    path = os.path.realpath(run_directory)
-    usable = _PLAIN.fullmatch(run_directory) is not None  # as it stands in files of others' formats
-    while usable and path != "/":
-        usable = bool(os.stat(path).st_mode & 0o001)
-        path = os.path.dirname(path)
-    if usable:
-        return os.path.join(run_directory, "networks")
-    name = hashlib.sha256(os.fsencode(run_directory)).hexdigest()[:12]
-    return f"{_APART}{name}/networks"
 
 
 def acquire(network: Network, plan: NetworkPlan, checkpoint: Callable[[str], None]) -> None:
@@ -89,7 +72,7 @@ def release(plan: NetworkPlan) -> None:
     above = os.path.dirname(plan.directory)
     with contextlib.suppress(OSError):  # others have theirs there
         os.rmdir(above)
-        if above.startswith(_APART):
+        if above.startswith(APART):
             os.rmdir(os.path.dirname(above))
 
 

@@ -201,7 +201,7 @@ class QemuDriver:
 
     async def _open_networks(self, rows: list[ObjectRow], first: bool) -> None:
         from virtory.driver.network.networks import Networks
-        from virtory.driver.network.resources import networks_directory
+        from virtory.driver.network.places import networks_directory
         from virtory.driver.qemu.network_ports import guest_ports
 
         assert self._runtime is not None and self._store is not None
