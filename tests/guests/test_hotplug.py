@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from virtory.driver.qemu import hotplug, hotplug_media, vcpu_hotplug
+from virtory.driver.qemu.hotplug import media, plugging, vcpus
 from virtory.driver.qemu.qmp import Event
 from virtory.errors import (
     InternalError,
@@ -77,7 +77,7 @@ async def test_a_disk_comes_is_written_and_goes_when_the_guest_lets_go(
     )
     await console.until(b"hello-DONE")
     with monkeypatch.context() as patched:
-        patched.setattr(hotplug, "UNPLUG_TIMEOUT_S", 0.2)
+        patched.setattr(plugging, "UNPLUG_TIMEOUT_S", 0.2)
         await driver.domain.suspend(uuid)  # it does not answer now
         await driver.domain.detach_device(uuid, disk_xml(path), LIVE)
         assert path in await driver.domain.xml(uuid, 0)
@@ -170,7 +170,7 @@ async def test_a_medium_is_changed_when_the_guest_lets_go_of_it(
     await console.type("mkdir /m; mount /dev/sr0 /m && cat /m/one; echo\n")
     await console.until(b"content of one")
     before = taken(driver, uuid)
-    monkeypatch.setattr(hotplug_media, "TRAY_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(media, "TRAY_TIMEOUT_S", 0.2)
     with pytest.raises(OperationFailed, match="timed out waiting to open tray of 'scsi0-0-0-0'"):
         await driver.domain.update_device(uuid, drive(two), LIVE)
     assert one in await driver.domain.xml(uuid, 0)
@@ -277,7 +277,7 @@ async def test_processors_memory_and_size_change_as_the_guest_sees(
     assert domain.info(uuid).vcpus == 3 and len(domain.vcpus(uuid)) == 3
     await domain.pin_vcpu(uuid, 2, b"\1", LIVE)
     assert domain.vcpu_pins(uuid, LIVE)[2] == b"\1"
-    monkeypatch.setattr(vcpu_hotplug, "UNPLUG_TIMEOUT_S", 1.5)  # see there
+    monkeypatch.setattr(vcpus, "UNPLUG_TIMEOUT_S", 1.5)  # see there
     await domain.set_vcpus(uuid, 2, LIVE)
     assert domain.info(uuid).vcpus == 2
     await console.type("echo CPUS-$(nproc)-\n")
@@ -419,7 +419,7 @@ async def test_what_others_define_while_a_guest_takes_its_time_is_not_taken_back
     driver, bare, image, monkeypatch
 ):
     """The firmware lets go of nothing: the definition changes once the wait is over."""
-    monkeypatch.setattr(hotplug, "UNPLUG_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(plugging, "UNPLUG_TIMEOUT_S", 0.5)
     device = disk_xml(image("one.qcow2"))
     domain, others = driver.domain, []
     ref = await domain.define(bare("m", machine="q35", devices=PORTS), 0)

@@ -193,11 +193,11 @@ async def test_a_work_that_fails_unforeseen_does_not_keep_the_daemon_from_starti
     driver, state, settings, bare, caplog
 ):
     from virtory.driver.journal import Journal
-    from virtory.driver.qemu import snapshot_taking
+    from virtory.driver.qemu.snapshot import taking
 
     ref = await driver.domain.define(bare("m"), 0)
     damaged = {"step": "revert", "domain": ref.uuid.hex()}  # no word of which snapshot
-    await Journal(driver._store).begin(snapshot_taking.WORK, **damaged)
+    await Journal(driver._store).begin(taking.WORK, **damaged)
     await driver.stop()
     other = await restarted(state, settings)
     assert other.domain.by_name("m") == ref

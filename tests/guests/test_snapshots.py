@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from virtory.driver.qemu import domain_lifecycle, hotplug, snapshot_overlays
+from virtory.driver.qemu import domain_lifecycle
+from virtory.driver.qemu.hotplug import plugging
+from virtory.driver.qemu.snapshot import overlays
 from virtory.errors import (
     ConfigUnsupported,
     OperationAborted,
@@ -349,7 +351,7 @@ async def test_a_machine_with_a_device_on_its_way_out_goes_back_in_a_new_process
     driver, bare, seen, tmp_path, monkeypatch
 ):
     """QEMU would wait for itself for ever; firmware alone does not let go of a device."""
-    monkeypatch.setattr(hotplug, "UNPLUG_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(plugging, "UNPLUG_TIMEOUT_S", 0.1)
     path, other = image(tmp_path / "a.qcow2"), image(tmp_path / "b.qcow2")
     acpi = "<features><acpi/></features>"
     ref = await driver.domain.define(bare("m", disk(path), acpi), 0)
@@ -558,7 +560,7 @@ async def test_an_older_one_goes_and_the_chains_of_the_newer_ones_are_known(driv
 
 
 async def test_a_chain_does_not_grow_beyond_what_can_start(driver, bare, tmp_path, monkeypatch):
-    monkeypatch.setattr(snapshot_overlays, "_MOST_IMAGES", 2)
+    monkeypatch.setattr(overlays, "_MOST_IMAGES", 2)
     ref = await driver.domain.define(bare("m", disk(image(tmp_path / "a.qcow2"))), 0)
     await driver.snapshot.create(ref.uuid, asked("one"), 0x10)
     with pytest.raises(OperationUnsupported, match="stands on 2 images already"):

@@ -6,12 +6,12 @@ import json
 import struct
 from pathlib import Path
 
-from virtory.driver.qemu.accelerator import Verdict
-from virtory.driver.qemu.addresses import with_addresses
 from virtory.driver.qemu.capabilities import Capabilities
-from virtory.driver.qemu.defaults import with_defaults
-from virtory.driver.qemu.firmware import Firmware
-from virtory.driver.qemu.planning_host import Host
+from virtory.driver.qemu.definition.addresses import with_addresses
+from virtory.driver.qemu.definition.defaults import with_defaults
+from virtory.driver.qemu.host.accelerator import Verdict
+from virtory.driver.qemu.host.firmware import Firmware
+from virtory.driver.qemu.planning.host import Host
 from virtory.model.domain import Domain, parse_domain
 
 DATA = Path(__file__).parents[2] / "data" / "qemu"

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from cases import KVM, NO_KVM
 
-from virtory.driver.qemu import accelerator
-from virtory.driver.qemu.accelerator import DEVICE, SLOWEST_NATIVE, Verdict, choose, verdict
+from virtory.driver.qemu.host import accelerator
+from virtory.driver.qemu.host.accelerator import DEVICE, SLOWEST_NATIVE, Verdict, choose, verdict
 from virtory.errors import ConfigUnsupported
 
 has_device = pytest.mark.skipif(
@@ -52,7 +52,7 @@ def test_a_user_who_may_not_open_the_device_is_told_the_group() -> None:
     source = str(Path(accelerator.__file__).parents[4] / "src")
     program = (
         "import grp, os, pwd, sys; sys.path.insert(0, sys.argv[2]);"
-        "from virtory.driver.qemu.accelerator import verdict;"
+        "from virtory.driver.qemu.host.accelerator import verdict;"
         "os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534);"
         "found = verdict(device=sys.argv[1]); print(found.state); print(found.cure)"
     )

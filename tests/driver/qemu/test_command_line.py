@@ -11,7 +11,7 @@ from cases import CASES, DATA, defined, host, make_images, qemu_7_2, text
 
 from virtory.driver.qemu.command_line import command_line, environment, setup
 from virtory.driver.qemu.live import with_cpu, with_terminals
-from virtory.driver.qemu.planning import prepare
+from virtory.driver.qemu.planning.choice import prepare
 from virtory.model.domain import Domain, format_domain
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cases import CASES, DATA, defined, qemu_7_2
 
-from virtory.driver.qemu.defaults import with_defaults, with_identity
+from virtory.driver.qemu.definition.defaults import with_defaults, with_identity
 from virtory.errors import ConfigUnsupported
 from virtory.model.domain import format_domain, parse_domain, without_secrets
 

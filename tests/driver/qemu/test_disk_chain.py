@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from virtory.driver.qemu import disk_chain, growth
+from virtory.driver.qemu import growth
+from virtory.driver.qemu.disks import disk_chain
 from virtory.driver.qemu.plan import Image, OpenFile, Plan
 from virtory.errors import SystemCallFailed
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from virtory.driver.qemu import disk_limits
+from virtory.driver.qemu.disks import disk_limits
 from virtory.errors import InvalidArgument
 from virtory.model.domain.devices.disk import Iotune
 from virtory.model.refs import STRING, ULLONG, Param

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cases import OVMF, defined, qemu_7_2
 
-from virtory.driver.qemu.firmware import Firmware, installed, with_firmware
+from virtory.driver.qemu.host.firmware import Firmware, installed, with_firmware
 from virtory.errors import ConfigUnsupported
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import pytest
 from cases import defined, qemu_7_2
 
 from virtory.driver.qemu.agent_reports import _disks, _filesystems
+from virtory.driver.qemu.disks.guest_disks import target_of
 from virtory.driver.qemu.domain_inside import filesystems_in
-from virtory.driver.qemu.guest_disks import target_of
 
 DOMAIN = defined(
     "<domain type='qemu'><name>m</name><memory unit='MiB'>64</memory>"

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 from cases import KVM, NO_KVM, OVMF, defined, qemu_7_2
 
-from virtory.driver.qemu import host
+from virtory.driver.qemu.definition.unsupported import unsupported
 from virtory.driver.qemu.domain_capabilities import domain_capabilities
-from virtory.driver.qemu.host_capabilities import host_capabilities
-from virtory.driver.qemu.host_report import checks, host_report, install
-from virtory.driver.qemu.unsupported import unsupported
+from virtory.driver.qemu.host import hardware
+from virtory.driver.qemu.host.host_capabilities import host_capabilities
+from virtory.driver.qemu.host.host_report import checks, host_report, install
 from virtory.errors import ConfigUnsupported, InvalidArgument
 from virtory.model.capabilities import parse_capabilities
 from virtory.model.domain_capabilities import DomainCapabilities, parse_domain_capabilities
@@ -26,65 +26,65 @@ CAPABILITIES = qemu_7_2()
 
 
 def test_node_facts_agree_with_the_c_library() -> None:
-    info = host.node_info()
+    info = hardware.node_info()
     assert info.cpus == os.sysconf("SC_NPROCESSORS_ONLN")
     assert info.nodes * info.sockets * info.cores * info.threads == info.cpus
     assert info.model == os.uname().machine
     assert info.memory_kib > 1 << 17
-    assert host.hostname() == socket.gethostname()
+    assert hardware.hostname() == socket.gethostname()
 
 
 def test_node_facts_are_not_read_again_for_each_call() -> None:
-    assert host.node_info() is host.node_info()
+    assert hardware.node_info() is hardware.node_info()
 
 
 def test_the_cpu_map_has_a_bit_for_each_processor_that_runs() -> None:
-    bitmap, online, present = host.cpu_map()
+    bitmap, online, present = hardware.cpu_map()
     assert sum(byte.bit_count() for byte in bitmap) == online <= present
 
 
 def test_processor_times_add_up() -> None:
-    total = dict(host.cpu_stats(-1))
+    total = dict(hardware.cpu_stats(-1))
     assert set(total) == {"kernel", "user", "idle", "iowait"}
-    first = dict(host.cpu_stats(host.cpus_online()[0]))
-    assert all(first[name] <= dict(host.cpu_stats(-1))[name] for name in total)
+    first = dict(hardware.cpu_stats(hardware.cpus_online()[0]))
+    assert all(first[name] <= dict(hardware.cpu_stats(-1))[name] for name in total)
     with pytest.raises(InvalidArgument, match="4096"):
-        host.cpu_stats(4096)
+        hardware.cpu_stats(4096)
 
 
 def test_memory_is_told_for_the_host_and_for_a_cell() -> None:
-    whole = dict(host.memory_stats(-1))
+    whole = dict(hardware.memory_stats(-1))
     assert set(whole) == {"total", "free", "buffers", "cached"}
-    cell = dict(host.memory_stats(0))
+    cell = dict(hardware.memory_stats(0))
     assert 0 < cell["free"] <= cell["total"] <= whole["total"]
-    assert len(host.cells_free_memory(0, 10)) == len(host.numa_nodes())
+    assert len(hardware.cells_free_memory(0, 10)) == len(hardware.numa_nodes())
     with pytest.raises(InvalidArgument):
-        host.memory_stats(77)
+        hardware.memory_stats(77)
     with pytest.raises(InvalidArgument):
-        host.cells_free_memory(77, 1)
+        hardware.cells_free_memory(77, 1)
 
 
 @pytest.mark.parametrize(
     ("text", "numbers"), [("0-2,8\n", [0, 1, 2, 8]), ("0", [0]), ("", []), ("\n", [])]
 )
 def test_the_kernels_lists_are_read(text: str, numbers: list[int]) -> None:
-    assert host.parse_list(text) == numbers
+    assert hardware.parse_list(text) == numbers
 
 
 def test_the_hosts_uuid_stays() -> None:
-    assert host.host_uuid() == host.host_uuid()
-    assert len(host.host_uuid()) == 36
+    assert hardware.host_uuid() == hardware.host_uuid()
+    assert len(hardware.host_uuid()) == 36
 
 
 def test_the_capabilities_say_what_clients_look_for() -> None:
     said = parse_capabilities(host_capabilities([CAPABILITIES], NO_KVM, None))
-    assert str(said.host.uuid) == host.host_uuid()
+    assert str(said.host.uuid) == hardware.host_uuid()
     assert said.host.cpu.arch == os.uname().machine
     assert said.host.topology is not None
-    assert said.host.topology.cells.num == len(host.numa_nodes())
+    assert said.host.topology.cells.num == len(hardware.numa_nodes())
     cell = said.host.topology.cells.cells[0]
     assert cell.cpus is not None
-    assert cell.cpus.num == len(host.node_cpus(0))
+    assert cell.cpus.num == len(hardware.node_cpus(0))
     arch = said.guests[0].arch
     assert (arch.name, arch.wordsize, arch.emulator) == (
         "x86_64",

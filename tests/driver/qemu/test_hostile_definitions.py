@@ -15,11 +15,11 @@ import pytest
 from cases import CASES, DATA, KVM, host, make_images, qemu_7_2
 from lxml import etree
 
-from virtory.driver.qemu.addresses import with_addresses
 from virtory.driver.qemu.command_line import command_line, setup
-from virtory.driver.qemu.defaults import with_defaults, with_identity
-from virtory.driver.qemu.planning import prepare
-from virtory.driver.qemu.unsupported import unsupported
+from virtory.driver.qemu.definition.addresses import with_addresses
+from virtory.driver.qemu.definition.defaults import with_defaults, with_identity
+from virtory.driver.qemu.definition.unsupported import unsupported
+from virtory.driver.qemu.planning.choice import prepare
 from virtory.errors import VirtoryError
 from virtory.model.domain import format_domain, parse_domain, problems
 

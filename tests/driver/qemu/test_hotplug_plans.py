@@ -9,14 +9,14 @@ import pytest
 from cases import CASES, NO_KVM, defined, host, make_images, qemu_7_2, text
 
 from virtory.driver import device_edit
-from virtory.driver.qemu.addresses import with_addresses
 from virtory.driver.qemu.aliases import next_alias
-from virtory.driver.qemu.defaults import with_defaults
+from virtory.driver.qemu.definition.addresses import with_addresses
+from virtory.driver.qemu.definition.defaults import with_defaults
+from virtory.driver.qemu.definition.unsupported import unsupported
 from virtory.driver.qemu.devices import Wiring
-from virtory.driver.qemu.hotplug_items import describe, fragment, owned, undoing
+from virtory.driver.qemu.hotplug.items import describe, fragment, owned, undoing
 from virtory.driver.qemu.live import with_cpu
-from virtory.driver.qemu.planning import prepare
-from virtory.driver.qemu.unsupported import unsupported
+from virtory.driver.qemu.planning.choice import prepare
 from virtory.errors import InternalError
 from virtory.model.domain import parse_device, problems
 

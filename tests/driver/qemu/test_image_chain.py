@@ -9,7 +9,7 @@ from cases import qcow2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from virtory.driver.qemu.image_chain import chain
+from virtory.driver.qemu.disks.image_chain import chain
 from virtory.errors import ConfigUnsupported, SystemCallFailed, VirtoryError
 from virtory.model.domain.devices.disk import BackingStore, Source
 

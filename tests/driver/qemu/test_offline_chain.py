@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from virtory.driver import qcow2
-from virtory.driver.qemu import offline_chain
-from virtory.driver.qemu.image_chain import chain
+from virtory.driver.qemu.disks import offline_chain
+from virtory.driver.qemu.disks.image_chain import chain
 from virtory.errors import OperationFailed
 
 if TYPE_CHECKING:

@@ -12,13 +12,13 @@ from cases import CASES, KVM, defined, host, make_images, qcow2, qemu_7_2, text
 
 from virtory.driver.network.attachment import Attachment
 from virtory.driver.qemu.command_line import command_line, setup
-from virtory.driver.qemu.host_memory import free_huge_pages
+from virtory.driver.qemu.host.host_memory import free_huge_pages
 from virtory.driver.qemu.plan import Plan
-from virtory.driver.qemu.planning import prepare
-from virtory.driver.qemu.planning_firmware import variables_path
-from virtory.driver.qemu.planning_host import FIRST_UID, can_bind
-from virtory.driver.qemu.planning_hostdevs import usb_devices
-from virtory.driver.qemu.planning_user import UID_COUNT, user_of
+from virtory.driver.qemu.planning.choice import prepare
+from virtory.driver.qemu.planning.firmware import variables_path
+from virtory.driver.qemu.planning.host import FIRST_UID, can_bind
+from virtory.driver.qemu.planning.hostdevs import usb_devices
+from virtory.driver.qemu.planning.user import UID_COUNT, user_of
 from virtory.errors import ConfigUnsupported, SystemCallFailed, VirtoryError
 from virtory.model.domain import format_domain
 from virtory.model.domain.devices.address import HostAddress

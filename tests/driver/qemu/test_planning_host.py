@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from virtory.driver.qemu.planning_host import forwards_reliably
+from virtory.driver.qemu.planning.host import forwards_reliably
 
 if TYPE_CHECKING:
     from pathlib import Path

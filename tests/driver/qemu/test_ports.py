@@ -8,8 +8,8 @@ import socket
 import pytest
 from cases import defined, host, qemu_7_2
 
-from virtory.driver.qemu.planning import prepare
-from virtory.driver.qemu.ports import bind_error
+from virtory.driver.qemu.planning.choice import prepare
+from virtory.driver.qemu.planning.ports import bind_error
 from virtory.errors import SystemCallFailed
 
 CAPABILITIES = qemu_7_2()

@@ -17,20 +17,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cases import CASES, NO_KVM, defined, text
 
-from virtory.driver.qemu import planning_host
 from virtory.driver.qemu.capabilities import Capabilities, probe
 from virtory.driver.qemu.command_line import command_line, environment, items, setup
+from virtory.driver.qemu.definition.unsupported import unsupported
 from virtory.driver.qemu.devices import Wiring
 from virtory.driver.qemu.live import with_cpu
-from virtory.driver.qemu.planning import prepare
+from virtory.driver.qemu.planning import host
+from virtory.driver.qemu.planning.choice import prepare
 from virtory.driver.qemu.resources import acquire, credentials, release
-from virtory.driver.qemu.unsupported import unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from virtory.driver.qemu.plan import Plan
-    from virtory.driver.qemu.planning_host import Host
+    from virtory.driver.qemu.planning.host import Host
     from virtory.model.domain import Domain
 
 QEMU = shutil.which("qemu-system-x86_64")
@@ -162,7 +162,7 @@ def here() -> Iterator[Host]:
     """This host, with directories whose paths are short enough for sockets."""
     with tempfile.TemporaryDirectory() as name:
         os.chmod(name, 0o711)
-        yield planning_host.here(f"{name}/run", f"{name}/state", NO_KVM)
+        yield host.here(f"{name}/run", f"{name}/state", NO_KVM)
 
 
 def prepared(xml: str, here: Host, number: int, capabilities: Capabilities) -> tuple[Domain, Plan]:

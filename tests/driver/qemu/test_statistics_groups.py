@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from virtory.driver.qemu import backing_images, dirty_rate, iothreads, kvm_statistics
+from virtory.driver.qemu import dirty_rate, iothreads, kvm_statistics
+from virtory.driver.qemu.disks import backing_images
 from virtory.driver.qemu.plan import Image
 
 SCHEMAS = [

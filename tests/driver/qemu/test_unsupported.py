@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from cases import CASES, KVM, NO_KVM, defined, qemu_7_2, text
 
-from virtory.driver.qemu import device_unsupported
-from virtory.driver.qemu.unsupported import unsupported
+from virtory.driver.qemu.definition import device_unsupported
+from virtory.driver.qemu.definition.unsupported import unsupported
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,7 +1,7 @@
 """Snapshots of domains in memory: the machine's description at a moment, and its state.
 
-The rule kept here: what `snapshot_draft` of QEMU's driver checks about images is not checked here:
-there are no images.
+The rule kept here: what `snapshot/draft.py` of the QEMU driver checks about images is not checked
+here: there are no images.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from virtory.driver.interface import BOOLEAN, INT, STRING, UINT, ULLONG, Param
 from virtory.driver.qemu.agent import understood
-from virtory.driver.qemu.guest_disks import target_of
+from virtory.driver.qemu.disks.guest_disks import target_of
 from virtory.errors import OperationUnsupported
 from virtory.model.flags import DomainGuestInfo
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from virtory.driver.qemu.device_defaults import disk_number
+from virtory.driver.qemu.definition.device_defaults import disk_number
 from virtory.model.domain.devices.address import DimmAddress, DriveAddress
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from virtory.driver import file_copy
 from virtory.driver.journal import Journal
-from virtory.driver.qemu import clone_running, disk_chain, offline_chain
+from virtory.driver.qemu import clone_running
 from virtory.driver.qemu.clone_files import (
     DiskCopy,
     Log,
@@ -28,6 +28,7 @@ from virtory.driver.qemu.clone_files import (
     require_said_chain,
     write_overlay,
 )
+from virtory.driver.qemu.disks import disk_chain, offline_chain
 from virtory.driver.qemu.part import Part, changed_row, refuse_unknown
 from virtory.driver.qemu.table import row_of
 from virtory.errors import AlreadyExists, OperationInvalid, SystemCallFailed
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
     from virtory.driver.interface import DomainRef
     from virtory.driver.journal import Work
-    from virtory.driver.qemu.image_chain import Link
+    from virtory.driver.qemu.disks.image_chain import Link
     from virtory.driver.qemu.preparation import Wanted
     from virtory.driver.qemu.runtime import Runtime
     from virtory.driver.qemu.table import Entry
@@ -177,8 +178,8 @@ class Clones(Part):
 
     async def _belongings(self, entry: Entry, clone: Domain, made: Made) -> None:
         """UEFI variables and the TPM's state go along."""
-        from virtory.driver.qemu.planning_firmware import variables_path
-        from virtory.driver.qemu.planning_tpm import tpm_directory
+        from virtory.driver.qemu.planning.firmware import variables_path
+        from virtory.driver.qemu.planning.tpm import tpm_directory
 
         original, host = entry.current(), await self._preparation.host()
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver import qcow2
-from virtory.driver.qemu.disk_chain import disk_named
-from virtory.driver.qemu.image_chain import FORMATS, Link
-from virtory.driver.qemu.image_chain import chain as chain_of
+from virtory.driver.qemu.disks.disk_chain import disk_named
+from virtory.driver.qemu.disks.image_chain import FORMATS, Link
+from virtory.driver.qemu.disks.image_chain import chain as chain_of
 from virtory.errors import (
     FROM_STORAGE,
     ConfigUnsupported,

@@ -11,9 +11,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver import qcow2
-from virtory.driver.qemu import block_job, block_job_course, disk_chain, growth
-from virtory.driver.qemu.block_job import BlockJob
+from virtory.driver.qemu import growth
 from virtory.driver.qemu.clone_files import remove_planned, write_overlay
+from virtory.driver.qemu.disks import block_job, block_job_course, disk_chain
+from virtory.driver.qemu.disks.block_job import BlockJob
 from virtory.errors import InternalError, OperationFailed, VirtoryError
 from virtory.model.flags import DomainBlockJob
 
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from virtory.driver.qemu.clone_files import DiskCopy, Log, Progress
+    from virtory.driver.qemu.disks.image_chain import Link
     from virtory.driver.qemu.guest import Guest
-    from virtory.driver.qemu.image_chain import Link
     from virtory.driver.qemu.table import Entry
     from virtory.model.domain.devices.disk import Disk
 

@@ -9,7 +9,7 @@ import asyncio
 import shlex
 from typing import TYPE_CHECKING
 
-from virtory.driver.qemu import host
+from virtory.driver.qemu.host import hardware
 from virtory.driver.qemu.part import refuse_unknown
 from virtory.driver.qemu.preparation import DEFAULT_ARCH, find_emulator
 from virtory.errors import InvalidArgument, OpenFailed
@@ -46,11 +46,11 @@ class Connect:
         return self._version
 
     async def capabilities(self) -> str:
-        from virtory.driver.qemu.host_capabilities import host_capabilities
+        from virtory.driver.qemu.host.host_capabilities import host_capabilities
 
         found = await self._emulators()
         here = await self._preparation.host()
-        key = (*(each.key for each in found), host.node_info(), here.verdict)
+        key = (*(each.key for each in found), hardware.node_info(), here.verdict)
         if self._capabilities is None or self._capabilities[0] != key:
             text = await asyncio.to_thread(host_capabilities, found, here.verdict, here.user)
             self._capabilities = (key, text)
@@ -131,7 +131,7 @@ class Connect:
 
     async def compare_cpu(self, cpu: str, flags: int) -> int:
         from virtory.driver.qemu.cpu_compare import compare
-        from virtory.driver.qemu.host_capabilities import host_features
+        from virtory.driver.qemu.host.host_capabilities import host_features
 
         refuse_unknown(flags, 3, "qemuConnectCompareCPU")
         found = await self._preparation.capabilities(None)
@@ -147,44 +147,44 @@ class Connect:
 
     def _host_cpu(self, found: Capabilities) -> tuple[str | None, str | None]:
         """Model and vendor of the host's processor, as its capabilities name them."""
-        from virtory.driver.qemu.host_capabilities import host_cpu
+        from virtory.driver.qemu.host.host_capabilities import host_cpu
 
         cpu = host_cpu([found], self._preparation.host_now().verdict)
         return cpu.model, cpu.vendor
 
     # -- what the kernel knows -----------------------------------------------------------------
     def hostname(self) -> str:
-        return host.hostname()
+        return hardware.hostname()
 
     def node_info(self) -> NodeInfo:
-        return host.node_info()
+        return hardware.node_info()
 
     def sysinfo(self, flags: int) -> str:
         refuse_unknown(flags, 0, "qemuConnectGetSysinfo")
-        return host.sysinfo()
+        return hardware.sysinfo()
 
     def cpu_map(self) -> tuple[bytes, int, int]:
-        return host.cpu_map()
+        return hardware.cpu_map()
 
     def cpu_stats(self, cpu: int, flags: int) -> list[tuple[str, int]]:
         refuse_unknown(flags, 0, "qemuNodeGetCPUStats")
-        return host.cpu_stats(cpu)
+        return hardware.cpu_stats(cpu)
 
     def memory_stats(self, cell: int, flags: int) -> list[tuple[str, int]]:
         refuse_unknown(flags, 0, "qemuNodeGetMemoryStats")
-        return host.memory_stats(cell)
+        return hardware.memory_stats(cell)
 
     def free_memory(self) -> int:
-        return host.free_memory()
+        return hardware.free_memory()
 
     def cells_free_memory(self, start: int, count: int) -> list[int]:
-        return host.cells_free_memory(start, count)
+        return hardware.cells_free_memory(start, count)
 
     def security_model(self) -> tuple[str, str]:
         return "", ""
 
     async def host_report(self) -> str:
-        from virtory.driver.qemu.host_report import host_report
+        from virtory.driver.qemu.host.host_report import host_report
 
         settings, here = self._preparation.settings, await self._preparation.host()
         return await asyncio.to_thread(

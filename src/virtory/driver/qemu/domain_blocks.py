@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
     from virtory.driver.interface import DomainRef
     from virtory.driver.interface.domain_blocks import BlockJobInfo
-    from virtory.driver.qemu.block_jobs import BlockJobs
     from virtory.driver.qemu.clone import Clones
+    from virtory.driver.qemu.disks.block_jobs import BlockJobs
 
 
 class DomainDisks(Part):
     """What happens to a machine's disks."""
 
     def _jobs(self) -> BlockJobs:
-        from virtory.driver.qemu.block_jobs import BlockJobs
+        from virtory.driver.qemu.disks.block_jobs import BlockJobs
 
         return BlockJobs(self._runtime, self._preparation)
 

@@ -10,9 +10,9 @@ import re
 from typing import TYPE_CHECKING
 
 from virtory.driver.qemu import cpu
+from virtory.driver.qemu.definition.machine_kind import family
 from virtory.driver.qemu.devices.display import VIDEO_DRIVERS
 from virtory.driver.qemu.devices.interface import MODELS
-from virtory.driver.qemu.machine_kind import family
 from virtory.errors import ConfigUnsupported, InvalidArgument
 from virtory.model import domain_capabilities as model
 from virtory.model.domain.cpu import CpuFeature
@@ -20,9 +20,9 @@ from virtory.model.domain.cpu import CpuFeature
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from virtory.driver.qemu.accelerator import Verdict
     from virtory.driver.qemu.capabilities import Capabilities
-    from virtory.driver.qemu.firmware import Firmware
+    from virtory.driver.qemu.host.accelerator import Verdict
+    from virtory.driver.qemu.host.firmware import Firmware
 
 _VERSIONED = re.compile(r"-v\d+$")
 _STREAMS = ("pty", "unix", "file", "null", "tcp", "udp", "dev")

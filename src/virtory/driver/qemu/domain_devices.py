@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from virtory.driver import device_edit
 from virtory.driver.device_match import found, with_alias
-from virtory.driver.qemu.block import path_of
+from virtory.driver.qemu.disks.block import path_of
 from virtory.driver.qemu.part import Part, affected, changed_row, refuse_unknown
 from virtory.errors import (
     ConfigUnsupported,
@@ -53,7 +53,7 @@ class DomainDevices(Part):
         await self._runtime.whole(self._attach(entry, device, config=config))
 
     async def _attach(self, entry: Entry, device: Any, *, config: bool) -> None:
-        from virtory.driver.qemu import hotplug
+        from virtory.driver.qemu.hotplug import plugging
 
         guest = entry.running()
         async with guest.job("attach device"):
@@ -63,12 +63,12 @@ class DomainDevices(Part):
                 await self._update_live(entry, medium, device, row, force=False)
                 return
             _refuse_plugging(guest.domain, device)
-            needed = await hotplug.placed(guest, self._preparation, device)
+            needed = await plugging.placed(guest, self._preparation, device)
             if needed[:-1]:
-                await hotplug.rehearse(guest, self._preparation, needed[-1])
+                await plugging.rehearse(guest, self._preparation, needed[-1])
             for carrier in needed[:-1]:
-                await hotplug.plug(guest, self._preparation, carrier)
-            await hotplug.plug(guest, self._preparation, needed[-1], row)
+                await plugging.plug(guest, self._preparation, carrier)
+            await plugging.plug(guest, self._preparation, needed[-1], row)
 
     async def _attached(self, domain: Domain, device: Any) -> Domain:
         medium = _drive_of(domain, device)
@@ -119,7 +119,8 @@ class DomainDevices(Part):
         await self._runtime.whole(self._unplug(entry, find, without if config else None))
 
     async def _unplug(self, entry: Entry, find: Any, without: Any) -> None:
-        from virtory.driver.qemu import block_job, hotplug
+        from virtory.driver.qemu.disks import block_job
+        from virtory.driver.qemu.hotplug import plugging
 
         guest = entry.running()
         async with guest.job("detach device"):
@@ -132,7 +133,7 @@ class DomainDevices(Part):
             _refuse_needed(guest.domain, gone)
             if gone.field == "disks":
                 block_job.refuse(guest, gone.device.target.dev)
-            await hotplug.unplug(guest, gone.device, row)
+            await plugging.unplug(guest, gone.device, row)
             if row is not None and entry.row is not None and entry.row.xml != row.xml:
                 missing = DeviceNotFound, InvalidArgument
                 with contextlib.suppress(*missing):  # it was defined anew, maybe without it
@@ -165,13 +166,13 @@ class DomainDevices(Part):
     async def _update_live(
         self, entry: Entry, former: Held, device: Any, row: DomainRow | None, *, force: bool
     ) -> None:
-        from virtory.driver.qemu import hotplug_media, hotplug_update
+        from virtory.driver.qemu.hotplug import media, updating
 
         guest = entry.running()
-        if former.field == "disks" and hotplug_update.is_medium(former.device, device):
-            await hotplug_media.change(guest, self._preparation, former, device, row, force=force)
+        if former.field == "disks" and updating.is_medium(former.device, device):
+            await media.change(guest, self._preparation, former, device, row, force=force)
             return
-        await hotplug_update.update(guest, self._preparation, former, device, row)
+        await updating.update(guest, self._preparation, former, device, row)
 
     async def _updated(self, domain: Domain, device: Any) -> Domain:
         """The definition with the device in the place of the one that it means."""

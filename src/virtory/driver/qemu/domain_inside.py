@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from virtory.driver.interface.domain_inside import GuestFilesystem
 from virtory.driver.qemu import agent as agents
+from virtory.driver.qemu.disks.guest_disks import target_of
 from virtory.driver.qemu.domain_lifecycle import usable_agent
-from virtory.driver.qemu.guest_disks import target_of
 from virtory.driver.qemu.part import Part, refuse_unknown
 from virtory.errors import ArgumentUnsupported, InvalidArgument, OperationUnsupported
 

@@ -9,9 +9,10 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from virtory.driver.qemu import block_job, disk_limits, traffic
-from virtory.driver.qemu.block import find, path_of
+from virtory.driver.qemu import traffic
 from virtory.driver.qemu.devices.disk import device_path, throttle_steps
+from virtory.driver.qemu.disks import block_job, disk_limits
+from virtory.driver.qemu.disks.block import find, path_of
 from virtory.driver.qemu.part import Part, affected, changed_row, refuse_unknown
 from virtory.errors import (
     ConfigUnsupported,

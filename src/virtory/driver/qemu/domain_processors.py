@@ -59,7 +59,7 @@ class DomainProcessors(Part):
                 domain = _counted(entry.configuration(), count, flags)
                 row = changed_row(entry.definition(), domain)
             if count != len(guest.vcpu_threads):
-                from virtory.driver.qemu import vcpu_hotplug
+                from virtory.driver.qemu.hotplug import vcpus as vcpu_hotplug
 
                 await vcpu_hotplug.set_count(guest, count, row)
             elif row is not None:
@@ -79,7 +79,7 @@ class DomainProcessors(Part):
         assert live
         guest = entry.running()
         async with guest.job("set virtual CPU"):
-            from virtory.driver.qemu import vcpu_hotplug
+            from virtory.driver.qemu.hotplug import vcpus as vcpu_hotplug
 
             await vcpu_hotplug.switch(guest, numbers, on=on)
 

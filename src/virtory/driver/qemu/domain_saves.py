@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from virtory.driver.journal import Journal
 from virtory.driver.qemu import save_image, transfer
-from virtory.driver.qemu.block_job import refuse_any
 from virtory.driver.qemu.definition_of import definition_of
+from virtory.driver.qemu.disks.block_job import refuse_any
 from virtory.driver.qemu.part import Part, refuse_unknown, to_the_end
 from virtory.driver.qemu.save_reading import Reading, check_same_machine
 from virtory.driver.qemu.start import start

@@ -23,14 +23,8 @@ from virtory.driver.interface import (
     InterfaceStats,
     Param,
 )
-from virtory.driver.qemu import (
-    accounting,
-    backing_images,
-    block,
-    dirty_rate,
-    iothreads,
-    kvm_statistics,
-)
+from virtory.driver.qemu import accounting, dirty_rate, iothreads, kvm_statistics
+from virtory.driver.qemu.disks import backing_images, block
 from virtory.driver.qemu.part import Part, refuse_unknown
 from virtory.errors import (
     FROM_DOMAIN,

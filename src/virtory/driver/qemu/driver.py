@@ -21,7 +21,7 @@ from virtory.driver.qemu.preparation import Preparation, Wanted
 from virtory.driver.qemu.records import Records
 from virtory.driver.qemu.runtime import Runtime
 from virtory.driver.qemu.settings import settings_of
-from virtory.driver.qemu.snapshots import Snapshots
+from virtory.driver.qemu.snapshot.snapshots import Snapshots
 from virtory.driver.qemu.table import DomainTable, Entry
 from virtory.driver.store import Store
 from virtory.errors import OpenFailed, SystemCallFailed, VirtoryError
@@ -175,13 +175,14 @@ class QemuDriver:
         """Who takes up which work of a former daemon."""
         from functools import partial
 
-        from virtory.driver.qemu import domain_saves, snapshot_mending, snapshot_taking
+        from virtory.driver.qemu import domain_saves
+        from virtory.driver.qemu.snapshot import mending, taking
 
         assert self._runtime is not None
         self._menders[domain_saves.WORK] = partial(domain_saves.mend, self._runtime)
         self._menders["clone"] = partial(_mend_clone, self._runtime)
-        self._menders[snapshot_taking.WORK] = partial(
-            snapshot_mending.mend, self._runtime, self._preparation, self._afterwards
+        self._menders[taking.WORK] = partial(
+            mending.mend, self._runtime, self._preparation, self._afterwards
         )
 
     async def _recall_snapshots(self, rows: list[ObjectRow]) -> None:

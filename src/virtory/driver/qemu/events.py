@@ -242,16 +242,16 @@ def _tray(guest: Guest, data: dict[str, Any]) -> None:
 
 def _deleted(guest: Guest, data: dict[str, Any]) -> None:
     if alias := data.get("device"):
-        from virtory.driver.qemu import hotplug
+        from virtory.driver.qemu.hotplug import plugging
 
-        hotplug.on_deleted(guest, alias)
+        plugging.on_deleted(guest, alias)
 
 
 def _unplug_refused(guest: Guest, data: dict[str, Any]) -> None:
     if alias := data.get("device"):
-        from virtory.driver.qemu import hotplug
+        from virtory.driver.qemu.hotplug import plugging
 
-        hotplug.on_refused(guest, alias)
+        plugging.on_refused(guest, alias)
         guest.runtime.announce(guest.entry, told.DeviceRemovalFailed(guest.ref, alias), save=False)
 
 
@@ -351,7 +351,7 @@ def _job(guest: Guest, data: dict[str, Any]) -> None:
     if waiter is not None and data.get("status") == "concluded" and not waiter.done():
         waiter.set_result(None)
     if guest.block_jobs:
-        from virtory.driver.qemu import block_job_course
+        from virtory.driver.qemu.disks import block_job_course
 
         block_job_course.react(guest, data)
 

@@ -14,8 +14,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver.qemu import events, resources
-from virtory.driver.qemu.block import path_of
 from virtory.driver.qemu.console import Consoles
+from virtory.driver.qemu.disks.block import path_of
 from virtory.driver.qemu.monitor import MonitorGone
 from virtory.driver.qemu.qmp import QmpError
 from virtory.errors import InternalError, OperationFailed, OperationTimeout
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from virtory.driver.interface import DomainRef, Owner, Param
     from virtory.driver.qemu.agent import Agent
-    from virtory.driver.qemu.block_job import BlockJob
+    from virtory.driver.qemu.disks.block_job import BlockJob
     from virtory.driver.qemu.monitor import Monitor
     from virtory.driver.qemu.plan import Plan
     from virtory.driver.qemu.process import Process

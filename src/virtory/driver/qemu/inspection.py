@@ -19,7 +19,7 @@ from virtory.model.values import Uuid
 
 if TYPE_CHECKING:
     from virtory.driver.qemu.guest import Guest
-    from virtory.driver.qemu.planning_host import Host
+    from virtory.driver.qemu.planning.host import Host
     from virtory.driver.qemu.table import DomainTable, Entry
     from virtory.model.domain import Domain
 
@@ -96,9 +96,9 @@ def _modules() -> list[str]:
 
 def _extensions() -> str | None:
     """`vmx` or `svm`: what the processor itself offers for virtualisation."""
-    from virtory.driver.qemu import host
+    from virtory.driver.qemu.host import hardware
 
-    for line in host.read("/proc/cpuinfo").splitlines():
+    for line in hardware.read("/proc/cpuinfo").splitlines():
         if line.startswith("flags"):
             flags = line.partition(":")[2].split()
             return next((name for name in ("vmx", "svm") if name in flags), None)
@@ -106,7 +106,7 @@ def _extensions() -> str | None:
 
 
 def _machine(domain: Domain) -> dict[str, Any]:
-    from virtory.driver.qemu.machine_kind import family
+    from virtory.driver.qemu.definition.machine_kind import family
 
     loader = domain.os.loader
     uefi = domain.os.firmware_auto == "efi" or (loader is not None and loader.type == "pflash")
@@ -131,7 +131,7 @@ def _cpu_model(domain: Domain) -> str | None:
 
 def promised(table: DomainTable, host: Host) -> dict[str, Any]:
     """What all running machines may use together, against what the host has."""
-    from virtory.driver.qemu.host import meminfo
+    from virtory.driver.qemu.host.hardware import meminfo
 
     sizes = [entry.guest.sizes for entry in table if entry.guest is not None]
     memory = meminfo()

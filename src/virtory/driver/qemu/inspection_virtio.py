@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from virtory.driver.qemu import block
+from virtory.driver.qemu.disks import block
 from virtory.errors import VirtoryError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver.qemu.cpu import live_cpu
-from virtory.driver.qemu.planning_displays import spice_socket
+from virtory.driver.qemu.planning.displays import spice_socket
 from virtory.model.domain.devices.address import HostAddress
 from virtory.model.domain.devices.channel import Channel
 from virtory.model.domain.devices.character import CharacterSource

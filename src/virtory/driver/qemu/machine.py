@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver.qemu import cpu
-from virtory.driver.qemu.machine_kind import family
+from virtory.driver.qemu.definition.machine_kind import family
 from virtory.driver.qemu.machine_memory import cells
 from virtory.driver.qemu.machine_text import escaped, on, packed
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from virtory.driver.qemu.capabilities import Capabilities
     from virtory.driver.qemu.devices import Step
     from virtory.driver.qemu.plan import Plan
-    from virtory.driver.qemu.planning_host import Host
+    from virtory.driver.qemu.planning.host import Host
     from virtory.driver.qemu.settings import Settings
     from virtory.model.domain import Domain
     from virtory.model.domain.devices.disk import Disk
@@ -111,7 +111,8 @@ class Preparation:
         return self._host
 
     def _look(self) -> Host:
-        from virtory.driver.qemu import accelerator, planning_host
+        from virtory.driver.qemu.host import accelerator
+        from virtory.driver.qemu.planning import host as planning_host
 
         settings = self.settings
         os.makedirs(settings.cache_directory, 0o700, exist_ok=True)
@@ -140,7 +141,7 @@ class Preparation:
 
     def volume(self, pool: str, volume: str) -> str:
         """Where a volume is that a disk names by its pool."""
-        from virtory.driver.qemu.planning_host import no_volumes
+        from virtory.driver.qemu.planning.host import no_volumes
 
         return (self.volumes or no_volumes)(pool, volume)
 
@@ -209,9 +210,9 @@ class Preparation:
         """The same machine, checked, with all that it leaves unsaid; `grow` as `with_addresses`."""
         from virtory.codec.xml import Problem, error_of
         from virtory.codec.xml import replaced as replace
-        from virtory.driver.qemu.addresses import with_addresses
-        from virtory.driver.qemu.defaults import with_defaults, with_identity
-        from virtory.driver.qemu.unsupported import unsupported
+        from virtory.driver.qemu.definition.addresses import with_addresses
+        from virtory.driver.qemu.definition.defaults import with_defaults, with_identity
+        from virtory.driver.qemu.definition.unsupported import unsupported
         from virtory.model.domain import problems
 
         found = [Problem(*problem) for problem in problems(domain)]
@@ -233,19 +234,19 @@ class Preparation:
 
     async def plan(self, definition: Domain, number: int) -> tuple[Domain, Plan]:
         """The live description of one start, and all that it takes."""
-        from virtory.driver.qemu import planning
         from virtory.driver.qemu.capabilities import with_cpu_features
         from virtory.driver.qemu.cpu import model_name
         from virtory.driver.qemu.live import with_cpu
+        from virtory.driver.qemu.planning import choice
 
         host = await self.host()
         devices = definition.devices
         await self.networks_ready(devices.interfaces, devices.graphics)
         capabilities = await self.capabilities(definition.devices.emulator)
         if definition.devices.disks:  # their headers are read
-            live, plan = await asyncio.to_thread(planning.prepare, definition, host, number)
+            live, plan = await asyncio.to_thread(choice.prepare, definition, host, number)
         else:
-            live, plan = planning.prepare(definition, host, number)
+            live, plan = choice.prepare(definition, host, number)
         accelerator = plan.accelerator
         model = model_name(live.cpu, capabilities, accelerator)
         if capabilities.cpu_features(accelerator, model) is None:
@@ -262,9 +263,9 @@ class Preparation:
 
     async def refuse_without_images(self, definition: Domain) -> None:
         """What a start would refuse for its disks, before something is given up for that start."""
-        from virtory.driver.qemu import planning
+        from virtory.driver.qemu.planning import choice
 
-        await asyncio.to_thread(planning.refuse_without_images, definition, await self.host())
+        await asyncio.to_thread(choice.refuse_without_images, definition, await self.host())
 
     def command_line(self, live: Domain, plan: Plan, fds: Mapping[int, int]) -> list[str]:
         """QEMU's argument vector; `plan` came from here, so the capabilities are known."""
@@ -307,7 +308,7 @@ class Preparation:
 
     async def clear_tpm(self, entry: Entry, flags: int) -> None:
         """Before a definition goes: its emulated TPM goes with it, but for KEEP_TPM."""
-        from virtory.driver.qemu.planning_tpm import tpm_directory
+        from virtory.driver.qemu.planning.tpm import tpm_directory
 
         if "<tpm" not in entry.definition().xml or flags & DomainUndefine.KEEP_TPM:
             return
@@ -316,7 +317,7 @@ class Preparation:
 
     async def clear_nvram(self, entry: Entry, flags: int) -> None:
         """Before a definition goes: its UEFI variables go or stay only as the caller says."""
-        from virtory.driver.qemu.planning_firmware import variables_path
+        from virtory.driver.qemu.planning.firmware import variables_path
 
         assert entry.row is not None
         if "firmware" not in entry.row.xml and "<nvram" not in entry.row.xml:

@@ -106,7 +106,7 @@ async def _visit(runtime: Runtime, preparation: Preparation, row: RunningRow) ->
     guest.unplugged_rows = dict(remembered.get("unplugged_rows") or {})
     guest.asked_to_go = set(remembered.get("asked_to_go") or ())
     if jobs := remembered.get("block_jobs"):
-        from virtory.driver.qemu.block_job import BlockJob
+        from virtory.driver.qemu.disks.block_job import BlockJob
 
         guest.block_jobs = {target: BlockJob.of_plain(job) for target, job in jobs.items()}
     entry.state, entry.reason = row.state, row.reason
@@ -225,11 +225,11 @@ async def _catch_up(guest: Guest) -> None:
 
 async def _devices(guest: Guest) -> None:
     """Devices that came or went meanwhile, and those that were just coming."""
-    from virtory.driver.qemu import hotplug
+    from virtory.driver.qemu.hotplug import plugging
 
     try:
         async with guest.job("find devices"):
-            await hotplug.recover(guest)
+            await plugging.recover(guest)
     except VirtoryError as error:
         _log.error("devices of domain '%s' can not be found again: %s", guest.entry.name, error)
 
@@ -239,7 +239,7 @@ async def _catch_up_with_disks(guest: Guest) -> None:
     beside = any(image.target.endswith("!") for image in guest.plan.images)
     if not guest.block_jobs and not beside:
         return
-    from virtory.driver.qemu import block_job_course
+    from virtory.driver.qemu.disks import block_job_course
 
     try:
         async with guest.job("reconnect", patient=True):

@@ -27,7 +27,7 @@ _KNOWN: dict[str, type] = {
 
 
 class Settings(NamedTuple):
-    """`of_host` are fields of `planning_host.Host` that win over what is found."""
+    """`of_host` are fields of `planning.host.Host` that win over what is found."""
 
     state_directory: str
     run_directory: str

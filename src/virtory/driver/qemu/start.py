@@ -14,11 +14,12 @@ import resource
 import time
 from typing import TYPE_CHECKING, Any
 
-from virtory.driver.qemu import affinity, host_memory, resources
+from virtory.driver.qemu import affinity, resources
 from virtory.driver.qemu.agent import Agent
-from virtory.driver.qemu.block import path_of
+from virtory.driver.qemu.disks.block import path_of
 from virtory.driver.qemu.events import AGENT_CHANNEL
 from virtory.driver.qemu.guest import Guest, translated
+from virtory.driver.qemu.host import host_memory
 from virtory.driver.qemu.live import with_terminals
 from virtory.driver.qemu.monitor import MonitorGone, connect
 from virtory.driver.qemu.process import Identity, Process, Spawn, spawn
@@ -260,9 +261,9 @@ async def _introduce(
     """Ask and tell all that must be before the first instruction, in one volley."""
     domain = guest.domain
     if domain.vcpus is not None:
-        from virtory.driver.qemu import vcpu_hotplug
+        from virtory.driver.qemu.hotplug import vcpus
 
-        await vcpu_hotplug.plug_defined(guest)
+        await vcpus.plug_defined(guest)
     threads = monitor.execute("query-cpus-fast")
     terminals = monitor.execute("query-chardev") if _has_terminals(domain) else None
     told = []

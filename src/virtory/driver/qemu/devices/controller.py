@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from virtory.driver.qemu.definition.machine_kind import family
 from virtory.driver.qemu.devices.wiring import Item, Wiring, virtio_options, without_none
-from virtory.driver.qemu.machine_kind import family
 
 if TYPE_CHECKING:
     from virtory.model.domain.devices.controller import Controller

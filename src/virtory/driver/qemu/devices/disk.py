@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from virtory.driver.qemu.definition.machine_kind import family
 from virtory.driver.qemu.devices.wiring import Item, Step, Wiring, virtio_options, without_none
-from virtory.driver.qemu.machine_kind import family
 from virtory.model.domain.devices.address import DriveAddress
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from virtory.driver.qemu.planning_displays import spice_socket
+from virtory.driver.qemu.planning.displays import spice_socket
 
 if TYPE_CHECKING:
     from virtory.driver.qemu.devices.wiring import Wiring

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from virtory.driver.qemu.machine_kind import family
+from virtory.driver.qemu.definition.machine_kind import family
 from virtory.model.domain.devices.address import (
     IsaAddress,
     MmioAddress,

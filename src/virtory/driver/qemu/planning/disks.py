@@ -1,0 +1,61 @@
+"""What a disk takes: the images of its chain, each opened by the daemon.
+
+The rule kept here: only the top of a chain may be written; the format is what the definition says.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from virtory.driver.qemu.disks.image_chain import chain
+from virtory.driver.qemu.plan import Image
+from virtory.errors import VirtoryError
+
+if TYPE_CHECKING:
+    from virtory.driver.qemu.plan import OpenMode
+    from virtory.driver.qemu.planning.draft import Draft
+    from virtory.model.domain.devices.disk import Disk
+
+
+def plan_disk(disk: Disk, draft: Draft) -> None:
+    """Add a disk's images; a drive without a medium takes nothing. Headers of images are read.
+
+    Raises SystemCallFailed when an image is not there; OperationInvalid when the pool of a volume
+    does not run, StoragePoolNotFound and StorageVolumeNotFound when there is none.
+    """
+    source = disk.source
+    path = (source.file or source.dev) if source is not None else None
+    if disk.type == "volume" and source is not None and source.pool and source.volume:
+        try:
+            path = draft.host.volume(source.pool, source.volume)
+        except VirtoryError:
+            if source.startup_policy != "optional":
+                raise
+    if source is None or path is None:
+        return
+    if source.startup_policy == "optional" and not os.path.exists(path):
+        return  # then the drive is empty
+    image_format = (disk.driver.type if disk.driver is not None else None) or "raw"
+    target = disk.target.dev
+    for depth, link in enumerate(chain(path, image_format, disk.backing_store)):
+        read_only = depth > 0 or disk.readonly or disk.device == "cdrom"
+        mode: OpenMode = "r" if read_only else "rw"
+        slot = draft.open(link.path, mode, f"disk:{target}:{depth}")
+        data = link.data_file
+        data_slot = None
+        if data is not None:
+            data_slot = draft.open(data, mode, f"disk:{target}:{depth}:data")
+        draft.images.append(
+            Image(
+                target=target,
+                depth=depth,
+                index=draft.image_index(),
+                path=link.path,
+                format=link.format,
+                is_device=link.is_device,
+                read_only=read_only,
+                slot=slot,
+                data_slot=data_slot,
+            )
+        )

@@ -1,0 +1,187 @@
+"""Internal snapshots: states kept inside qcow2 images, by QEMU while it runs, by qemu-img else.
+
+The rule kept here: all disks or none. A name that is in an image already is refused before
+anything is written, so that undoing never removes what somebody else put there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import struct
+import subprocess
+from subprocess import DEVNULL, PIPE
+from typing import TYPE_CHECKING, Any
+
+from virtory.driver.qemu import transfer
+from virtory.driver.qemu.disks.image_chain import no_access
+from virtory.driver.qemu.process import Process, find_by_argument
+from virtory.errors import FROM_STORAGE, OperationFailed
+from virtory.model.qcow2_header import FIXED_BYTES, qcow2_header
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from virtory.driver.qemu.guest import Guest
+    from virtory.driver.qemu.plan import Image
+
+_MOST = 65536
+_FIXED = struct.Struct(">QIHHIIQII")
+
+
+# -- in a running machine ----------------------------------------------------------------------
+
+
+async def take(guest: Guest, name: str, images: Sequence[Image]) -> None:
+    """Keep memory, devices and these disks under `name`; the machine is stopped."""
+    nodes = _nodes(guest, images)
+    await _run(guest, "snapshot-save", {"tag": name, "vmstate": images[0].node, "devices": nodes})
+
+
+async def go_back(guest: Guest, name: str, images: Sequence[Image]) -> None:
+    """Bring memory, devices and these disks back; the machine is stopped, and stays so."""
+    nodes = _nodes(guest, images)
+    await _run(guest, "snapshot-load", {"tag": name, "vmstate": images[0].node, "devices": nodes})
+
+
+async def drop(guest: Guest, name: str, images: Sequence[Image]) -> None:
+    """Remove the state from these disks; one that has it not is passed over."""
+    await _run(guest, "snapshot-delete", {"tag": name, "devices": _nodes(guest, images)})
+
+
+def _nodes(guest: Guest, images: Sequence[Image]) -> list[str]:
+    """The nodes that go together: the disks', and UEFI's variables where these are qcow2."""
+    nodes = [image.node for image in images]
+    nvram = guest.domain.os.nvram
+    if nvram is not None and nvram.format == "qcow2" and guest.plan.slot("nvram") is not None:
+        nodes.append("virtory-pflash1-format")
+    return nodes
+
+
+async def _run(guest: Guest, command: str, arguments: dict[str, Any]) -> None:
+    identity = f"{command}-{os.urandom(4).hex()}"
+    guest.concluding[identity] = asyncio.get_running_loop().create_future()
+    operation = transfer.Operation
+    reverting = command == "snapshot-load"
+    known = transfer.Transfer(operation.SNAPSHOT_REVERT if reverting else operation.SNAPSHOT)
+    known.in_images = True
+    guest.transfer = known
+    try:
+        await guest.execute(command, {"job-id": identity, **arguments})
+        problem = await conclude(guest, identity)
+    finally:
+        guest.concluding.pop(identity, None)
+        guest.transfer = None
+    if problem:
+        raise OperationFailed(f"{command} of '{arguments['tag']}' failed: {problem}")
+
+
+async def conclude(guest: Guest, identity: str) -> str | None:
+    """Wait for the end of one of QEMU's jobs and let it be forgotten; what went wrong with it."""
+    assert guest.process is not None
+    loop = asyncio.get_running_loop()
+    concluded = guest.concluding.setdefault(identity, loop.create_future())
+    job = await _job(guest, identity)
+    if job is not None and job["status"] != "concluded":
+        await asyncio.wait((concluded, guest.process.ended), return_when=asyncio.FIRST_COMPLETED)
+        if not concluded.done():
+            raise OperationFailed("domain is no longer running")
+        job = await _job(guest, identity)
+    guest.concluding.pop(identity, None)
+    if job is None:
+        return None
+    await guest.execute("job-dismiss", {"id": identity})
+    return job.get("error")
+
+
+async def _job(guest: Guest, identity: str) -> dict[str, Any] | None:
+    jobs = await guest.execute("query-jobs")
+    return next((job for job in jobs if job["id"] == identity), None)
+
+
+# -- in images that nobody has open ------------------------------------------------------------
+
+
+def names_in(path: str) -> list[str]:
+    """The names of the states in a qcow2 image; empty for anything else. Blocking."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise no_access(path, error) from None
+    try:
+        header = qcow2_header(os.pread(descriptor, FIXED_BYTES, 0))
+        if header is None:
+            return []
+        return _table(descriptor, min(header.snapshots, _MOST), header.snapshots_offset)
+    finally:
+        os.close(descriptor)
+
+
+def _table(descriptor: int, count: int, place: int) -> list[str]:
+    names = []
+    for _ in range(count):
+        fixed = os.pread(descriptor, _FIXED.size, place)
+        if len(fixed) < _FIXED.size:
+            break
+        _, _, id_size, name_size, *_, extra = _FIXED.unpack(fixed)
+        begin = place + _FIXED.size + extra + id_size
+        names.append(os.pread(descriptor, name_size, begin).decode(errors="replace"))
+        place += (_FIXED.size + extra + id_size + name_size + 7) & ~7
+    return names
+
+
+async def qemu_img(*arguments: str) -> None:
+    """Run qemu-img; OperationFailed has its words.
+
+    In a thread: it is begun by vfork there, in a fifth of the time that a fork of the daemon takes.
+    """
+    command = ("qemu-img", *arguments)
+    done = await asyncio.to_thread(
+        subprocess.run, command, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE, check=False
+    )
+    if done.returncode:
+        text = done.stderr.decode(errors="replace").strip().removeprefix("qemu-img: ")
+        raise OperationFailed(f"qemu-img {arguments[0]} failed: {text}", domain=FROM_STORAGE)
+
+
+async def each(action: str, name: str, paths: Sequence[str]) -> None:
+    """`qemu-img snapshot` with `-c`, `-a` or `-d` on every image; returns when all have ended."""
+    works = [qemu_img("snapshot", action, name, path) for path in paths]
+    results = await asyncio.gather(*works, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+
+
+async def with_name(name: str, paths: Sequence[str]) -> list[str]:
+    """Those of the images that have a state of this name; what is not there is passed over."""
+    return await asyncio.to_thread(
+        lambda: [path for path in paths if os.path.exists(path) and name in names_in(path)]
+    )
+
+
+async def unattended(paths: Sequence[str]) -> None:
+    """Wait for the qemu-img that an earlier daemon left at work on one of these images."""
+    for path in paths:
+        identity = await asyncio.to_thread(find_by_argument, path)
+        if identity is None:
+            continue
+        with contextlib.suppress(ProcessLookupError, OSError):
+            await Process(identity, lambda _: None).ended
+
+
+async def without_leaks(paths: Sequence[str]) -> None:
+    """Give back what a qemu-img that was killed at its work had reserved; harmless otherwise."""
+    for path in paths:
+        if await asyncio.to_thread(os.path.exists, path):
+            with contextlib.suppress(OperationFailed):  # what else is wrong is not ours to mend
+                await qemu_img("check", "-q", "-r", "leaks", path)
+
+
+def opened(guest: Guest, paths: Sequence[str]) -> tuple[list[Image], list[str]]:
+    """The images that QEMU writes to, and the paths that it does not have open at all."""
+    real = {os.path.realpath(path): path for path in paths}
+    tops = [image for image in guest.plan.images if image.path in real and image.depth == 0]
+    busy = {image.path for image in guest.plan.images}
+    return tops, [path for at, path in real.items() if at not in busy]
