@@ -146,6 +146,30 @@ def test_a_flood_of_unknown_attributes_ends_in_an_error() -> None:
     assert isinstance(caught.value, ConfigUnsupported)
 
 
+@pytest.mark.parametrize("before", ["<!--a-->", "<?a?>", " ", "<!--<?a?>-->\n"])
+def test_what_stands_before_the_root_is_looked_at_once(before: str) -> None:
+    text = before * 20_000 + "<nest><![CDATA[<!DOCTYPE]]></nest>"
+    start = time.process_time()
+    assert xml.parse(Nest, text.strip()).text == "<!DOCTYPE"
+    with pytest.raises(XmlError, match="a DOCTYPE is refused"):
+        xml.parse(Nest, before * 20_000 + "<!DOCTYPE nest><nest/>")
+    assert time.process_time() - start < 1
+
+
+def test_a_flood_of_namespaces_around_or_in_a_kept_element_is_refused() -> None:
+    many = " ".join(f"xmlns:a{i}='u{i}'" for i in range(50_000))
+    each = "".join(f"<x xmlns:b='{i}'/>" for i in range(50_000))
+    start = time.process_time()
+    for text in (
+        f"<nest {many}><keep><a1:x/></keep></nest>",
+        f"<nest xmlns:q='q'><keep {many}><q:x/></keep></nest>",
+        f"<nest xmlns:q='q'><keep>{each}</keep></nest>",
+    ):
+        with pytest.raises(XmlError, match="more than 256 namespaces"):
+            xml.parse(Nest, text)
+    assert time.process_time() - start < 3
+
+
 def test_lxml_is_not_imported_until_something_is_parsed() -> None:
     program = (
         "import sys, virtory.codec.xml as xml, virtory.model.domain as domain\n"

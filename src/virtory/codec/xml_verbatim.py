@@ -7,14 +7,19 @@ elements, and only where an element contains nothing but elements.
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from virtory.codec.xml import MAX_DEPTH
 from virtory.codec.xml_reader import tree
 from virtory.errors import XmlError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lxml import etree
+
+_MOST_NAMESPACES = 256
+"""In scope of a kept element, and inside: taking along those that it uses costs time for each."""
 
 
 def verbatim(node: etree._Element, level: int) -> str:
@@ -25,23 +30,26 @@ def verbatim(node: etree._Element, level: int) -> str:
     node.tail = None
     _indent(node, level, 0)
     outer = node.getparent()
-    if outer is not None and outer.nsmap:
+    inherited = {} if outer is None else outer.nsmap
+    inside = _declared(node)
+    if len(inherited) + len(inside) > _MOST_NAMESPACES:
+        raise XmlError(f"more than {_MOST_NAMESPACES} namespaces are declared for <{node.tag}>")
+    if inherited:
+        # Prefixes that the subtree declares itself stay: its texts may use them.
+        kept = [prefix for prefix, uri in inside if prefix and inherited.get(prefix) != uri]
         node = copy.deepcopy(node)
-        etree.cleanup_namespaces(node, keep_ns_prefixes=_declared_inside(node, outer))
+        etree.cleanup_namespaces(node, keep_ns_prefixes=kept)
     text = etree.tostring(node, encoding="unicode", with_tail=False)
     node.tail = tail
     return text
 
 
-def _declared_inside(node: etree._Element, outer: etree._Element) -> list[str]:
-    """Prefixes that the subtree declares itself; its texts may use them, so they stay."""
-    inherited = outer.nsmap
-    return [
-        prefix
-        for element in node.iter("*")
-        for prefix, uri in element.nsmap.items()
-        if prefix is not None and inherited.get(prefix) != uri
-    ]
+def _declared(node: etree._Element) -> set[tuple[str, str]]:
+    """Prefix and URI of each `xmlns` of the subtree, looked at only where it stands."""
+    from lxml import etree
+
+    walk = cast("Iterator[tuple[str, tuple[str, str]]]", etree.iterwalk(node, events=("start-ns",)))
+    return {declared for _, declared in walk}
 
 
 def _indent(node: etree._Element, level: int, depth: int) -> None:
@@ -134,9 +142,4 @@ def _injected(content: etree._Element, uri: str, prefix: str) -> etree._Element:
 
 
 def _other_prefixes(node: etree._Element, uri: str) -> list[str]:
-    return [
-        prefix
-        for element in node.iter("*")
-        for prefix, other in element.nsmap.items()
-        if prefix is not None and other != uri
-    ]
+    return [prefix for prefix, other in _declared(node) if prefix and other != uri]
