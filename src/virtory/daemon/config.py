@@ -13,6 +13,7 @@ from virtory.errors import FROM_CONF, ConfigUnsupported, SystemCallFailed
 
 DEFAULT_FILE = os.path.join(os.path.dirname(__file__), "virtoryd.toml")
 SYSTEM_FILE = "/etc/virtory/virtoryd.toml"
+LEVELS = ("error", "warning", "info", "debug")
 
 
 class Sockets(NamedTuple):
@@ -110,6 +111,10 @@ def _table(path: str, name: str, table: dict[str, Any]) -> Any:
             raise _refused(
                 path, f"sets '{name}.{key}' to {value!r}, which is not of type {wanted.__name__}"
             )
+        if key.endswith("mode") and not (3 <= len(value) <= 4 and set(value) <= set("01234567")):
+            raise _refused(path, f"sets '{name}.{key}' to {value!r}, which is no mode like '0660'")
+        if key == "level" and value not in LEVELS:
+            raise _refused(path, f"sets '{name}.{key}' to {value!r}: use {', '.join(LEVELS)}")
         if wanted is int and value < 1:
             raise _refused(path, f"sets '{name}.{key}' to {value}; it must be at least 1")
     return cls(**table)

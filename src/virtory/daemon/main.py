@@ -44,6 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     import argparse
 
+    from virtory.daemon.config import LEVELS
+
     parser = argparse.ArgumentParser(
         prog="virtoryd",
         description="Serve virtual machines to virtory, virsh and every other client of libvirt. "
@@ -64,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         default="qemu",
         help="memory: pretended machines at test:///default, for trying things out",
     )
-    add("--log-level", choices=("error", "warning", "info", "debug"), help="what to log")
+    add("--log-level", choices=LEVELS, help="what to log")
     add("--log-json", action="store_true", help="log one JSON object a line")
     add("--ready-fd", type=int, metavar="FD", help="write a line to FD when clients are served")
     add("--version", action="store_true", help="print the version and end")

@@ -35,7 +35,8 @@ def passed_sockets() -> list[tuple[int, str]]:
     """The listening sockets that systemd passed (`sd_listen_fds(3)`), each with its name."""
     if os.environ.get("LISTEN_PID") != str(os.getpid()):
         return []
-    count = int(os.environ.get("LISTEN_FDS", "0"))
+    told = os.environ.get("LISTEN_FDS", "0")
+    count = int(told) if told.isdecimal() else 0
     names = os.environ.get("LISTEN_FDNAMES", "").split(":")
     names += ["read-write"] * (count - len(names))
     for variable in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
