@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from virtory.daemon.dispatch import serves
-from virtory.errors import OperationUnsupported
+from virtory.errors import InvalidArgument, OperationUnsupported
 from virtory.wire.remote import domain_block
 
 if TYPE_CHECKING:
@@ -33,7 +33,11 @@ async def rebase(peer: Peer, args: domain_block.DomainBlockRebaseArgs) -> None:
 
 @serves(domain_block.DOMAIN_BLOCK_COPY)
 async def copy(peer: Peer, args: domain_block.DomainBlockCopyArgs) -> None:
-    params = {param.field: int(param.value) for param in args.params}
+    params: dict[str, int] = {}
+    for field, _, value in args.params:
+        if not isinstance(value, int):
+            raise InvalidArgument(f"invalid type of parameter '{field}', expected a whole number")
+        params[field] = value
     await peer.driver.domain.block_copy(args.dom.uuid, args.path, args.destxml, params, args.flags)
 
 

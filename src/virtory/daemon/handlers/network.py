@@ -47,7 +47,7 @@ def list_networks(
     peer: Peer, args: network.ConnectListNetworksArgs
 ) -> network.ConnectListNetworksRet:
     names = _names(peer, ConnectListNetworks.ACTIVE)
-    return network.ConnectListNetworksRet(names[: args.maxnames])
+    return network.ConnectListNetworksRet(names[: max(0, args.maxnames)])
 
 
 @serves(network.CONNECT_NUM_OF_DEFINED_NETWORKS)
@@ -60,7 +60,7 @@ def list_defined_networks(
     peer: Peer, args: network.ConnectListDefinedNetworksArgs
 ) -> network.ConnectListDefinedNetworksRet:
     names = _names(peer, ConnectListNetworks.INACTIVE)
-    return network.ConnectListDefinedNetworksRet(names[: args.maxnames])
+    return network.ConnectListDefinedNetworksRet(names[: max(0, args.maxnames)])
 
 
 @serves(network.CONNECT_LIST_ALL_NETWORKS)

@@ -48,8 +48,8 @@ class Lifecycles:
     ) -> DomainRef:
         only(flags, f.DomainStart.ALL, "testDomainCreateWithFlags")
         machine = self._host.machine(uuid)
-        step(machine.state, _start_trigger(flags))
-        assert machine.definition is not None
+        if machine.active or machine.definition is None:
+            raise OperationInvalid("domain is already running")
         saved, machine.saved = machine.saved, None
         if saved is not None and not flags & f.DomainStart.FORCE_BOOT:
             paused = f.DomainSaveRestore.PAUSED if flags & f.DomainStart.PAUSED else 0

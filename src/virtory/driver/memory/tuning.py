@@ -69,9 +69,12 @@ class Tuning:
         only(flags, 0, "testDomainSetGuestVcpus")
         machine = self._host.running(uuid)
         require_agent(machine)
-        for number in members(vcpus):
-            if number >= machine.vcpus:
-                raise InvalidArgument(f"guest CPU {number} is out of range")
+        try:
+            numbers = members(vcpus)
+        except ValueError as error:
+            raise InvalidArgument(str(error)) from None
+        if max(numbers) >= machine.vcpus:
+            raise InvalidArgument(f"guest CPU {max(numbers)} is out of range")
 
     async def pin_vcpu(self, uuid: bytes, vcpu: int, cpus: bytes, flags: int) -> None:
         only(flags, f.DomainAffect.ALL, "testDomainPinVcpuFlags")
@@ -199,6 +202,8 @@ class Tuning:
         self, uuid: bytes, occasion: int, action: int, flags: int
     ) -> None:
         only(flags, f.DomainAffect.ALL, "testDomainSetLifecycleAction")
+        if occasion not in range(3) or action not in range(len(_ACTIONS)):
+            raise InvalidArgument(f"no lifecycle event {occasion} or action {action}")
         name = ("on_poweroff", "on_reboot", "on_crash")[occasion]
         self._tune(
             uuid,
