@@ -220,6 +220,23 @@ async def test_calls_over_the_limit_wait_for_those_before(start_daemon: Any) -> 
     await daemon.server.stop()
 
 
+async def test_of_long_calls_that_wait_no_more_are_read_than_fit(start_daemon: Any) -> None:
+    driver = Slow()
+    daemon = await start_daemon(driver)
+    client = await daemon.open()
+    dom = (await lookup(client))._replace(name="x" * (4 << 20))
+    args = domain.DomainGetXmlDescArgs(dom, 0)
+    serials = [client.send(domain.DOMAIN_GET_XML_DESC, args) for _ in range(24)]
+    last = client.send(connect.CONNECT_GET_HOSTNAME)
+    await daemon.until(lambda: driver.domain.begun == 16)
+    driver.domain.gate.set()
+    assert all([(await client.reply(serial)).ret.xml for serial in serials])
+    assert (await client.reply(last)).ret.hostname
+    assert driver.domain.most == 16
+    client.close()
+    await daemon.server.stop()
+
+
 async def test_work_goes_on_when_its_client_leaves(start_daemon: Any) -> None:
     driver = Slow()
     daemon = await start_daemon(driver)

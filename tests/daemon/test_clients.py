@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from virtory.daemon.config import Config, Keepalive, Limits
-from virtory.errors import ConnectionLost, PeerMisbehaved
+from virtory.daemon.subscriptions import MOST
+from virtory.errors import ConnectionLost, InternalError, OperationFailed, PeerMisbehaved
 from virtory.wire.frame import CALL, HEADER, OK
 from virtory.wire.procedure import REMOTE
 from virtory.wire.remote import connect, domain, domain_event
+from virtory.wire.remote import domain_processor as p
 
 
 def frame(
@@ -178,6 +180,57 @@ async def test_a_silent_client_that_asked_for_keepalive_is_given_up(start_daemon
     client.link.pause_reading()
     await daemon.until(lambda: not daemon.server.peers)
     await daemon.server.stop()
+
+
+async def test_a_client_that_is_not_read_is_not_given_up_for_its_silence(
+    start_daemon: Any,
+) -> None:
+    daemon = await start_daemon(config=Config(keepalive=Keepalive(interval_s=1, tries=1)))
+    client = daemon.connect()
+    supports = connect.CONNECT_SUPPORTS_FEATURE
+    await client.call(supports, connect.ConnectSupportsFeatureArgs(10))
+    (peer,) = daemon.server.peers
+    peer.hold()
+    client.link.pause_reading()  # its answers to pings could not be read anyway
+    now = asyncio.get_running_loop().time()
+    for beyond in range(1, 20):
+        assert daemon.server.peers and peer.session.tick(now + 10 * beyond, deaf=True)
+    with pytest.raises(ConnectionLost, match="keepalive"):
+        for beyond in range(20, 30):
+            peer.session.tick(now + 10 * beyond)
+    await daemon.server.stop()
+
+
+async def test_a_client_has_no_callbacks_without_end(daemon: Any) -> None:
+    client = await daemon.open()
+    register = domain_event.CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY
+    args = domain_event.ConnectDomainEventCallbackRegisterAnyArgs(0, None)
+    first = (await client.call(register, args)).callback_id
+    (peer,) = daemon.server.peers
+    for _ in range(MOST - 1):
+        peer.subscribed.add()
+    with pytest.raises(OperationFailed, match="the most that it may have"):
+        await client.call(register, args)
+    remove = domain_event.CONNECT_DOMAIN_EVENT_CALLBACK_DEREGISTER_ANY
+    await client.call(
+        remove, domain_event.ConnectDomainEventCallbackDeregisterAnyArgs(callback_id=first)
+    )
+    await client.call(register, args)
+
+
+async def test_bitmaps_longer_than_an_answer_are_refused_unmade(daemon: Any) -> None:
+    client = await daemon.open(read_only=True)
+    lookup = domain.DomainLookupByNameArgs("test")
+    dom = (await client.call(domain.DOMAIN_LOOKUP_BY_NAME, lookup)).dom
+    longest = 2**31 - 1
+    for procedure, args in (
+        (p.DOMAIN_GET_VCPUS, p.DomainGetVcpusArgs(dom, 1, longest)),
+        (p.DOMAIN_GET_VCPUS, p.DomainGetVcpusArgs(dom, 16384, 1024)),
+        (p.DOMAIN_GET_VCPU_PIN_INFO, p.DomainGetVcpuPinInfoArgs(dom, longest, 1)),
+        (p.DOMAIN_GET_EMULATOR_PIN_INFO, p.DomainGetEmulatorPinInfoArgs(dom, longest)),
+    ):
+        with pytest.raises(InternalError, match="> REMOTE_"):
+            await client.call(procedure, args)
 
 
 async def test_a_goodbye_reaches_every_client(start_daemon: Any) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from virtory.driver.memory.domain import MemoryDomains
+from virtory.driver.memory.driver import MemoryDriver
 from virtory.errors import OperationFailed, OperationInvalid, VirtoryError
 from virtory.wire.remote import domain, domain_device, domain_state
 from virtory.wire.virtory import DOMAIN_CONSOLE_HISTORY, DomainConsoleHistoryArgs
@@ -115,6 +117,49 @@ async def test_a_client_that_does_not_read_its_console_stops_the_typist(
     client.link.resume_reading()
     await typing
     await client.until(lambda: len(client.streamed.get(serial, b"")) >= 64 << 20)
+
+
+class Full:
+    """A console whose other end takes nothing until it is let go."""
+
+    def __init__(self) -> None:
+        self.closed = asyncio.Event()
+
+    async def read(self, limit: int = 0) -> bytes:
+        await self.closed.wait()
+        return b""
+
+    async def write(self, data: bytes) -> None:
+        await self.closed.wait()
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+class FullConsoles(MemoryDomains):
+    """Domains with such consoles."""
+
+    async def open_console(self, uuid: bytes, device: Any, flags: int, owner: Any) -> Any:
+        return Full()
+
+
+async def test_a_flood_of_single_bytes_counts_for_what_it_takes_in_memory(
+    start_daemon: Any, xml: Any
+) -> None:
+    driver = MemoryDriver()
+    driver.domain = FullConsoles(driver._host)
+    daemon = await start_daemon(driver)
+    client = await (await daemon.connect_unix()).open()
+    serial = await console(client, await running(client, xml("a")))
+    for _ in range(200_000):
+        client.session.send_data(serial, b"x")
+    client.link.flush()
+    (peer,) = daemon.server.peers
+    await daemon.until(lambda: peer._holds)
+    assert len(peer.streams[serial]._inbox) < 16_000
+    client.close()
+    await daemon.until(lambda: not daemon.server.peers)
+    await daemon.server.stop()
 
 
 async def test_a_screenshot_is_read_to_its_end(daemon: Any, xml: Any) -> None:

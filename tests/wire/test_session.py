@@ -95,7 +95,7 @@ def raw(
 def test_a_call_arrives_decoded_and_its_reply_too() -> None:
     client, server = pair()
     serial = client.call(DOMAIN_LOOKUP_BY_NAME, LOOKUP)
-    call = Call(DOMAIN_LOOKUP_BY_NAME, serial, LOOKUP)
+    call = Call(DOMAIN_LOOKUP_BY_NAME, serial, LOOKUP, size=len(LOOKUP.encode()))
     assert carried(client, server) == [call]
     assert (client.open_calls, server.open_calls) == (1, 1)
     server.reply(call, FOUND)  # an equal Call is as good as the one that arrived
@@ -231,8 +231,9 @@ def test_arguments_that_cannot_be_decoded_are_answered_and_the_connection_lives(
 
 def test_bytes_after_the_arguments_are_ignored() -> None:
     server = Session(SERVER)
-    (call,) = server.receive(raw(CALL, LOOKUP.encode() + b"more!"))
-    assert call == Call(DOMAIN_LOOKUP_BY_NAME, 0, LOOKUP)
+    payload = LOOKUP.encode() + b"more!"
+    (call,) = server.receive(raw(CALL, payload))
+    assert call == Call(DOMAIN_LOOKUP_BY_NAME, 0, LOOKUP, size=len(payload))
 
 
 def test_a_reply_that_cannot_be_decoded_fails_only_its_call() -> None:

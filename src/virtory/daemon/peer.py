@@ -46,6 +46,8 @@ _CALLS_AT_ONCE = 64
 """Of calls that were sent together, so many are begun before other clients have their turn."""
 _MOST_ANSWERS = 1 << 20
 """Bytes of answers that may wait to be read before no further call is begun."""
+_MOST_UNANSWERED = 64 << 20
+"""Bytes of calls under way and put off, two of the longest: with more, nothing more is read."""
 
 
 class Peer:
@@ -65,6 +67,7 @@ class Peer:
         "_receiving",
         "_resuming",
         "_tick",
+        "_unanswered",
         "_waiting",
         "closed",
         "driver",
@@ -91,6 +94,7 @@ class Peer:
         self.subscriptions: Subscriptions | None = None
         self._backlog: deque[Call] = deque()
         self._waiting = 0
+        self._unanswered = 0
         self._holds = 0
         self._paused = False
         self._receiving = False
@@ -108,7 +112,7 @@ class Peer:
         for value in values:
             if type(value) is Call:
                 if self._backlog or begun >= _CALLS_AT_ONCE or self.session.queued > _MOST_ANSWERS:
-                    self._backlog.append(value)
+                    self._put_off(value)
                 else:
                     begun += 1
                     self._begin(value)
@@ -120,7 +124,8 @@ class Peer:
         if self._backlog:
             self._catch_up_later()
         most = _BACKLOG_FACTOR * self.server.limits.calls_per_client
-        if not self._paused and len(self._backlog) > most:
+        too_much = len(self._backlog) > most or self._unanswered > _MOST_UNANSWERED
+        if too_much and not self._paused:
             self._paused = True
             self.hold()
         if self.session.wants_tick:
@@ -135,7 +140,7 @@ class Peer:
             self._unserved(call)
             return
         if route.waits and self._waiting >= self.server.limits.calls_per_client:
-            self._backlog.append(call)
+            self._put_off(call)
             return
         try:
             if self.uri is None and not route.early:
@@ -146,6 +151,7 @@ class Peer:
             result = route.run(self, *args)
             if route.waits:
                 self._waiting += 1
+                self._unanswered += call.size
                 self.server.spawn(self._finish(call, result))
                 return
             self.session.reply(call, result)
@@ -153,6 +159,10 @@ class Peer:
             self._failed(call, error)
         if call.fds:
             self._close_descriptors(call)
+
+    def _put_off(self, call: Call) -> None:
+        self._backlog.append(call)
+        self._unanswered += call.size
 
     def _unserved(self, call: Call) -> None:
         """Refuse a call in the words that libvirt's clients take for "not supported"."""
@@ -178,6 +188,7 @@ class Peer:
             if not self.closed and not call.answered:
                 self._failed(call, error)
         self._waiting -= 1
+        self._unanswered -= call.size
         if call.fds:
             self._close_descriptors(call)
         if not self.closed:
@@ -210,8 +221,11 @@ class Peer:
                 self._catch_up_later()
                 break
             begun += 1
-            self._begin(self._backlog.popleft())
-        if self._paused and len(self._backlog) <= limit:
+            call = self._backlog.popleft()
+            self._unanswered -= call.size
+            self._begin(call)
+        few = len(self._backlog) <= limit and self._unanswered <= _MOST_UNANSWERED // 2
+        if few and self._paused:
             self._paused = False
             self.unhold()
 
@@ -316,7 +330,7 @@ class Peer:
             return
         loop = asyncio.get_running_loop()
         try:
-            due = self.session.tick(loop.time())
+            due = self.session.tick(loop.time(), deaf=self._holds > 0)
         except ConnectionLost as error:
             self.link.close(error)
             return

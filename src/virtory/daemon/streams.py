@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 _MOST_UNWRITTEN = 1 << 20
 _MOST_UNWRITTEN_OF_VOLUMES = 4 << 20
+_PIECE = 256
+"""What a piece that waits takes beside its bytes, in Python: a flood of tiny ones counts too."""
+_COPIED_BELOW = 4096
+"""A piece is a view of all that was read with it: small ones are copied out of that."""
 
 
 class StreamPump:
@@ -57,12 +61,8 @@ class StreamPump:
     def on_incoming(self, value: Incoming) -> None:
         """Something arrived for this stream."""
         if isinstance(value, StreamData):
-            self._inbox.append(value.data if self._volume is None else value.view)
-            self._unwritten += len(value.view)
-            if self._unwritten > self._most_unwritten and not self._holding:
-                self._holding = True
-                self._peer.hold()
-            self._arrived.set()
+            whole = self._volume is None or len(value.view) < _COPIED_BELOW
+            self._arrive(value.data if whole else value.view, len(value.view))
         elif isinstance(value, StreamFinished):
             self._finishing = True
             self._arrived.set()
@@ -75,8 +75,16 @@ class StreamPump:
                 problem = "holes in a stream that is not of a volume"
                 self._abort(OperationUnsupported(problem, domain=FROM_STREAMS))
                 return
-            self._inbox.append(value.length)
-            self._arrived.set()
+            self._arrive(value.length, 0)
+
+    def _arrive(self, piece: bytes | memoryview | int, size: int) -> None:
+        """Put a piece of data, or a hole, where the writer finds it."""
+        self._inbox.append(piece)
+        self._unwritten += size + _PIECE
+        if self._unwritten > self._most_unwritten and not self._holding:
+            self._holding = True
+            self._peer.hold()
+        self._arrived.set()
 
     def close(self) -> None:
         """Stop both directions and let go of the driver's stream; idempotent."""
@@ -137,12 +145,13 @@ class StreamPump:
             pieces = list(inbox)
             inbox.clear()
             await self._volume.write_pieces(pieces)
-            self._unwritten -= sum(len(piece) for piece in pieces if not isinstance(piece, int))
+            data_size = sum(len(piece) for piece in pieces if not isinstance(piece, int))
+            self._unwritten -= data_size + _PIECE * len(pieces)
             return
         data = inbox.popleft()
         assert isinstance(data, bytes)
         await self._stream.write(data)
-        self._unwritten -= len(data)
+        self._unwritten -= len(data) + _PIECE
 
     def _finish(self) -> None:
         if not self._over:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from virtory.errors import FROM_RPC, InternalError
+from virtory.errors import FROM_RPC, InternalError, OperationFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from virtory.daemon.peer import Peer
     from virtory.driver.bus import Listener
     from virtory.model.events import Event
+
+MOST = 16384
+"""How many callbacks one client may have: each is looked at with every event."""
 
 
 class Subscriptions:
@@ -37,6 +40,12 @@ class Subscriptions:
 
         Without a class the id stands for a kind of object of which this daemon has none.
         """
+        if len(self._callbacks) >= MOST:
+            raise OperationFailed(
+                f"the connection has {MOST} event callbacks, which is the most that it may have",
+                cure="register once for all objects, or deregister what is not needed any more",
+                domain=FROM_RPC,
+            )
         number = self._next
         self._next += 1
         if cls is None or tell is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import socket
 import stat
 
@@ -61,6 +62,7 @@ class UnixLink:
         self._outgoing = session.outgoing
         self._started = self._closed = self._writing = False
         self._reading = self._paused = False
+        self._hang_up: select.epoll | None = None
         self._drain_waiters: list[asyncio.Future[None]] = []
 
     @property
@@ -84,10 +86,28 @@ class UnixLink:
     def pause_reading(self) -> None:
         self._paused = True
         self._update_reader()
+        if self._hang_up is None and not self._closed and self.session.role == "server":
+            self._watch_for_hang_up()
 
     def resume_reading(self) -> None:
         self._paused = False
+        self._forget_hang_up()
         self._update_reader()
+
+    def _watch_for_hang_up(self) -> None:
+        """Who does not read does not see the peer's end: the kernel tells of it unasked."""
+        self._hang_up = select.epoll()
+        self._hang_up.register(self._fd, 0)  # EPOLLHUP alone, which is always told
+        self._loop.add_reader(self._hang_up.fileno(), self._hung_up)
+
+    def _hung_up(self) -> None:
+        self._end(self._lost(None))
+
+    def _forget_hang_up(self) -> None:
+        if self._hang_up is not None:
+            self._loop.remove_reader(self._hang_up.fileno())
+            self._hang_up.close()
+            self._hang_up = None
 
     def _update_reader(self) -> None:
         wanted = (
@@ -211,6 +231,7 @@ class UnixLink:
             self._loop.remove_reader(self._fd)
         if self._writing:
             self._loop.remove_writer(self._fd)
+        self._forget_hang_up()
         self._outbox.clear()
         self._sock.close()
         self._wake_drained(error or ConnectionLost("the connection was closed on this side"))

@@ -36,10 +36,11 @@ class Call(Incoming):
     """A client asks: answer it once, with `Session.reply`, `.fail` or `.refuse`.
 
     `args` is decoded, `None` where the procedure has no arguments. `answered` turns true with the
-    answer. `fds` arrived with it and belong to whoever handles the call.
+    answer. `fds` arrived with it and belong to whoever handles the call. `size` is its payload's
+    in bytes.
     """
 
-    __slots__ = ("answered", "args", "fds", "procedure", "serial")
+    __slots__ = ("answered", "args", "fds", "procedure", "serial", "size")
     __match_args__ = ("procedure", "args")
 
     def __init__(
@@ -48,11 +49,13 @@ class Call(Incoming):
         serial: int,
         args: Record | None = None,
         fds: tuple[int, ...] = (),
+        size: int = 0,
     ) -> None:
         self.procedure = procedure
         self.serial = serial
         self.args = args
         self.fds = fds
+        self.size = size
         self.answered = False
 
 

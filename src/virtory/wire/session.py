@@ -299,11 +299,16 @@ class Session:
 
     # Time and the end
 
-    def tick(self, now: float) -> float | None:
-        """Ping when it is time; the next time to call this. Raises ConnectionLost: peer is dead."""
+    def tick(self, now: float, *, deaf: bool = False) -> float | None:
+        """Ping when it is time; the next time to call this. Raises ConnectionLost: peer is dead.
+
+        `deaf` says that the owner does not read at present, so that silence proves nothing.
+        """
         self.wants_tick = False
         if self._keepalive is None or self.closed:
             return None
+        if deaf:
+            self._keepalive.heard = True
         deadline, ping = self._keepalive.tick(now)
         if ping:
             self._writer.queue(PING_FRAME)
@@ -361,7 +366,7 @@ class Session:
         if procedure.stream is not None:
             self._streams.opening(procedure, serial, args)
         self.open_calls += 1
-        incoming.append(Call(procedure, serial, args, fds))
+        incoming.append(Call(procedure, serial, args, fds, stop - start))
 
     def _asked_feature(self, args: Any) -> None:
         if args.feature == _FEATURE_KEEPALIVE:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from virtory.daemon.dispatch import serves
-from virtory.errors import InvalidArgument
+from virtory.errors import FROM_RPC, InternalError, InvalidArgument
 from virtory.model.flags import DomainMemory, DomainVcpu
 from virtory.wire.remote import domain, domain_processor, domain_state, domain_tuning
+from virtory.wire.remote.limits import CPUMAPS_MAX, VCPUINFO_MAX
 
 if TYPE_CHECKING:
     from virtory.daemon.peer import Peer
@@ -214,7 +215,8 @@ async def set_vcpus_flags(peer: Peer, args: domain_processor.DomainSetVcpusFlags
 def get_vcpus(
     peer: Peer, args: domain_processor.DomainGetVcpusArgs
 ) -> domain_processor.DomainGetVcpusRet:
-    vcpus = peer.driver.domain.vcpus(args.dom.uuid)[: max(args.maxinfo, 0)]
+    check_bitmaps("maxinfo", args.maxinfo, args.maplen)
+    vcpus = peer.driver.domain.vcpus(args.dom.uuid)[: args.maxinfo]
     maps = bitmaps([vcpu.affinity for vcpu in vcpus], args.maplen)
     return domain_processor.DomainGetVcpusRet([vcpu[:4] for vcpu in vcpus], maps)
 
@@ -223,7 +225,8 @@ def get_vcpus(
 def get_vcpu_pin_info(
     peer: Peer, args: domain_processor.DomainGetVcpuPinInfoArgs
 ) -> domain_processor.DomainGetVcpuPinInfoRet:
-    pins = peer.driver.domain.vcpu_pins(args.dom.uuid, args.flags)[: max(args.ncpumaps, 0)]
+    check_bitmaps("ncpumaps", args.ncpumaps, args.maplen)
+    pins = peer.driver.domain.vcpu_pins(args.dom.uuid, args.flags)[: args.ncpumaps]
     return domain_processor.DomainGetVcpuPinInfoRet(bitmaps(pins, args.maplen), len(pins))
 
 
@@ -231,6 +234,7 @@ def get_vcpu_pin_info(
 def get_emulator_pin_info(
     peer: Peer, args: domain_processor.DomainGetEmulatorPinInfoArgs
 ) -> domain_processor.DomainGetEmulatorPinInfoRet:
+    check_bitmaps("1", 1, args.maplen)
     pin = peer.driver.domain.emulator_pin(args.dom.uuid, args.flags)
     return domain_processor.DomainGetEmulatorPinInfoRet(bitmaps([pin], args.maplen), 1)
 
@@ -244,7 +248,14 @@ def get_scheduler_type(
     )
 
 
+def check_bitmaps(name: str, count: int, length: int) -> None:
+    """Refuse, in libvirt's words, more than there is room for in an answer."""
+    if not 0 <= count <= VCPUINFO_MAX:
+        raise InternalError(f"{name} > REMOTE_VCPUINFO_MAX", domain=FROM_RPC)
+    if length < 0 or count * length > CPUMAPS_MAX:
+        raise InternalError(f"{name} * maplen > REMOTE_CPUMAPS_MAX", domain=FROM_RPC)
+
+
 def bitmaps(maps: list[bytes], length: int) -> bytes:
     """CPU bitmaps one after the other, each cut or filled up to `length` bytes."""
-    length = max(length, 0)
     return b"".join(cpus[:length].ljust(length, b"\0") for cpus in maps)
