@@ -36,15 +36,22 @@ class Host:
         self.storage = Storage(self.store, self.bus)
 
     async def again(self, *, booted: bool = False, boot: str | None = None) -> Storage:
-        self.store.close()
+        await self.end()
         self._open()
         if boot is not None:
             self.storage.boot = boot
-        menders = {unnamed.KIND: unnamed.mend, wiping.KIND: wiping.mend}
-        await recover(Journal(self.store), self.loaded.intents, menders)
+        wipes = [intent for intent in self.loaded.intents if intent.kind == wiping.KIND]
+        others = [intent for intent in self.loaded.intents if intent.kind != wiping.KIND]
+        await recover(Journal(self.store), others, {unnamed.KIND: unnamed.mend})
         self.storage.load([row for row in self.loaded.objects if row.kind == "pool"])
         await self.storage.resume(autostart=booted)
+        self.storage.go_on_wiping(wipes)
         return self.storage
+
+    async def end(self) -> None:
+        """Stop, as a daemon does."""
+        await self.storage.end()
+        self.store.close()
 
     async def pool(self, name: str = "p", *, path: Path | None = None) -> bytes:
         """A running pool's UUID."""
@@ -73,4 +80,4 @@ async def host(tmp_path: Path) -> AsyncIterator[Host]:
     (tmp_path / "state").mkdir()
     host = Host(tmp_path)
     yield host
-    host.store.close()
+    await host.end()

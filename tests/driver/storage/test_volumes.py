@@ -7,10 +7,12 @@ import json
 import os
 import shutil
 import subprocess
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from virtory.driver import image_lock
 from virtory.driver.storage import create, unnamed, wiping
 from virtory.driver.store import Intent
 from virtory.errors import (
@@ -28,9 +30,6 @@ from virtory.errors import (
 )
 from virtory.model.image_format import new_qcow2
 from virtory.model.list_flags import StorageVolumeCreate, StorageVolumeResize
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.skipif(
     shutil.which("qemu-img") is None, reason="qemu-img is not installed"
@@ -126,11 +125,48 @@ async def test_an_image_on_another_takes_its_size_from_it(host: Any) -> None:
     assert host.names(pool) == ["base", "v"]
 
 
+async def test_what_others_stand_on_or_have_open_is_neither_changed_nor_deleted(host: Any) -> None:
+    pool = await host.pool()
+    storage, flags = host.storage, StorageVolumeResize
+    base = await host.volume(pool, "base")
+    overlay = host.directory / "p" / "made by hand"
+    subprocess.run(
+        ["qemu-img", "create", "-q", "-f", "qcow2", "-b", base.key, "-F", "raw", overlay],
+        check=True,
+    )
+    refused = [
+        lambda: storage.delete_volume(base, 0),
+        lambda: storage.wipe_volume(base, wiping.ZERO, 0),
+        lambda: storage.upload_volume(base, 0, 0, 0),
+        lambda: storage.resize_volume(base, 1 << 19, flags.SHRINK),
+    ]
+    for call in refused:
+        with pytest.raises(OperationInvalid, match="still in use: it is below the image"):
+            await call()
+    await storage.resize_volume(base, 2 << 20, 0)
+    overlay.unlink()
+    with open(base.key, "r+b") as file:
+        assert image_lock.take(file.fileno())
+        for call in (*refused[1:], lambda: storage.resize_volume(base, 3 << 20, 0)):
+            with pytest.raises(OperationInvalid, match="or another program has it open"):
+                await call()
+    stream = await storage.upload_volume(base, 0, 0, 0)
+    with open(base.key, "r+b") as file:
+        assert not image_lock.take(file.fileno())
+    with pytest.raises(OperationInvalid, match="'base' of storage pool 'p' is still in use"):
+        await storage.destroy_pool(pool)
+    stream.close()
+    await storage.destroy_pool(pool)
+
+
 async def test_a_loop_of_images_is_refused(host: Any) -> None:
     pool = await host.pool()
     first = await host.volume(pool, "a", format="qcow2")
     below = "<backingStore><path>{}</path><format type='qcow2'/></backingStore>"
     second = await host.volume(pool, "b", format="qcow2", more=below.format(first.key))
+    with pytest.raises(OperationInvalid, match=f"below the image '{second.key}'"):
+        await host.storage.delete_volume(first, 0)
+    Path(first.key).unlink()
     await host.storage.delete_volume(first, 0)
     with pytest.raises(OperationInvalid, match="would be below itself"):
         await host.volume(pool, "a", format="qcow2", more=below.format(second.key))
@@ -246,9 +282,12 @@ async def test_a_wipe_leaves_zeroes_and_one_that_was_cut_off_is_finished(host: A
         await host.storage.wipe_volume(ref, algorithm, 0)
         assert b"secret" not in path.read_bytes() and path.stat().st_size == 6000
     path.write_bytes(b"secret" * 1000)
-    step = json.dumps({"path": str(path), "algorithm": 0})
+    step = wiping.intention(str(path), 0)
     await host.store.save(Intent(b"k" * 16, wiping.KIND, step))
     await host.again()
+    with pytest.raises(OperationInvalid, match="still in use"):
+        await host.storage.delete_volume(ref, 0)
+    await host.storage.idle()
     assert path.read_bytes() == bytes(6000)
     with pytest.raises(ArgumentUnsupported):
         await host.storage.wipe_volume(ref, wiping.TRIM, 0)

@@ -20,7 +20,8 @@ from virtory.model.storage_volume import Permissions, Target, Timestamps
 from virtory.model.values import Size
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Container, Iterable
+    from threading import Event
 
     from virtory.driver.bus import Bus
     from virtory.driver.storage.backend import Backend, Keeper
@@ -58,6 +59,9 @@ class MemoryBackend:
 
     def refresh(self, pool: StoragePool) -> Found:
         return Found(self.sizes(pool), self._of(pool))
+
+    def unseen(self, pool: StoragePool, known: Container[str]) -> Iterable[StorageVolume]:
+        return ()
 
     def sizes(self, pool: StoragePool) -> StoragePool:
         taken = sum(volume.allocation or 0 for volume in self._of(pool))
@@ -120,7 +124,7 @@ class MemoryBackend:
         reading, writing = self._file(source), self._file(volume)
         copy_data(reading, writing, os.fstat(reading).st_size)
 
-    def wipe(self, volume: StorageVolume, algorithm: int) -> None:
+    def wipe(self, volume: StorageVolume, algorithm: int, ending: Event) -> None:
         fd = self._file(volume)
         size = os.fstat(fd).st_size
         os.ftruncate(fd, 0)

@@ -27,7 +27,7 @@ from virtory.driver.store import Store
 from virtory.errors import OpenFailed, SystemCallFailed, VirtoryError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
 
     from virtory.driver.interface.connect import ConnectDriver
     from virtory.driver.interface.domain import DomainDriver
@@ -41,10 +41,12 @@ if TYPE_CHECKING:
     from virtory.driver.network.networks import Networks
     from virtory.driver.secrets import Secrets
     from virtory.driver.storage.driver import Storage
+    from virtory.driver.storage.usage import Use
     from virtory.driver.store import ObjectRow
 
 _log = logging.getLogger(__name__)
 _AUTOSTARTED = "autostarted"
+_WIPE = "storage-wipe"
 
 
 class QemuDriver:
@@ -85,7 +87,6 @@ class QemuDriver:
         self._afterwards: list[Coroutine[Any, Any, None]] = []  # what needs networks and pools
         self._menders: dict[str, Mender] = {
             "storage-file": _mend_storage_file,
-            "storage-wipe": _mend_storage_wipe,
             "storage-logical": _mend_storage_logical,
         }
         self._runtime: Runtime | None = None
@@ -118,11 +119,17 @@ class QemuDriver:
             from virtory.driver.storage.driver import Storage
 
             assert self._store is not None
-            self._storage = Storage(self._store, self.bus)
+            self._storage = Storage(self._store, self.bus, self._users_of)
         return self._storage
 
     def _volume_path(self, pool: str, volume: str) -> str:
         return self._pools().disk_path(pool, volume)
+
+    def _users_of(self, path: str) -> Sequence[Use]:
+        from virtory.driver.qemu.disks.shared_images import uses
+
+        assert self._runtime is not None
+        return uses(self._runtime.table, path)
 
     async def start(self) -> None:
         settings = self._settings
@@ -147,7 +154,9 @@ class QemuDriver:
         self.snapshot = Snapshots(self._runtime, self._preparation)
         if loaded.intents:
             self._learn_mending()
-        await recover(Journal(self._store), loaded.intents, self._menders)
+        wipes = [intent for intent in loaded.intents if intent.kind == _WIPE]
+        others = [intent for intent in loaded.intents if intent.kind != _WIPE]
+        await recover(Journal(self._store), others, self._menders)
         known = [entry.guest.plan.directory for entry in table if entry.guest is not None]
         await asyncio.to_thread(self._runtime.strays.sweep, settings.run_directory, known, table)
         first = _first_since_boot(os.path.join(settings.run_directory, _AUTOSTARTED))
@@ -156,6 +165,8 @@ class QemuDriver:
         if pools := [row for row in loaded.objects if row.kind == "pool"]:
             self._pools().load(pools)
             await self._pools().resume(autostart=first)
+        if wipes:
+            self._pools().go_on_wiping(wipes)
         if secrets := [row for row in loaded.objects if row.kind == "secret"]:
             self._secrets().load(secrets)
         await self._finish_afterwards()
@@ -242,6 +253,8 @@ class QemuDriver:
             self._runtime = None
         if self._networks is not None:
             self._networks.close()
+        if self._storage is not None:
+            await self._storage.end()
         if self._store is not None:
             store, self._store = self._store, None
             await asyncio.to_thread(store.close)
@@ -256,12 +269,6 @@ async def _mend_storage_file(work: Work, step: dict[str, Any]) -> None:
 
 async def _mend_storage_logical(work: Work, step: dict[str, Any]) -> None:
     from virtory.driver.storage.logical import mend
-
-    await mend(work, step)
-
-
-async def _mend_storage_wipe(work: Work, step: dict[str, Any]) -> None:
-    from virtory.driver.storage.wiping import mend
 
     await mend(work, step)
 

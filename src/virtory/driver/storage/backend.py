@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from virtory.errors import FROM_STORAGE, ConfigUnsupported, NotSupported
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Container, Iterable
+    from threading import Event
 
     from virtory.driver.store import Change
     from virtory.model.storage_pool import StoragePool
@@ -44,6 +45,9 @@ class Backend(Protocol):
     def build(self, pool: StoragePool, flags: int) -> None: ...
     def delete(self, pool: StoragePool, flags: int) -> None: ...
     def refresh(self, pool: StoragePool) -> Found: ...
+    def unseen(self, pool: StoragePool, known: Container[str]) -> Iterable[StorageVolume]:
+        """Volumes that are there and not known by these names, as ones made by hand are."""
+
     def sizes(self, pool: StoragePool) -> StoragePool:
         """The pool with its capacity, allocation and free space as they are now."""
 
@@ -69,7 +73,9 @@ class Backend(Protocol):
     ) -> None:
         """Make `volume` with what is in `source`; `directories` are those of active pools."""
 
-    def wipe(self, volume: StorageVolume, algorithm: int) -> None: ...
+    def wipe(self, volume: StorageVolume, algorithm: int, ending: Event) -> None:
+        """Overwrite it; raises wiping.Interrupted once `ending` is set."""
+
     def open(self, volume: StorageVolume, *, writable: bool) -> int:
         """A descriptor of its contents; raises OSError."""
 

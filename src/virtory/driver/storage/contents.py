@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import json
 import os
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from virtory.driver.storage import buffers
 from virtory.driver.storage.create import checked
 from virtory.driver.storage.failures import failed, invalid, only
 from virtory.driver.storage.streams import Download, Upload
+from virtory.driver.storage.usage import lock
 from virtory.driver.storage.volumes import Volumes
 from virtory.driver.storage.wiping import KIND as WIPE
-from virtory.driver.storage.wiping import check_algorithm
+from virtory.driver.storage.wiping import Interrupted, check_algorithm, intention
 from virtory.driver.store import ForgetIntent, Intent
 from virtory.errors import FROM_STORAGE, InternalError, OperationUnsupported
 from virtory.model.events import StoragePoolRefresh
@@ -26,8 +27,11 @@ from virtory.model.storage_volume import StorageVolume, parse_volume
 from virtory.model.values import Size
 
 if TYPE_CHECKING:
+    from threading import Event
+
     from virtory.driver.bus import Bus
     from virtory.driver.interface.storage import VolumeRef
+    from virtory.driver.storage.backend import Backend
     from virtory.driver.storage.table import Pool, Volume
     from virtory.model.storage_pool import StoragePool
 
@@ -36,6 +40,7 @@ class Contents(Volumes):
     """What a driver does with the contents of volumes."""
 
     _bus: Bus
+    _ending: Event
 
     # -- copying -------------------------------------------------------------------------------
     async def clone_volume(self, pool: bytes, xml: str, source: VolumeRef, flags: int) -> VolumeRef:
@@ -84,19 +89,27 @@ class Contents(Volumes):
         check_algorithm(algorithm)
         pool, found = self._table.of(volume)
         found.free()
+        await self._changed(pool, found, partial(self._wipe, pool, found, algorithm))
+
+    def _wipe(self, pool: Pool, volume: Volume, algorithm: int) -> tuple[Any, StoragePool]:
+        """Written down before, so that it is finished whatever ends this daemon; blocking."""
         backend = self._backend(pool.definition.type)
         key = os.urandom(16)
-        step = json.dumps({"path": found.path, "algorithm": algorithm})
+        self._store.save_now(Intent(key, WIPE, intention(volume.path, algorithm)))
+        self._finish_wipe(key, backend, volume.description, algorithm)
+        return backend.refreshed(volume.description), backend.sizes(pool.definition)
 
-        def work() -> tuple[StorageVolume | None, StoragePool]:
-            self._store.save_now(Intent(key, WIPE, step))
-            try:
-                backend.wipe(found.description, algorithm)
-            finally:  # what failed is told, and not tried again later
-                self._store.save_now(ForgetIntent(key))
-            return backend.refreshed(found.description), backend.sizes(pool.definition)
-
-        await self._changed(pool, found, work)
+    def _finish_wipe(
+        self, key: bytes, backend: Backend, volume: StorageVolume, algorithm: int
+    ) -> None:
+        try:
+            backend.wipe(volume, algorithm, self._ending)
+        except Interrupted:
+            raise  # the next daemon goes on
+        except BaseException:  # what failed is told, and not tried again later
+            self._store.save_now(ForgetIntent(key))
+            raise
+        self._store.save_now(ForgetIntent(key))
 
     # -- streaming -----------------------------------------------------------------------------
     async def download_volume(
@@ -127,8 +140,21 @@ class Contents(Volumes):
         """The volume's descriptor, and what ends its use, which begins before it is opened."""
         backend = self._backend(pool.definition.type)
         closed = _use(volume)
+
+        def opened() -> int:
+            fd = backend.open(volume.description, writable=writable)
+            try:
+                if writable:
+                    lock(fd, volume.name)
+            except BaseException:
+                os.close(fd)
+                raise
+            return fd
+
         try:
-            fd = await asyncio.to_thread(backend.open, volume.description, writable=writable)
+            if writable:
+                await self._usage.refuse(pool, volume)
+            fd = await asyncio.to_thread(opened)
         except OSError as error:
             closed()
             raise failed(f"cannot open volume '{volume.path}'", error) from None

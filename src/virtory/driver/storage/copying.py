@@ -7,16 +7,14 @@ copy would be damaged, and an image below it is read only when it lies in a pool
 from __future__ import annotations
 
 import errno
-import fcntl
-import json
 import os
-import stat
-import struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from virtory.driver import image_lock
 from virtory.driver.file_copy import copy_data, share
-from virtory.driver.storage.create import PROGRAM_FORMAT, allocate, compat_of, options
+from virtory.driver.storage.create import allocate, compat_of, options
 from virtory.driver.storage.failures import failed, run
+from virtory.driver.storage.opened import RAW, alone, program_format, whole
 from virtory.driver.storage.scan import header_of
 from virtory.driver.storage.unnamed import exists, new_file
 from virtory.errors import FROM_STORAGE, OperationUnsupported, ResourceBusy, UnsupportedFlags
@@ -29,11 +27,6 @@ if TYPE_CHECKING:
     from virtory.driver.storage.unnamed import NewFile
     from virtory.model.image_format import ImageHeader
     from virtory.model.storage_volume import StorageVolume
-
-_RAW = ("raw", "iso")
-# QEMU locks one byte for each thing that it does with an image: here, writing it.
-_QEMU_WRITES = 101
-_FLOCK = struct.Struct("hhqqi")
 
 
 def clone(
@@ -72,7 +65,7 @@ def clone(
                 _check_unused(reading, source)
                 _copy_file(reading, file, wanted, reflink=bool(flags & _REFLINK))
             else:
-                chain = _convertible(source, header, flags, directories)
+                chain = _convertible(source, flags, directories)
                 _convert(chain, file, wanted, flags, f"cannot copy '{below}' to '{path}'")
             file.appear(permissions)
     finally:
@@ -89,7 +82,7 @@ def _is_plain_copy(
     format = wanted.format or "raw"
     if flags & StorageVolumeCreate.PREALLOC_METADATA:
         return False
-    if source.format in _RAW and format in _RAW:
+    if source.format in RAW and format in RAW:
         return True
     target = wanted.target
     if format != "qcow2" or source.format != "qcow2" or target is None:
@@ -111,14 +104,7 @@ def _is_plain_copy(
 
 def _check_unused(fd: int, source: StorageVolume) -> None:
     """Refuse the copy of a qcow2 image that QEMU writes: its tables would not fit its data."""
-    if source.format in _RAW:
-        return
-    asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, _QEMU_WRITES, 1, 0)
-    try:
-        found = _FLOCK.unpack(fcntl.fcntl(fd, fcntl.F_OFD_GETLK, asked))
-    except OSError:
-        return  # a file system without locks: QEMU has none either
-    if found[0] != fcntl.F_UNLCK:
+    if source.format not in RAW and image_lock.is_written(fd):
         raise ResourceBusy(
             f"volume '{source.name}' is written by a running machine",
             cure="shut the machine down, or take a snapshot and copy the image below it",
@@ -129,7 +115,7 @@ def _check_unused(fd: int, source: StorageVolume) -> None:
 def _copy_file(reading: int, file: NewFile, wanted: StorageVolume, *, reflink: bool) -> None:
     """All bytes; then as long, and as much set aside, as was asked for."""
     size = os.lseek(reading, 0, os.SEEK_END)
-    raw = (wanted.format or "raw") in _RAW
+    raw = (wanted.format or "raw") in RAW
     capacity = max(wanted.capacity or 0, size) if raw else size
     whole = raw and wanted.allocation is not None and wanted.allocation >= capacity
     if not share(reading, file.fd):
@@ -146,29 +132,16 @@ def _copy_file(reading: int, file: NewFile, wanted: StorageVolume, *, reflink: b
     os.fsync(file.fd)
 
 
-def _convertible(
-    source: StorageVolume, header: ImageHeader, flags: int, directories: Collection[str]
-) -> str:
-    """The source and every image below it as QEMU is to open them: nothing else, nothing guessed.
+def _convertible(source: StorageVolume, flags: int, directories: Collection[str]) -> str:
+    """The source and every image below it as QEMU is to open them.
 
-    Refuses what would read a file that no pool of ours holds, whoever wrote its name. An image
-    below whose format is not said is raw: its bytes, which a guest may have written, do not choose.
+    Refuses what would read a file that no pool of ours holds, whoever wrote its name.
     """
     if flags & _REFLINK:
         raise UnsupportedFlags(_REFLINK, "storageBackendCreateQemuImg", domain=FROM_STORAGE)
     allowed = {os.path.realpath(directory) for directory in directories}
-    path, format = source.key or "", source.format or "raw"
-    top = link = _link(path, format)
-    while format not in _RAW:
-        if header.data_file or (header.format, header.capacity) == ("vmdk", 0):
-            raise OperationUnsupported(
-                f"volume '{source.name}' keeps its data in another file",
-                cure="convert it with qemu-img on the host, if its maker is trusted",
-                domain=FROM_STORAGE,
-            )
-        if header.backing is None:
-            break
-        path = os.path.join(os.path.dirname(path), header.backing)
+
+    def permit(path: str) -> None:
         if os.path.dirname(os.path.realpath(path)) not in allowed:
             raise OperationUnsupported(
                 f"volume '{source.name}' names '{path}' below itself, which is in no active pool",
@@ -176,35 +149,19 @@ def _convertible(
                 "if the image's maker is trusted",
                 domain=FROM_STORAGE,
             )
-        format = header.backing_format or "raw"
-        try:
-            with open(path, "rb") as file:
-                header = header_of(file.fileno())
-            link["backing"] = link = _link(path, format)
-        except OSError as error:
-            raise failed(f"cannot open '{path}', which '{source.name}' needs", error) from None
-    return "json:" + json.dumps(top)
 
-
-def _link(path: str, format: str) -> dict[str, Any]:
-    """One image, on nothing until another is put below it; raises OSError."""
-    driver = "host_device" if stat.S_ISBLK(os.stat(path).st_mode) else "file"
-    return {
-        "driver": PROGRAM_FORMAT.get(format, format),
-        "file": {"driver": driver, "filename": path},
-        "backing": None,
-    }
+    return whole(source.key or "", source.format or "raw", permit)
 
 
 def _convert(source: str, file: NewFile, wanted: StorageVolume, flags: int, what: str) -> None:
     format = wanted.format or "raw"
     preallocate = bool(flags & StorageVolumeCreate.PREALLOC_METADATA)
-    command = ["qemu-img", "convert", "-q", "-O", PROGRAM_FORMAT.get(format, format)]
+    command = ["qemu-img", "convert", "-q", "-O", program_format(format)]
     command += options(wanted, format, preallocate=preallocate)
     run([*command, source, file.reached], what, fds=(file.fd,))
     capacity = wanted.capacity or 0
-    made = header_of(file.fd).capacity if format not in _RAW else os.fstat(file.fd).st_size
+    made = header_of(file.fd).capacity if format not in RAW else os.fstat(file.fd).st_size
     if made is not None and capacity > made:
-        grow = ["qemu-img", "resize", "-q", "-f", PROGRAM_FORMAT.get(format, format)]
-        run([*grow, file.reached, str(capacity)], what, fds=(file.fd,))
+        grow = ["qemu-img", "resize", "-q", alone(file.reached, format), str(capacity)]
+        run(grow, what, fds=(file.fd,))
     os.fsync(file.fd)

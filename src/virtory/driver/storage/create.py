@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from virtory.driver.storage.failures import failed, run
 from virtory.driver.storage.nocow import without_copies
+from virtory.driver.storage.opened import program_format
 from virtory.driver.storage.scan import header_of
 from virtory.driver.storage.unnamed import DEFAULT_MODE, exists, new_file
 from virtory.errors import (
@@ -189,14 +190,10 @@ def options(volume: StorageVolume, format: str, *, preallocate: bool = False) ->
     return ["-o", ",".join(words)]
 
 
-PROGRAM_FORMAT = {"iso": "raw"}
-"""qemu-img's names of formats that it calls otherwise."""
-
-
 def _fill_by_program(
     file: NewFile, volume: StorageVolume, format: str, *, preallocate: bool
 ) -> None:
-    command = ["qemu-img", "create", "-q", "-f", PROGRAM_FORMAT.get(format, format)]
+    command = ["qemu-img", "create", "-q", "-f", program_format(format)]
     command += options(volume, format, preallocate=preallocate)
     below = volume.backing_store
     if below is not None and below.path:

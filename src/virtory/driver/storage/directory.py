@@ -21,7 +21,8 @@ from virtory.model.storage_volume import Permissions, mode_text
 from virtory.model.values import Size
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Container, Iterable
+    from threading import Event
 
     from virtory.driver.storage.backend import Keeper
     from virtory.model.storage_pool import StoragePool
@@ -90,6 +91,12 @@ class Directory:
         target = dataclasses.replace(pool.target or Target(), permissions=permissions)
         return Found(self.sizes(dataclasses.replace(pool, target=target)), volumes)
 
+    def unseen(self, pool: StoragePool, known: Container[str]) -> Iterable[StorageVolume]:
+        try:
+            return list(volumes_of(pool.path, known))
+        except OSError as error:
+            raise failed(f"cannot open directory '{pool.path}'", error) from None
+
     def sizes(self, pool: StoragePool) -> StoragePool:
         try:
             space = os.statvfs(pool.path)
@@ -144,10 +151,10 @@ class Directory:
 
         clone(source, volume, store, flags, directories)
 
-    def wipe(self, volume: StorageVolume, algorithm: int) -> None:
+    def wipe(self, volume: StorageVolume, algorithm: int, ending: Event) -> None:
         from virtory.driver.storage.wiping import wipe
 
-        wipe(volume.key or "", algorithm)
+        wipe(volume.key or "", algorithm, ending)
 
     def open(self, volume: StorageVolume, *, writable: bool) -> int:
         return os.open(volume.key or "", (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC)

@@ -9,11 +9,15 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from typing import TYPE_CHECKING
+from threading import Event
+from typing import TYPE_CHECKING, Any
 
+from virtory.driver.storage import wiping
 from virtory.driver.storage.contents import Contents
 from virtory.driver.storage.pools import Pools
 from virtory.driver.storage.table import Pool, PoolTable
+from virtory.driver.storage.usage import Usage, nobody
+from virtory.driver.store import ForgetIntent
 from virtory.errors import VirtoryError
 from virtory.model.storage_pool import parse_pool
 
@@ -22,7 +26,9 @@ if TYPE_CHECKING:
 
     from virtory.driver.bus import Bus
     from virtory.driver.storage.backend import Keeper
-    from virtory.driver.store import ObjectRow
+    from virtory.driver.storage.table import Volume
+    from virtory.driver.storage.usage import Users
+    from virtory.driver.store import Intent, ObjectRow
 
 _log = logging.getLogger(__name__)
 
@@ -30,8 +36,11 @@ _log = logging.getLogger(__name__)
 class Storage(Pools, Contents):
     """Pools, and the volumes in them."""
 
-    def __init__(self, store: Keeper, bus: Bus) -> None:
+    def __init__(self, store: Keeper, bus: Bus, users: Users = nobody) -> None:
         super().__init__(PoolTable(), store, bus)
+        self._usage = Usage(self._table, users, self._backend)
+        self._ending = Event()
+        self._wipes: set[asyncio.Task[None]] = set()
 
     def load(self, rows: Sequence[ObjectRow]) -> None:
         """Know again what was defined or ran; what can not be understood is logged and kept."""
@@ -71,3 +80,37 @@ class Storage(Pools, Contents):
         pool.active = True
         if not ran:
             await self._save(pool)
+
+    # -- wipes that an earlier daemon began ----------------------------------------------------
+    def go_on_wiping(self, intents: Sequence[Intent]) -> None:
+        """Finish them beside all else; until then nobody else has these volumes."""
+        for intent in intents:
+            step = json.loads(intent.step)
+            volumes = [volume for _, volume in self._all() if volume.path == step["path"]]
+            for volume in volumes:
+                volume.users += 1
+            task = asyncio.get_running_loop().create_task(self._wiped(intent, step, volumes))
+            self._wipes.add(task)
+            task.add_done_callback(self._wipes.discard)
+
+    async def _wiped(self, intent: Intent, step: dict[str, Any], volumes: list[Volume]) -> None:
+        try:
+            await asyncio.to_thread(wiping.go_on, step, self._ending)
+        except wiping.Interrupted:
+            return
+        except VirtoryError as error:
+            _log.error("the wipe of '%s' was cut off and can not be ended: %s", step["path"], error)
+        finally:
+            for volume in volumes:
+                volume.users -= 1
+        await self._store.save(ForgetIntent(intent.key))
+
+    async def idle(self) -> None:
+        """Wait until they are finished."""
+        if self._wipes:
+            await asyncio.wait(self._wipes)
+
+    async def end(self) -> None:
+        """Let wipes stop where they are, for the next daemon to go on."""
+        self._ending.set()
+        await self.idle()

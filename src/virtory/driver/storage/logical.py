@@ -24,7 +24,8 @@ from virtory.model.storage_volume import Target as VolumeTarget
 from virtory.model.values import Size
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Container, Iterable
+    from threading import Event
 
     from virtory.driver.journal import Work
     from virtory.driver.storage.backend import Keeper
@@ -92,6 +93,9 @@ class Logical:
     def refresh(self, pool: StoragePool) -> Found:
         volumes = [volume for row in _volumes(_group(pool)) if (volume := _volume(pool, row))]
         return Found(self.sizes(pool), volumes)
+
+    def unseen(self, pool: StoragePool, known: Container[str]) -> Iterable[StorageVolume]:
+        return ()
 
     def sizes(self, pool: StoragePool) -> StoragePool:
         columns = "vg_size,vg_free"
@@ -208,10 +212,10 @@ class Logical:
             self.remove(volume, 0)
             raise failed(f"cannot copy '{source.key}' to '{volume.key}'", error) from None
 
-    def wipe(self, volume: StorageVolume, algorithm: int) -> None:
+    def wipe(self, volume: StorageVolume, algorithm: int, ending: Event) -> None:
         from virtory.driver.storage.wiping import wipe
 
-        wipe((volume.target.path if volume.target else None) or "", algorithm)
+        wipe((volume.target.path if volume.target else None) or "", algorithm, ending)
 
     def open(self, volume: StorageVolume, *, writable: bool) -> int:
         path = (volume.target.path if volume.target else None) or ""

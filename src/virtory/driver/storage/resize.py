@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from virtory.driver.storage.create import allocate
 from virtory.driver.storage.failures import failed, run
+from virtory.driver.storage.opened import whole
+from virtory.driver.storage.usage import lock, locked
 from virtory.errors import FROM_STORAGE, InternalError, OperationUnsupported
 from virtory.model.list_flags import StorageVolumeResize
 
@@ -23,6 +25,7 @@ def resize(volume: StorageVolume, capacity: int, flags: int) -> None:
     Raises:
         OperationUnsupported: preallocation of an image that is not raw, or no file.
         SystemCallFailed: no space, no right.
+        OperationInvalid: a running machine has it open.
         InternalError: qemu-img refused it.
     """
     path, format = volume.key or "", volume.format or "raw"
@@ -31,7 +34,7 @@ def resize(volume: StorageVolume, capacity: int, flags: int) -> None:
             f"'{path}' is no file, so can not be resized", domain=FROM_STORAGE
         )
     if format in ("raw", "iso"):
-        _resize_raw(path, capacity, allocated=bool(flags & StorageVolumeResize.ALLOCATE))
+        _resize_raw(volume, capacity, allocated=bool(flags & StorageVolumeResize.ALLOCATE))
         return
     if flags & StorageVolumeResize.ALLOCATE:
         raise OperationUnsupported(
@@ -39,25 +42,21 @@ def resize(volume: StorageVolume, capacity: int, flags: int) -> None:
         )
     size = -(-capacity // 512) * 512
     smaller = ["--shrink"] if flags & StorageVolumeResize.SHRINK else []
-    command = ["qemu-img", "resize", "-q", *smaller, "-f", format, path, str(size)]
+    command = ["qemu-img", "resize", "-q", *smaller, whole(path, format), str(size)]
     try:
         run(command, f"cannot resize {format} image '{path}'")
     except InternalError as error:
         if "lock" not in str(error):
             raise
-        raise InternalError(
-            f"cannot resize {format} image '{path}': a running machine or another program has it"
-            " open",
-            cure="of a running machine's disk: virsh blockresize DOMAIN TARGET SIZE; else end who"
-            " has it open",
-            domain=FROM_STORAGE,
-        ) from None
+        raise locked(volume.name) from None
 
 
-def _resize_raw(path: str, capacity: int, *, allocated: bool) -> None:
+def _resize_raw(volume: StorageVolume, capacity: int, *, allocated: bool) -> None:
+    path = volume.key or ""
     try:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
+            lock(fd, volume.name)
             before = os.fstat(fd).st_size
             if allocated and capacity > before:
                 allocate(fd, path, before, capacity - before)

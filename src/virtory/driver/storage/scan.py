@@ -25,7 +25,7 @@ from virtory.model.storage_volume import (
 from virtory.model.values import Size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from virtory.model.storage_volume import VolumeType
 
@@ -35,11 +35,11 @@ UNFINISHED = ".virtory-new-"
 _OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
-def volumes_of(directory: str) -> Iterator[StorageVolume]:
-    """Every volume in a directory; what disappears meanwhile is passed over."""
+def volumes_of(directory: str, but: Container[str] = ()) -> Iterator[StorageVolume]:
+    """Every volume in a directory `but` these; what disappears meanwhile is passed over."""
     with os.scandir(directory) as entries:
         for entry in entries:
-            if _is_name(entry.name):
+            if _is_name(entry.name) and entry.name not in but:
                 volume = volume_at(os.path.join(directory, entry.name), entry.name)
                 if volume is not None:
                     yield volume

@@ -125,6 +125,16 @@ class Pool:
             )
         return self
 
+    def unused(self) -> Pool:
+        """OperationInvalid while what is in its volumes is carried to or from a client."""
+        for volume in self.volumes.values():
+            if volume.users:
+                raise invalid(
+                    f"volume '{volume.name}' of storage pool '{self.name}' is still in use",
+                    "wait until it is uploaded, downloaded or wiped, or end who does that",
+                )
+        return self
+
     @contextlib.contextmanager
     def working(self) -> Iterator[None]:
         """While a volume is made in it, it can not be stopped."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from virtory.driver.storage.backend import Backend, Keeper
     from virtory.driver.storage.table import PoolTable
+    from virtory.driver.storage.usage import Usage
     from virtory.model.storage_pool import StoragePool
 
     Make = Callable[[StorageVolume], None]
@@ -38,6 +39,7 @@ class Volumes:
 
     _table: PoolTable
     _store: Keeper
+    _usage: Usage
     _backend: Callable[[str], Backend]
 
     # -- lists and lookups ---------------------------------------------------------------------
@@ -151,6 +153,7 @@ class Volumes:
             return backend.sizes(pool.definition)
 
         try:
+            await self._usage.refuse(pool, found, deleting=True)
             sizes = await asyncio.to_thread(work)
         finally:
             found.building = False
@@ -169,13 +172,20 @@ class Volumes:
             backend.resize(known, wanted, flags)
             return backend.refreshed(known), backend.sizes(pool.definition)
 
-        await self._changed(pool, found, work)
+        await self._changed(pool, found, work, harmless=wanted >= (known.capacity or 0))
 
-    async def _changed(self, pool: Pool, volume: Volume, work: Change) -> None:
-        """Do `work` in a thread while the volume is in use; then know what it is now."""
+    async def _changed(
+        self, pool: Pool, volume: Volume, work: Change, *, harmless: bool = False
+    ) -> None:
+        """Do `work` in a thread while the volume is in use; then know what it is now.
+
+        `harmless`: who needs what is in it has it afterwards, too.
+        """
         volume.users += 1
         try:
             with pool.working():
+                if not harmless:
+                    await self._usage.refuse(pool, volume)
                 now, sizes = await asyncio.to_thread(work)
         finally:
             volume.users -= 1

@@ -1,22 +1,23 @@
 """Overwriting what a volume holds.
 
-The rule kept here: a wipe that was begun is finished, by the next daemon if need be: a volume that
-is half wiped is neither the user's data nor empty. It is tried once: what fails is told, since a
-later daemon may find another volume at that path.
+The rule kept here: a wipe that was begun is finished, by the next daemon if need be, beside its
+other work: a volume that is half wiped is neither the user's data nor empty. It is tried once: what
+fails is told, since a later daemon may find another volume at that path.
 """
 
 from __future__ import annotations
 
-import asyncio
+import json
 import os
 import stat
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver.storage.failures import failed, run
-from virtory.errors import FROM_STORAGE, ArgumentUnsupported, InvalidArgument
+from virtory.driver.storage.usage import lock
+from virtory.errors import FROM_STORAGE, ArgumentUnsupported, InvalidArgument, OperationFailed
 
 if TYPE_CHECKING:
-    from virtory.driver.journal import Work
+    from threading import Event
 
 KIND = "storage-wipe"
 ZERO, TRIM, RANDOM = 0, 9, 8
@@ -50,15 +51,25 @@ def check_algorithm(algorithm: int) -> None:
         raise InvalidArgument(f"wiping algorithm {algorithm} not supported", domain=FROM_STORAGE)
 
 
-def wipe(path: str, algorithm: int) -> None:
-    """Overwrite the file or device; blocking, and repeatable."""
-    if algorithm in _SCRUB:
-        run(["scrub", "-f", "-p", _SCRUB[algorithm], path], f"cannot wipe '{path}'")
-        return
+class Interrupted(OperationFailed):
+    """The daemon ends; the next one goes on."""
+
+
+def wipe(path: str, algorithm: int, ending: Event) -> None:
+    """Overwrite the file or device; blocking, and repeatable.
+
+    Raises:
+        OperationInvalid: a running machine has it open.
+        Interrupted: `ending` was set.
+    """
     try:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
-            _overwrite(fd, algorithm)
+            lock(fd, os.path.basename(path))
+            if algorithm in _SCRUB:
+                run(["scrub", "-f", "-p", _SCRUB[algorithm], path], f"cannot wipe '{path}'")
+                return
+            _overwrite(fd, algorithm, ending)
             os.fsync(fd)
         finally:
             os.close(fd)
@@ -66,7 +77,7 @@ def wipe(path: str, algorithm: int) -> None:
         raise failed(f"cannot wipe volume '{path}'", error) from None
 
 
-def _overwrite(fd: int, algorithm: int) -> None:
+def _overwrite(fd: int, algorithm: int, ending: Event) -> None:
     found = os.fstat(fd)
     size = os.lseek(fd, 0, os.SEEK_END)
     sparse = stat.S_ISREG(found.st_mode) and found.st_blocks * 512 < size
@@ -77,19 +88,29 @@ def _overwrite(fd: int, algorithm: int) -> None:
     zeroes = bytes(min(_STEP, size))
     position = 0
     while position < size:
+        if ending.is_set():
+            raise Interrupted("the daemon ends; the next one goes on wiping", domain=FROM_STORAGE)
         count = min(_STEP, size - position)
         piece = os.urandom(count) if algorithm == RANDOM else zeroes[:count]
         position += os.pwrite(fd, piece, position)
 
 
-async def mend(work: Work, step: dict[str, Any]) -> None:
-    """An earlier daemon ended while it wiped: the wipe is finished, if the volume is there."""
+def intention(path: str, algorithm: int) -> str:
+    """What a later daemon must know to go on; which file it is, since another may take its name."""
+    return json.dumps({"path": path, "algorithm": algorithm, "inode": _inode(path)})
 
-    def finish() -> None:
-        if os.path.exists(step["path"]):
-            wipe(step["path"], step["algorithm"])
 
+def go_on(step: dict[str, Any], ending: Event) -> None:
+    """An earlier daemon ended while it wiped: it is finished, if the same volume is there."""
+    path = step["path"]
+    if os.path.exists(path) and step.get("inode") in (None, _inode(path)):
+        wipe(path, step["algorithm"], ending)
+
+
+def _inode(path: str) -> int | None:
+    """The file's number; None for what has none that lasts."""
     try:
-        await asyncio.to_thread(finish)
-    finally:
-        await work.done()
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_ino if stat.S_ISREG(found.st_mode) else None
