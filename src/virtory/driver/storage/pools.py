@@ -195,7 +195,7 @@ class Pools:
 
     async def destroy_pool(self, uuid: bytes) -> None:
         async with self._held(uuid) as pool:
-            pool.running().idle()
+            pool.running().idle().unused()
             await asyncio.to_thread(self._backend(pool.definition.type).stop, pool.definition)
             await self._stopped(pool)
             self._tell(pool, StoragePoolEventKind.STOPPED)
@@ -216,7 +216,7 @@ class Pools:
             pool.running().idle()
             try:
                 await self._look(pool)
-            except BaseException:
+            except Exception:
                 await self._stopped(pool)
                 self._tell(pool, StoragePoolEventKind.STOPPED)
                 if not pool.persistent:
