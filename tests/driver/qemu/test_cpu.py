@@ -6,14 +6,23 @@ import pytest
 from cases import defined, qemu_7_2
 
 from virtory.driver.qemu.capabilities import Capabilities
-from virtory.driver.qemu.cpu import argument, beyond_model, host_model, live_cpu, vendor
+from virtory.driver.qemu.cpu import (
+    argument,
+    beyond_model,
+    given_features,
+    host_model,
+    live_cpu,
+    vendor,
+)
 from virtory.driver.qemu.cpu_compare import (
     IDENTICAL,
     INCOMPATIBLE,
     SUPERSET,
+    Provided,
     baseline,
     compare,
     parse_cpu,
+    shown_by_hosts,
 )
 from virtory.errors import CpuIncompatible, InvalidArgument, OperationFailed
 from virtory.model.domain.cpu import Cpu, CpuFeature
@@ -134,11 +143,17 @@ def cpu(features: str = "", name: str = "kvm64", extra: str = "") -> str:
     )
 
 
+def compared(
+    text: str, have: list[str], model: frozenset[str] = frozenset(), fail: bool = False
+) -> int:
+    return compare(parse_cpu(text), Provided("x86_64", "AMD", frozenset(have)), model, fail=fail)
+
+
 def test_cpus_compare_by_what_they_need() -> None:
     need = "<feature policy='require' name='pclmuldq'/>"
 
     def result(have: list[str], fail: bool = False) -> int:
-        return compare(cpu(need), "x86_64", "AMD", have, lambda _: None, fail=fail)
+        return compared(cpu(need), have, fail=fail)
 
     assert result(["pclmulqdq"]) == IDENTICAL
     assert result(["pclmulqdq", "avx"]) == SUPERSET
@@ -149,15 +164,15 @@ def test_cpus_compare_by_what_they_need() -> None:
 
 def test_a_models_own_features_count() -> None:
     def result(have: list[str]) -> int:
-        features = CAPABILITIES.cpu_features("tcg", "max")
-        return compare(cpu(name="max"), "x86_64", "AMD", have, lambda _: features)
+        made_of = frozenset(given_features(CAPABILITIES, "tcg", "max"))
+        return compared(cpu(name="max"), have, shown_by_hosts(made_of, frozenset(have)))
 
-    assert result(["sse4.1"]) == INCOMPATIBLE
+    assert result(["sse4-1"]) == INCOMPATIBLE
 
 
 def test_what_is_forbidden_or_of_another_vendor_or_architecture_is_incompatible() -> None:
     def result(text: str) -> int:
-        return compare(text, "x86_64", "AMD", ["avx"], lambda _: None)
+        return compared(text, ["avx"])
 
     assert result(cpu("<feature policy='forbid' name='avx'/>")) == INCOMPATIBLE
     assert result(cpu().replace("AMD", "Intel")) == INCOMPATIBLE

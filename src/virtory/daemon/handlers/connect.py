@@ -174,7 +174,9 @@ async def compare_hypervisor_cpu(
     peer: Peer, args: connect.ConnectCompareHypervisorCpuArgs
 ) -> connect.ConnectCompareHypervisorCpuRet:
     return connect.ConnectCompareHypervisorCpuRet(
-        await peer.driver.connect.compare_cpu(args.xml_cpu, args.flags)
+        await peer.driver.connect.compare_hypervisor_cpu(
+            args.emulator, args.arch, args.virttype, args.xml_cpu, args.flags
+        )
     )
 
 

@@ -60,7 +60,13 @@ class ConnectDriver(Protocol):
 
     async def baseline_cpu(self, cpus: Sequence[str], flags: int) -> str: ...
 
-    async def compare_cpu(self, cpu: str, flags: int) -> int: ...
+    async def compare_cpu(self, cpu: str, flags: int) -> int:
+        """With the host's: 0 something is missing, 1 the same, 2 the host has more."""
+
+    async def compare_hypervisor_cpu(
+        self, emulator: str | None, arch: str | None, virt_type: str | None, cpu: str, flags: int
+    ) -> int:
+        """The same with all that guests of that type can be given."""
 
     def security_model(self) -> tuple[str, str]:
         """Model and domain of interpretation; two empty strings without one."""

@@ -176,6 +176,11 @@ class MemoryConnect:
             raise XmlError("the description of a processor is a <cpu> element")
         return 2
 
+    async def compare_hypervisor_cpu(
+        self, emulator: str | None, arch: str | None, virt_type: str | None, cpu: str, flags: int
+    ) -> int:
+        return await self.compare_cpu(cpu, flags)
+
     def security_model(self) -> tuple[str, str]:
         """Model and domain of interpretation; two empty strings without one."""
         return "", ""

@@ -9,10 +9,11 @@ import asyncio
 import shlex
 from typing import TYPE_CHECKING
 
+from virtory.driver.qemu.cpu import given_features, plain_name, whole_model
 from virtory.driver.qemu.host import hardware
 from virtory.driver.qemu.part import refuse_unknown
 from virtory.driver.qemu.preparation import DEFAULT_ARCH, find_emulator
-from virtory.errors import InvalidArgument, OpenFailed
+from virtory.errors import FROM_CPU, InternalError, InvalidArgument, OpenFailed
 from virtory.model.flags import ConnectCompareCpu
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _ARCHES = ("x86_64", "i686")
 _MOST_EMULATED_VCPUS = 255
+_EVERY_GUESTS = "hypervisor"  # the bit by which a guest knows that it is one
 _NATIVE_FORMAT = "qemu-argv"
 
 
@@ -130,20 +132,52 @@ class Connect:
         return baseline(cpus)
 
     async def compare_cpu(self, cpu: str, flags: int) -> int:
-        from virtory.driver.qemu.cpu_compare import compare
+        from virtory.driver.qemu.cpu_compare import Provided, compare, parse_cpu, shown_by_hosts
         from virtory.driver.qemu.host.host_capabilities import host_features
 
         refuse_unknown(flags, 3, "qemuConnectCompareCPU")
-        found = await self._preparation.capabilities(None)
-        accelerator = found.accelerators[0]
+        given, found = parse_cpu(cpu), await self._preparation.capabilities(None)
+        mine = frozenset(plain_name(each) for each in host_features())
+        model = await self._made_of(given.name, found, found.accelerators[0])
         return compare(
-            cpu,
-            found.arch,
-            self._host_cpu(found)[1],
-            host_features(),
-            lambda model: found.cpu_features(accelerator, model),
+            given,
+            Provided(found.arch, self._host_cpu(found)[1], mine),
+            shown_by_hosts(model, mine),
             fail=bool(flags & ConnectCompareCpu.FAIL_INCOMPATIBLE),
         )
+
+    async def compare_hypervisor_cpu(
+        self, emulator: str | None, arch: str | None, virt_type: str | None, cpu: str, flags: int
+    ) -> int:
+        from virtory.driver.qemu.cpu_compare import Provided, compare, parse_cpu
+
+        refuse_unknown(flags, 3, "qemuConnectCompareHypervisorCPU")
+        given, found = parse_cpu(cpu), await self._preparation.capabilities(emulator, arch)
+        accelerator = {None: found.accelerators[0], "kvm": "kvm", "qemu": "tcg"}.get(virt_type, "")
+        if accelerator not in found.accelerators:
+            raise InvalidArgument(f"this host runs no domains of type '{virt_type}'")
+        model = await self._made_of(given.name, found, accelerator)
+        whole = given_features(found, accelerator, whole_model(accelerator))
+        vendor = self._host_cpu(found)[1] if accelerator == "kvm" else None  # else: any is played
+        return compare(
+            given,
+            Provided(found.arch, vendor, frozenset((*whole, _EVERY_GUESTS))),
+            model | {_EVERY_GUESTS},
+            fail=bool(flags & ConnectCompareCpu.FAIL_INCOMPATIBLE),
+        )
+
+    async def _made_of(
+        self, model: str | None, found: Capabilities, accelerator: str
+    ) -> frozenset[str]:
+        """The features of a named model, those included that the accelerator can not give."""
+        if model is None:
+            return frozenset()
+        known = found.cpu_models(accelerator).get(model)
+        if known is None:
+            raise InternalError(f"Unknown CPU model {model}", domain=FROM_CPU)
+        found = await self._preparation.with_cpu_model(found, accelerator, model)
+        missing = (plain_name(each) for each in known.missing)
+        return frozenset((*given_features(found, accelerator, model), *missing))
 
     def _host_cpu(self, found: Capabilities) -> tuple[str | None, str | None]:
         """Model and vendor of the host's processor, as its capabilities name them."""

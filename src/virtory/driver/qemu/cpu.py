@@ -53,6 +53,11 @@ def qemu_name(feature: str) -> str:
     return _QEMU_NAMES.get(feature, feature)
 
 
+def plain_name(feature: str) -> str:
+    """The one of QEMU's names of a feature by which features are compared: sse4-1, not sse4.1."""
+    return qemu_name(feature).replace("_", "-").replace(".", "-")
+
+
 def vendor(model: str) -> str:
     """Who makes the processors that a model is named after: Intel, AMD, Hygon, VIA or unknown."""
     if model.startswith(_GENERIC):
@@ -103,19 +108,28 @@ _ALIASES: Final = frozenset(("pclmuldq", "i64", "xd", "ffxsr"))
 
 def beyond_model(capabilities: Capabilities, accelerator: str, model: str) -> list[str]:
     """What the accelerator gives and a model has not: with it, `host-model` is the host's CPU."""
-    whole = capabilities.cpu_features(accelerator, "host" if accelerator == "kvm" else "max")
     named = capabilities.cpu_features(accelerator, model)
-    if whole is None or named is None:
+    if named is None:
         return []
+    whole = given_features(capabilities, accelerator, whole_model(accelerator))
+    return [name for name in whole if not named.get(name)]
+
+
+def whole_model(accelerator: str) -> str:
+    """The model that has all an accelerator gives."""
+    return "host" if accelerator == "kvm" else "max"
+
+
+def given_features(capabilities: Capabilities, accelerator: str, model: str) -> list[str]:
+    """What a guest of that model has, each feature under one name, in QEMU's order."""
     return [
         name
-        for name, has in whole.items()
+        for name, has in (capabilities.cpu_features(accelerator, model) or {}).items()
         if has
-        and not named.get(name)
         and name not in _SETTINGS
         and name not in _ALIASES
         and not name.startswith(("kvm-", "hv-", "x-", "xen-"))
-        and name == name.replace("_", "-").replace(".", "-")
+        and name == plain_name(name)
     ]
 
 

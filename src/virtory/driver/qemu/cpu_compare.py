@@ -1,28 +1,40 @@
 """Is a CPU good enough, and what do several have in common: `compareCPU` and `baselineCPU`.
 
-The rule kept here: a model is the features that QEMU says it has; without QEMU's word on a model
-only the features named beside it are compared.
+The rule kept here: a model is the features that QEMU says it has; a model that QEMU does not know
+is an error, never an empty one.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from virtory.codec import xml
 from virtory.codec.xml import Attr, Element
-from virtory.driver.qemu.cpu import qemu_name
+from virtory.driver.qemu.cpu import plain_name
 from virtory.errors import CpuIncompatible, InvalidArgument, OperationFailed
 from virtory.model.domain.cpu import CpuFeature, CpuModel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Sequence
 
 INCOMPATIBLE, IDENTICAL, SUPERSET = 0, 1, 2
 BASIC_MODEL = "kvm64"
 _SHOWN = frozenset(
     {
-        *("adx", "aes", "avx", "avx2", "avx512f", "bmi1", "bmi2", "f16c", "fma", "movbe"),
-        *("pclmulqdq", "popcnt", "rdrand", "rdseed", "smap", "smep", "sse4.1", "sse4.2"),
+        *("adx", "aes", "avx", "avx2", "avx512f", "bmi1", "bmi2", "f16c", "fma", "hle"),
+        *(
+            "movbe",
+            "mpx",
+            "pclmulqdq",
+            "popcnt",
+            "rdrand",
+            "rdseed",
+            "rtm",
+            "smap",
+            "smep",
+            "sse4-1",
+            "sse4-2",
+        ),
         *("ssse3", "svm", "vmx", "xsave"),
     }
 )
@@ -47,12 +59,25 @@ class ComparedCpu(Element, tag="cpu"):
     def required(self) -> frozenset[str]:
         """Features under QEMU's names that it has or must have."""
         wanted = (each for each in self.features if each.policy in (None, "require", "force"))
-        return frozenset(qemu_name(each.name) for each in wanted)
+        return frozenset(plain_name(each.name) for each in wanted)
+
+    @property
+    def disabled(self) -> frozenset[str]:
+        """Features of its model that it does without."""
+        return frozenset(plain_name(f.name) for f in self.features if f.policy == "disable")
 
     @property
     def forbidden(self) -> frozenset[str]:
         """Features that it must not have."""
-        return frozenset(qemu_name(f.name) for f in self.features if f.policy == "forbid")
+        return frozenset(plain_name(f.name) for f in self.features if f.policy == "forbid")
+
+
+class Provided(NamedTuple):
+    """What a CPU is compared with: features under QEMU's names, and the vendor when it matters."""
+
+    arch: str
+    vendor: str | None
+    features: frozenset[str]
 
 
 def parse_cpu(text: str) -> ComparedCpu:
@@ -61,28 +86,18 @@ def parse_cpu(text: str) -> ComparedCpu:
 
 
 def compare(
-    text: str,
-    arch: str,
-    vendor: str | None,
-    have: Iterable[str],
-    features_of: Callable[[str], dict[str, bool] | None],
-    *,
-    fail: bool = False,
+    given: ComparedCpu, provided: Provided, model: frozenset[str], *, fail: bool = False
 ) -> int:
-    """How the CPU in `text` compares with this host's, which has the features `have`.
+    """How `given`, whose named model is made of the features `model`, compares with what is there.
 
     Raises CpuIncompatible instead of answering INCOMPATIBLE when `fail`.
     """
-    given = parse_cpu(text)
-    mine = frozenset(qemu_name(each) for each in have)
-    wanted = given.required
-    if given.name is not None and (model := features_of(given.name)) is not None:
-        own = frozenset(name for name, on in model.items() if on) & _known_on_hosts(mine)
-        wanted |= own
+    mine = provided.features
+    wanted = given.required | model - given.disabled
     why = None
-    if given.arch is not None and given.arch != arch:
-        why = f"CPU arch {given.arch} does not match host arch {arch}"
-    elif given.vendor is not None and vendor is not None and given.vendor != vendor:
+    if given.arch is not None and given.arch != provided.arch:
+        why = f"CPU arch {given.arch} does not match host arch {provided.arch}"
+    elif given.vendor is not None and provided.vendor not in (None, given.vendor):
         why = f"host CPU vendor does not match required CPU vendor {given.vendor}"
     elif wanted - mine:
         why = f"Host CPU does not provide required features: {', '.join(sorted(wanted - mine))}"
@@ -98,9 +113,9 @@ def compare(
     return SUPERSET if mine - wanted else IDENTICAL
 
 
-def _known_on_hosts(mine: frozenset[str]) -> frozenset[str]:
-    """Features of models that the kernel's list of flags can show at all."""
-    return mine | _SHOWN
+def shown_by_hosts(model: frozenset[str], mine: frozenset[str]) -> frozenset[str]:
+    """Features of a model that the kernel's list of flags can show at all."""
+    return model & (mine | _SHOWN)
 
 
 def baseline(texts: Sequence[str]) -> str:
@@ -120,7 +135,7 @@ def baseline(texts: Sequence[str]) -> str:
         raise InvalidArgument("no CPU model specified")
     name = names[0] if len(set(names)) == 1 else BASIC_MODEL
     shared = frozenset.intersection(*(each.required for each in given))
-    kept = [each for each in given[0].features if qemu_name(each.name) in shared]
+    kept = [each for each in given[0].features if plain_name(each.name) in shared]
     value = ComparedCpu(
         mode="custom",
         match="exact",

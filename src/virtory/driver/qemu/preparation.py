@@ -234,7 +234,6 @@ class Preparation:
 
     async def plan(self, definition: Domain, number: int) -> tuple[Domain, Plan]:
         """The live description of one start, and all that it takes."""
-        from virtory.driver.qemu.capabilities import with_cpu_features
         from virtory.driver.qemu.cpu import model_name
         from virtory.driver.qemu.live import with_cpu
         from virtory.driver.qemu.planning import choice
@@ -249,17 +248,27 @@ class Preparation:
             live, plan = choice.prepare(definition, host, number)
         accelerator = plan.accelerator
         model = model_name(live.cpu, capabilities, accelerator)
-        if capabilities.cpu_features(accelerator, model) is None:
-            async with self._asking:
-                capabilities = await with_cpu_features(
-                    self._capabilities.get(capabilities.path, capabilities),
-                    accelerator,
-                    model,
-                    self.settings.cache_directory,
-                    user=_prober(host),
-                )
-                self._capabilities[capabilities.path] = capabilities
+        capabilities = await self.with_cpu_model(capabilities, accelerator, model)
         return with_cpu(live, capabilities, accelerator), plan
+
+    async def with_cpu_model(
+        self, capabilities: Capabilities, accelerator: str, model: str
+    ) -> Capabilities:
+        """The same, and what that model is made of; QEMU is asked once."""
+        from virtory.driver.qemu.capabilities import with_cpu_features
+
+        if capabilities.cpu_features(accelerator, model) is not None:
+            return capabilities
+        async with self._asking:
+            known = await with_cpu_features(
+                self._capabilities.get(capabilities.path, capabilities),
+                accelerator,
+                model,
+                self.settings.cache_directory,
+                user=_prober(await self.host()),
+            )
+            self._capabilities[known.path] = known
+        return known
 
     async def refuse_without_images(self, definition: Domain) -> None:
         """What a start would refuse for its disks, before something is given up for that start."""
