@@ -208,15 +208,6 @@ def test_an_unknown_call_is_answered_in_libvirtds_words(frame: bytes, text: str)
     assert server.open_calls == 0
 
 
-def test_a_known_procedure_that_is_not_served_is_refused_in_the_same_words() -> None:
-    client, server = pair()
-    server.refuse(one_call(client, server))
-    (failure,) = carried(server, client)
-    assert isinstance(failure, Failure)
-    assert str(failure.error) == f"unknown procedure: {DOMAIN_LOOKUP_BY_NAME.number}"
-    assert failure.error.code == 39
-
-
 def test_arguments_that_cannot_be_decoded_are_answered_and_the_connection_lives() -> None:
     client, server = pair()
     serial = client.call(DOMAIN_LOOKUP_BY_NAME, LOOKUP)
@@ -311,7 +302,7 @@ def test_a_call_is_answered_once() -> None:
     client, server = pair()
     call = one_call(client, server)
     server.reply(call, FOUND)
-    for again in (lambda: server.reply(call, FOUND), lambda: server.refuse(call)):
+    for again in (lambda: server.reply(call, FOUND), lambda: server.fail(call, RpcError("no"))):
         with pytest.raises(LocalMisuse, match="twice"):
             again()
 

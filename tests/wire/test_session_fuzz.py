@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from virtory.errors import ConnectionLost, PeerMisbehaved
+from virtory.errors import ConnectionLost, PeerMisbehaved, RpcError
 from virtory.wire.frame import FRAME_MAX, HEADER
 from virtory.wire.incoming import Call, PeerDead
 from virtory.wire.procedure import KEEPALIVE, QEMU, REMOTE, VIRTORY
@@ -54,7 +54,7 @@ def survives(session: Session, pieces: list[bytes], fds: tuple[int, ...] = ()) -
             for item in session.receive(piece, passed):
                 owned += getattr(item, "fds", ())
                 if isinstance(item, Call):
-                    session.refuse(item)
+                    session.fail(item, RpcError("no"))
     except PeerMisbehaved:
         assert session.closed
     # An answer is never much longer than what asked for it.

@@ -20,7 +20,7 @@ from virtory.errors import (
     InternalError,
     NetworkNotFound,
     NotFound,
-    RpcError,
+    NotSupported,
     StoragePoolNotFound,
     VirtoryError,
 )
@@ -165,12 +165,9 @@ class Peer:
         self._unanswered += call.size
 
     def _unserved(self, call: Call) -> None:
-        """Refuse a call in the words that libvirt's clients take for "not supported"."""
-        procedure = call.procedure
-        self.server.log.info("%s: %s is not served", self.name, procedure.name)
-        function = access.function_name(procedure)
-        detail = f"unknown procedure: {procedure.number}: this daemon does not serve {function}"
-        self.session.fail(call, RpcError(detail))
+        """Refuse a call as libvirt does one that its driver has not."""
+        self.server.log.info("%s: %s is not served", self.name, call.procedure.name)
+        self.session.fail(call, NotSupported(access.function_name(call.procedure)))
         self._close_descriptors(call)
 
     def _check(self, route: Route, call: Call) -> None:

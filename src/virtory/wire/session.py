@@ -5,7 +5,7 @@ anything. What a peer may send in which role is one table, `_RULES`; what it lac
 
 Owner's guide
     `receive(data, fds)`   bytes (and descriptors) that arrived → a list of `Incoming` values.
-    `call reply fail refuse emit`, `send_data send_hole finish abort`   queue what is to be sent.
+    `call reply fail emit`, `send_data send_hole finish abort`   queue what is to be sent.
     `outgoing()`           takes what is queued: a list of `Chunk`s, to be written in order. A chunk
                            is `data`, then each of `fds` with a sendmsg and a dummy byte of its own
                            (see `frame.Chunk`). Ask after every receive too: the session answers
@@ -32,7 +32,7 @@ decoded becomes that call's `Failure`; an event that cannot closes the connectio
 record are ignored. Unknown calls are answered too, and shown as `UnknownCall` for the log:
     program or version unknown   39 "Cannot find program P version V", echoing the request's
     number unknown               39 "unknown procedure: N", which libvirt's clients turn into code 3
-A known procedure that the daemon does not serve gets the same words by `refuse(call)`.
+A known procedure that the daemon does not serve is the daemon's to refuse, by `fail`.
 
 Bytes that break the protocol raise PeerMisbehaved: the session is then closed, and only `end`,
 `outgoing` and `take_strays` may be called.
@@ -261,10 +261,6 @@ class Session:
         self.open_calls -= 1
         if call.procedure.stream is not None:
             self._streams.refused(call.serial)
-
-    def refuse(self, call: Call) -> None:
-        """Answer as if the procedure did not exist, which libvirt's clients tolerate."""
-        self.fail(call, _unknown_procedure(call.procedure.number))
 
     def emit(self, procedure: AnyProcedure, message: Record) -> None:
         """Queue an event."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from virtory.daemon.dispatch import serves
+from virtory.driver.interface import Param
 from virtory.wire.remote import node
 
 if TYPE_CHECKING:
@@ -49,6 +50,34 @@ def get_cells_free_memory(
     return node.NodeGetCellsFreeMemoryRet(
         peer.driver.connect.cells_free_memory(args.start_cell, args.maxcells)
     )
+
+
+@serves(node.NODE_GET_FREE_PAGES)
+def get_free_pages(peer: Peer, args: node.NodeGetFreePagesArgs) -> node.NodeGetFreePagesRet:
+    return node.NodeGetFreePagesRet(
+        peer.driver.connect.free_pages(args.pages, args.start_cell, args.cell_count)
+    )
+
+
+@serves(node.NODE_ALLOC_PAGES)
+async def alloc_pages(peer: Peer, args: node.NodeAllocPagesArgs) -> node.NodeAllocPagesRet:
+    wanted = list(zip(args.page_sizes, args.page_counts, strict=True))
+    return node.NodeAllocPagesRet(
+        await peer.driver.connect.alloc_pages(wanted, args.start_cell, args.cell_count, args.flags)
+    )
+
+
+@serves(node.NODE_GET_MEMORY_PARAMETERS)
+def get_memory_parameters(
+    peer: Peer, args: node.NodeGetMemoryParametersArgs
+) -> node.NodeGetMemoryParametersRet:
+    told = peer.driver.connect.shared_memory()
+    return node.NodeGetMemoryParametersRet(told[: args.nparams], len(told))
+
+
+@serves(node.NODE_SET_MEMORY_PARAMETERS)
+def set_memory_parameters(peer: Peer, args: node.NodeSetMemoryParametersArgs) -> None:
+    peer.driver.connect.set_shared_memory([Param(*one) for one in args.params])
 
 
 @serves(node.NODE_GET_SECURITY_MODEL)

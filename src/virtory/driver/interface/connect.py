@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from virtory.driver.interface.values import NodeInfo
+    from virtory.driver.interface.values import NodeInfo, Param
 
 
 class ConnectDriver(Protocol):
@@ -55,6 +55,19 @@ class ConnectDriver(Protocol):
 
     def cells_free_memory(self, start: int, count: int) -> list[int]:
         """Bytes free on each NUMA cell."""
+
+    def free_pages(self, sizes_kib: Sequence[int], start: int, count: int) -> list[int]:
+        """Free pages of each size on each of `count` NUMA cells, cell by cell."""
+
+    async def alloc_pages(
+        self, wanted: Sequence[tuple[int, int]], start: int, count: int, flags: int
+    ) -> int:
+        """Make pools of huge pages, (size in KiB, pages), larger; as large with flag 1."""
+
+    def shared_memory(self) -> list[Param]:
+        """How the host's kernel merges equal pages of memory."""
+
+    def set_shared_memory(self, params: Sequence[Param]) -> None: ...
 
     async def cpu_model_names(self, arch: str, flags: int) -> list[str]: ...
 

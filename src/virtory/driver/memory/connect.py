@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
-from virtory.driver.interface import NodeInfo
+from virtory.driver.interface import NodeInfo, Param
 from virtory.driver.memory.flags_check import only
 from virtory.driver.memory.state import HOST_CPUS
 from virtory.errors import FROM_TEST, InvalidArgument, NotSupported, XmlError
@@ -156,6 +156,21 @@ class MemoryConnect:
         if start >= 2 or start < 0:
             raise InvalidArgument("range exceeds available cells")
         return [self.free_memory() // 2] * min(count, 2 - start)
+
+    def free_pages(self, sizes_kib: Sequence[int], start: int, count: int) -> list[int]:
+        return [free // 1024 // kib for free in self.cells_free_memory(start, count)
+                for kib in sizes_kib]  # fmt: skip
+
+    async def alloc_pages(
+        self, wanted: Sequence[tuple[int, int]], start: int, count: int, flags: int
+    ) -> int:
+        raise NotSupported("virNodeAllocPages")
+
+    def shared_memory(self) -> list[Param]:
+        raise NotSupported("virNodeGetMemoryParameters")
+
+    def set_shared_memory(self, params: Sequence[Param]) -> None:
+        raise NotSupported("virNodeSetMemoryParameters")
 
     async def cpu_model_names(self, arch: str, flags: int) -> list[str]:
         only(flags, 0, "testConnectGetCPUModelNames")

@@ -6,6 +6,7 @@ The rule kept here: the host is asked when a client asks, not before; a QEMU bin
 from __future__ import annotations
 
 import asyncio
+import functools
 import shlex
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,9 @@ from virtory.model.flags import ConnectCompareCpu
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from virtory.driver.interface import NodeInfo
+    from virtory.driver.interface import NodeInfo, Param
     from virtory.driver.qemu.capabilities import Capabilities
+    from virtory.driver.qemu.host.host_pages import HostPages
     from virtory.driver.qemu.preparation import Preparation
 
 _ARCHES = ("x86_64", "i686")
@@ -39,6 +41,12 @@ class Connect:
         self._preparation = preparation
         self._version: int | None = None
         self._capabilities: tuple[tuple[object, ...], str] | None = None
+
+    @functools.cached_property
+    def _pages(self) -> HostPages:
+        from virtory.driver.qemu.host.host_pages import HostPages
+
+        return HostPages()
 
     # -- the emulators -----------------------------------------------------------------------
     def version(self) -> int:
@@ -213,6 +221,22 @@ class Connect:
 
     def cells_free_memory(self, start: int, count: int) -> list[int]:
         return hardware.cells_free_memory(start, count)
+
+    def free_pages(self, sizes_kib: Sequence[int], start: int, count: int) -> list[int]:
+        return self._pages.free(sizes_kib, start, count)
+
+    async def alloc_pages(
+        self, wanted: Sequence[tuple[int, int]], start: int, count: int, flags: int
+    ) -> int:
+        refuse_unknown(flags, 1, "qemuNodeAllocPages")
+        resize = functools.partial(self._pages.resize, wanted, start, count, add=not flags)
+        return await asyncio.to_thread(resize)
+
+    def shared_memory(self) -> list[Param]:
+        return self._pages.shared_memory()
+
+    def set_shared_memory(self, params: Sequence[Param]) -> None:
+        self._pages.set_shared_memory(params)
 
     def security_model(self) -> tuple[str, str]:
         return "", ""
