@@ -78,6 +78,14 @@ async def test_a_part_is_replaced_and_the_rest_stays(daemon: Any) -> None:
     assert (await download(client, vol))[0] == b"\0\0\0abcd\0"
 
 
+async def test_many_tiny_packets_are_written_in_order(daemon: Any) -> None:
+    client = await daemon.open()
+    data = os.urandom(5000)
+    vol = await volume(client, size=len(data))
+    assert await upload(client, vol, *(data[at : at + 1] for at in range(5000))) == "finished"
+    assert (await download(client, vol))[0] == data
+
+
 async def test_holes_go_up_and_come_down_as_holes(daemon: Any) -> None:
     client = await daemon.open()
     vol = await volume(client, size=12 << 20)

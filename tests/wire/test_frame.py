@@ -14,10 +14,13 @@ from virtory.errors import LocalMisuse, PeerMisbehaved
 from virtory.wire.frame import (
     CALL,
     CALL_WITH_FDS,
+    CONTINUE,
+    ERROR,
     FRAME_MAX,
     HEADER,
     OK,
     REPLY_WITH_FDS,
+    STREAM,
     Frame,
     FrameReader,
     FrameWriter,
@@ -25,9 +28,11 @@ from virtory.wire.frame import (
 from virtory.wire.remote.connect import CONNECT_GET_HOSTNAME
 
 
-def message(body: bytes = b"", kind: int = CALL, length: int | None = None) -> bytes:
+def message(
+    body: bytes = b"", kind: int = CALL, length: int | None = None, status: int = OK
+) -> bytes:
     size = 28 + len(body) if length is None else length
-    return HEADER.pack(size, 1, 2, 3, kind, 5, OK) + body
+    return HEADER.pack(size, 1, 2, 3, kind, 5, status) + body
 
 
 def content(items: list[Frame]) -> list[bytes]:
@@ -69,6 +74,31 @@ def test_any_splitting_gives_the_same_frames(bodies: list[bytes], sizes: list[in
         got += content(reader.feed(data[position : position + size]))
         position += size
     assert got == bodies
+
+
+@given(st.lists(st.integers(0, 40000), max_size=6))
+def test_the_data_of_a_large_stream_packet_is_handed_on_as_it_comes(sizes: list[int]) -> None:
+    body = bytes(range(256)) * 300
+    data = message(body, STREAM, status=CONTINUE) + message(b"next")
+    reader = FrameReader()
+    got: list[Frame] = []
+    position = 0
+    for size in [*sizes, len(data)]:
+        got += reader.feed(data[position : position + size])
+        position += size
+        if position >= 28:
+            brought = sum(map(len, content(got)))
+            assert brought >= min(position - 28, len(body))
+    assert all(item[:6] == (1, 2, 3, STREAM, 5, CONTINUE) for item in got[:-1])
+    assert b"".join(content(got[:-1])) == body
+    assert content(got[-1:]) == [b"next"]
+
+
+def test_a_large_stream_packet_that_tells_an_error_is_one_frame() -> None:
+    reader = FrameReader()
+    data = message(b"x" * 100000, STREAM, status=ERROR)
+    assert reader.feed(data[:90000]) == []
+    assert content(reader.feed(data[90000:])) == [b"x" * 100000]
 
 
 @pytest.mark.parametrize("length", [0, 4, 27, FRAME_MAX + 1, 2**31, 2**32 - 1])

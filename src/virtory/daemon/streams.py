@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 _MOST_UNWRITTEN = 1 << 20
 _MOST_UNWRITTEN_OF_VOLUMES = 4 << 20
+_WORTH_WRITING = 1 << 20
+"""Of a volume so much is written at once: handing it over costs as much as writing a packet."""
+_PATIENCE_S = 0.02
+"""How long less than that waits for more."""
 _PIECE = 256
 """What a piece that waits takes beside its bytes, in Python: a flood of tiny ones counts too."""
 _COPIED_BELOW = 4096
@@ -47,6 +51,7 @@ class StreamPump:
         volume = cast("HoleStream", stream) if hasattr(stream, "write_pieces") else None
         self._volume = volume
         self._most_unwritten = _MOST_UNWRITTEN_OF_VOLUMES if self._volume else _MOST_UNWRITTEN
+        self._worth_writing = _WORTH_WRITING if self._volume else 0
         self._inbox: deque[bytes | memoryview | int] = deque()
         self._unwritten = 0
         self._holding = False
@@ -79,12 +84,14 @@ class StreamPump:
 
     def _arrive(self, piece: bytes | memoryview | int, size: int) -> None:
         """Put a piece of data, or a hole, where the writer finds it."""
+        first = not self._inbox
         self._inbox.append(piece)
         self._unwritten += size + _PIECE
         if self._unwritten > self._most_unwritten and not self._holding:
             self._holding = True
             self._peer.hold()
-        self._arrived.set()
+        if first or self._unwritten >= self._worth_writing:
+            self._arrived.set()
 
     def close(self) -> None:
         """Stop both directions and let go of the driver's stream; idempotent."""
@@ -122,21 +129,28 @@ class StreamPump:
     async def _write(self) -> None:
         """Client → driver, until the client has finished."""
         try:
-            while True:
-                while self._inbox:
-                    await self._put()
-                    if self._holding and self._unwritten < self._most_unwritten // 4:
-                        self._holding = False
-                        self._peer.unhold()
-                if self._finishing:
-                    if self._volume is not None:
-                        await self._volume.finish()
-                    self._finish()
-                    return
-                self._arrived.clear()
-                await self._arrived.wait()
+            while await self._something():
+                await self._put()
+                if self._holding and self._unwritten < self._most_unwritten // 4:
+                    self._holding = False
+                    self._peer.unhold()
+            if self._volume is not None:
+                await self._volume.finish()
+            self._finish()
         except Exception as error:
             self._broken(error)
+
+    async def _something(self) -> bool:
+        """Wait for what is worth writing; False once all is written and no more comes."""
+        while not self._inbox and not self._finishing:
+            self._arrived.clear()
+            await self._arrived.wait()
+        if self._unwritten < self._worth_writing and not self._finishing:
+            self._arrived.clear()
+            enough = asyncio.get_running_loop().call_later(_PATIENCE_S, self._arrived.set)
+            await self._arrived.wait()
+            enough.cancel()
+        return bool(self._inbox)
 
     async def _put(self) -> None:
         """Hand what has arrived to the driver: all of it, or one packet."""

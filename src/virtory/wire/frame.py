@@ -1,7 +1,8 @@
 """One message of the protocol as bytes: a length, a 24-byte header, a payload, maybe descriptors.
 
 The rule kept here: a length is checked as soon as its four bytes are there, and memory grows only
-with bytes that have really arrived.
+with bytes that have really arrived. The data of a large stream packet is handed on as it comes, a
+frame for each part: a stream is bytes in order, and joining a packet would copy all of them.
 """
 
 from __future__ import annotations
@@ -167,9 +168,11 @@ class FrameReader:
     announced end in `strays`, for the link to close.
     """
 
-    __slots__ = ("_fds", "_have", "_need", "_pieces", "strays")
+    __slots__ = ("_fds", "_have", "_left", "_need", "_packet", "_pieces", "strays")
 
     def __init__(self) -> None:
+        self._packet: tuple[int, ...] = ()  # the header of the stream packet being handed on
+        self._left = 0  # how much of its data is still to come
         self._pieces: list[bytes | bytearray] = []  # of the message that is not whole yet
         self._have = 0
         self._need = HEADER_SIZE
@@ -204,7 +207,11 @@ class FrameReader:
         return self.strays
 
     def _cut(self, data: bytes, frames: list[Frame]) -> None:
-        if self._pieces:
+        start = 0
+        if self._left:
+            start = min(self._left, len(data))
+            self._hand_on(data, 0, start, frames)
+        elif self._pieces:
             if len(data) < _SMALL:
                 self._add_small(data)
             else:
@@ -216,7 +223,6 @@ class FrameReader:
             self._pieces.clear()
             self._have = 0
         end = len(data)
-        start = 0
         while True:
             have = end - start
             if have < HEADER_SIZE:
@@ -228,9 +234,14 @@ class FrameReader:
             need = length
             if kind in _WITH_FDS:
                 need += _announced(data, start, have, length)
-            if have < need:
-                break
             body, stop = start + HEADER_SIZE, start + length
+            if have < need:
+                if kind == STREAM and status == CONTINUE and need >= _JOIN_BELOW:
+                    self._packet = (program, version, number, kind, serial, status)
+                    self._left = length - HEADER_SIZE
+                    self._hand_on(data, body, end, frames)
+                    return
+                break
             passed: tuple[int, ...] = ()
             if kind in _WITH_FDS:
                 passed = self._take(need - length)
@@ -243,6 +254,12 @@ class FrameReader:
             self._pieces.append(data[start:] if start else data)
             self._have = have
             self._need = need
+
+    def _hand_on(self, data: bytes, start: int, stop: int, frames: list[Frame]) -> None:
+        """Part of a stream packet that has not come whole: a frame of its own."""
+        if stop > start:
+            self._left -= stop - start
+            frames.append(_new(Frame, (*self._packet, data, start, stop, ())))
 
     def _add_small(self, data: bytes) -> None:
         """Small pieces share a buffer: each alone would take many times its length."""
