@@ -50,6 +50,13 @@ async def test_what_waits_for_a_snapshot_does_not_bring_the_former_disk_back(dri
         assert "emulatorpin" in text and "20080" in text
 
 
+async def test_machines_that_are_started_together_get_screens_on_ports_of_their_own(driver, bare):
+    screens = "<graphics type='vnc' autoport='yes'/><graphics type='spice' autoport='yes'/>"
+    starts = [driver.domain.create_xml(bare(f"m{n}", screens), 0, None) for n in range(3)]
+    await asyncio.gather(*starts)
+    assert len(driver.domain._table.display_ports()) == 6
+
+
 async def test_a_machine_undefined_while_a_device_comes_stays_undefined(driver, bare, state):
     path = os.path.join(state, "base.qcow2")
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "8M"], check=True)

@@ -213,6 +213,8 @@ def test_missing_helpers_are_named_with_their_cure(tmp_path: Path) -> None:
 def test_the_first_free_vnc_port_is_taken(tmp_path: Path) -> None:
     plan = planned("pc-ide-vga", tmp_path, port_is_free=lambda _, port: port >= 5903)
     assert plan.vnc_ports == (5903,)
+    plan = planned("pc-ide-vga", tmp_path, given_ports=frozenset((5900, 5901)))
+    assert plan.vnc_ports == (5902,)
 
 
 def test_a_port_that_somebody_listens_on_can_not_be_bound() -> None:

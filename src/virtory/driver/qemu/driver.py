@@ -140,6 +140,7 @@ class QemuDriver:
         self._runtime = Runtime(
             table, Records(self._store), self.bus, LogKeeper(), self._checkpoint
         )
+        self._preparation.given_ports = table.display_ports
         self.domain = Domains(self._runtime, self._preparation)
         for row in loaded.domains:
             entry = Entry(row.name, row.uuid, row)

@@ -24,7 +24,7 @@ from virtory.model.flags import DomainUndefine
 from virtory.model.values import Uuid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
     from virtory.driver.network.attachment import Attachment
     from virtory.driver.network.networks import Networks
@@ -93,7 +93,9 @@ class Preparation:
         self._capabilities: dict[str, Capabilities] = {}
         self.networks: Networks | None = None
         self.volumes: Callable[[str, str], str] | None = None
+        self.given_ports: Callable[[], frozenset[int]] = frozenset
         self._looking = asyncio.Lock()
+        self._dealing = asyncio.Lock()
         self._asking = asyncio.Lock()  # one QEMU is asked at a time, however many want to know
 
     # -- the host ------------------------------------------------------------------------------
@@ -208,8 +210,7 @@ class Preparation:
 
     async def completed(self, domain: Domain, *, grow: bool = True) -> Domain:
         """The same machine, checked, with all that it leaves unsaid; `grow` as `with_addresses`."""
-        from virtory.codec.xml import Problem, error_of
-        from virtory.codec.xml import replaced as replace
+        from virtory.codec.xml import Problem, error_of, replaced
         from virtory.driver.qemu.definition.addresses import with_addresses
         from virtory.driver.qemu.definition.defaults import with_defaults, with_identity
         from virtory.driver.qemu.definition.unsupported import unsupported
@@ -224,13 +225,22 @@ class Preparation:
             told = f"{error.detail}; {error.cure}" if error.cure else error.detail
             found.append(Problem("/domain/os/type/@machine", told, unsupported=True))
             os_ = domain.os  # the rest is judged by the machine there is
-            domain = replace(domain, os=replace(os_, type=replace(os_.type, machine=None)))
+            domain = replaced(domain, os=replaced(os_, type=replaced(os_.type, machine=None)))
         whole = with_defaults(with_identity(domain), capabilities)
         refused = unsupported(whole, capabilities, host.verdict)
         found += [Problem(*problem, unsupported=True) for problem in refused]
         if found:
             raise error_of(found, "domain")
         return with_addresses(whole, grow=grow)
+
+    @contextlib.asynccontextmanager
+    async def dealing(self, definition: Domain) -> AsyncIterator[None]:
+        """From planning a start until its guest is known: nobody else is given the same ports."""
+        if any(screen.autoport for screen in definition.devices.graphics):
+            async with self._dealing:
+                yield
+        else:
+            yield
 
     async def plan(self, definition: Domain, number: int) -> tuple[Domain, Plan]:
         """The live description of one start, and all that it takes."""
@@ -242,6 +252,10 @@ class Preparation:
         devices = definition.devices
         await self.networks_ready(devices.interfaces, devices.graphics)
         capabilities = await self.capabilities(definition.devices.emulator)
+        if devices.graphics:
+            from dataclasses import replace
+
+            host = replace(host, given_ports=self.given_ports())
         if definition.devices.disks:  # their headers are read
             live, plan = await asyncio.to_thread(choice.prepare, definition, host, number)
         else:

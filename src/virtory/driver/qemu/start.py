@@ -83,14 +83,15 @@ async def start(
     runtime.table.hold(entry)
     try:
         number = runtime.records.store.next_domain_id()
-        domain, plan = await preparation.plan(wanted.domain, number)
-        if flags & DomainStart.RESET_NVRAM:
-            await asyncio.to_thread(resources.forget_nvram, plan)
-        text = None if entry.is_persistent else wanted.text()
-        guest = Guest(runtime, entry, domain, plan, text)
-        if flags & DomainStart.AUTODESTROY:
-            guest.owner = owner
-        runtime.table.attach(entry, guest)
+        async with preparation.dealing(wanted.domain):
+            domain, plan = await preparation.plan(wanted.domain, number)
+            if flags & DomainStart.RESET_NVRAM:
+                await asyncio.to_thread(resources.forget_nvram, plan)
+            text = None if entry.is_persistent else wanted.text()
+            guest = Guest(runtime, entry, domain, plan, text)
+            if flags & DomainStart.AUTODESTROY:
+                guest.owner = owner
+            runtime.table.attach(entry, guest)
         runtime.announce(entry, *_missing_media(guest, wanted.domain), save=False)
     except BaseException:
         runtime.table.let_go(entry)

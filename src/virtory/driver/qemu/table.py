@@ -200,6 +200,10 @@ class DomainTable:
         """All that run, or are being started."""
         return [entry.guest for entry in self._by_id.values() if entry.guest is not None]
 
+    def display_ports(self) -> frozenset[int]:
+        """The TCP ports of their displays, also of those that QEMU has still to bind."""
+        return frozenset(port for guest in self.guests() for port in guest.plan.vnc_ports if port)
+
     def select(self, flags: int) -> list[Entry]:
         """The domains that `flags` (`ConnectListDomains`) let through; 0: all."""
         if not flags & List.ALL:

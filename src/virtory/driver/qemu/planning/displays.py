@@ -78,7 +78,9 @@ def _port(graphics: Graphics, address: str, taken: list[int], draft: Draft) -> i
     if graphics.port is not None and graphics.port > 0:
         return graphics.port
     for port in range(FIRST_PORT, LAST_PORT + 1):
-        if port not in taken and draft.host.port_is_free(address, port):
+        if port in taken or port in draft.host.given_ports:
+            continue
+        if draft.host.port_is_free(address, port):
             return port
     kind = graphics.type.upper()
     raise ConfigUnsupported(f"no port of {address} is free for {kind}", cure="Name a socket.")

@@ -45,7 +45,8 @@ class Host:
     """What plans depend on. `user` is (uid, gid) for all guests; None: one uid for each.
 
     `privileged` says that the daemon is root, hence guests must be someone else. `port_is_free`
-    asks whether a TCP port of an address can be had. `attachment` says where an interface on a
+    asks whether a TCP port of an address can be had; `given_ports` have machines that may not
+    have bound them yet. `attachment` says where an interface on a
     virtual network is plugged in, `volume` where a pool's volume is, `free_device` finds a name
     for a tap.
     """
@@ -69,6 +70,7 @@ class Host:
     now: Callable[[], float] = time.time
     free_huge_pages: FreeHugePages = plenty
     port_is_free: Callable[[str, int], bool] = lambda address, port: True
+    given_ports: frozenset[int] = frozenset()
     bind_error: BindError = nothing_in_the_way
     attachment: Callable[[str, str | None], Attachment] = no_networks
     volume: Callable[[str, str], str] = no_volumes
