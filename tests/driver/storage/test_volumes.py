@@ -104,6 +104,10 @@ async def test_rights_are_followed(host: Any) -> None:
     )
     ref = await host.storage.create_volume(pool, xml, 0)
     assert (host.directory / "p/v").stat().st_mode & 0o777 == 0o644
+    await host.storage.create_volume(
+        pool, xml.replace("<name>v<", "<name>d<").replace("<perm", "<format type='dir'/><perm"), 0
+    )
+    assert (host.directory / "p/d").stat().st_mode & 0o777 == 0o644
     assert "<mode>0644</mode>" in await host.storage.volume_xml(ref, 0)
 
 
@@ -157,6 +161,37 @@ async def test_what_others_stand_on_or_have_open_is_neither_changed_nor_deleted(
         await storage.destroy_pool(pool)
     stream.close()
     await storage.destroy_pool(pool)
+
+
+async def test_a_name_below_is_one_beside_the_new_image(host: Any) -> None:
+    pool = await host.pool()
+    await host.volume(pool, "base", format="qcow2")
+    below = "<backingStore><path>base</path><format type='qcow2'/></backingStore>"
+    xml = f"<volume><name>v</name><target><format type='qcow2'/></target>{below}</volume>"
+    ref = await host.storage.create_volume(pool, xml, 0)
+    found = info(ref.key)
+    assert (found["virtual-size"], found["backing-filename"]) == (1 << 20, "base")
+
+
+async def test_numbers_beyond_every_file_are_refused(host: Any) -> None:
+    pool = await host.pool()
+    ref = await host.volume(pool, "v")
+    for number in (1 << 63, (1 << 64) - 1):
+        with pytest.raises(SystemCallFailed, match=r"Failed to truncate file .*Invalid argument"):
+            await host.storage.resize_volume(ref, number, 0)
+        for call in (host.storage.download_volume, host.storage.upload_volume):
+            with pytest.raises(SystemCallFailed, match=rf"Unable to seek .* to {number}: Invalid"):
+                await call(ref, number, 0, 0)
+    await host.storage.delete_volume(ref, 0)
+
+
+async def test_a_volume_that_became_a_pipe_is_not_waited_for(host: Any) -> None:
+    pool = await host.pool()
+    ref = await host.volume(pool, "v")
+    os.unlink(ref.key)
+    os.mkfifo(ref.key)
+    with pytest.raises(SystemCallFailed, match="Invalid argument"):
+        await host.storage.download_volume(ref, 0, 0, 0)
 
 
 async def test_a_loop_of_images_is_refused(host: Any) -> None:

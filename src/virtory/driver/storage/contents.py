@@ -119,7 +119,7 @@ class Contents(Volumes):
         pool, found = self._table.of(volume)
         if found.building:
             raise invalid(f"volume '{found.name}' is still being allocated.")
-        fd, closed = await self._open(pool, found, writable=False)
+        fd, closed = await self._open(pool, found, offset, writable=False)
         sparse = bool(flags & StorageVolumeStream.SPARSE)
         return Download(fd, found.path, offset, length, sparse=sparse, closed=closed)
 
@@ -129,14 +129,16 @@ class Contents(Volumes):
         only(flags, StorageVolumeStream.SPARSE, "storageVolUpload")
         pool, found = self._table.of(volume)
         found.free()
-        fd, closed = await self._open(pool, found, writable=True)
+        fd, closed = await self._open(pool, found, offset, writable=True)
 
         async def finished() -> None:
             await self._look_again(pool, found)
 
         return Upload(fd, found.path, offset, length, finished=finished, closed=closed)
 
-    async def _open(self, pool: Pool, volume: Volume, *, writable: bool) -> tuple[int, _Release]:
+    async def _open(
+        self, pool: Pool, volume: Volume, offset: int, *, writable: bool
+    ) -> tuple[int, _Release]:
         """The volume's descriptor, and what ends its use, which begins before it is opened."""
         backend = self._backend(pool.definition.type)
         closed = _use(volume)
@@ -146,6 +148,7 @@ class Contents(Volumes):
             try:
                 if writable:
                     lock(fd, volume.name)
+                _refuse_beyond(fd, volume.path, offset)
             except BaseException:
                 os.close(fd)
                 raise
@@ -176,6 +179,14 @@ class Contents(Volumes):
         self._sized(pool, sizes)
         if pool.active:
             self._bus.publish(StoragePoolRefresh(pool.ref))
+
+
+def _refuse_beyond(fd: int, path: str, offset: int) -> None:
+    """SystemCallFailed for a place that no file of this file system can have."""
+    try:
+        os.lseek(fd, offset, os.SEEK_SET)
+    except (OSError, OverflowError) as error:
+        raise failed(f"Unable to seek {path} to {offset}", error) from None
 
 
 def _use(volume: Volume) -> _Release:

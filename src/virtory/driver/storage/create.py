@@ -13,7 +13,7 @@ from virtory.driver.storage.failures import failed, run
 from virtory.driver.storage.nocow import without_copies
 from virtory.driver.storage.opened import program_format
 from virtory.driver.storage.scan import header_of
-from virtory.driver.storage.unnamed import DEFAULT_MODE, exists, new_file
+from virtory.driver.storage.unnamed import exists, new_file, set_rights
 from virtory.errors import (
     FROM_STORAGE,
     ConfigUnsupported,
@@ -109,10 +109,13 @@ def create(path: str, volume: StorageVolume, store: Keeper, *, preallocate: bool
 
 def _create_directory(path: str, volume: StorageVolume) -> None:
     permissions = volume.target.permissions if volume.target else None
-    mode = permissions.mode if permissions else None
     try:
-        os.mkdir(path)
-        os.chmod(path, int(mode, 8) if mode else DEFAULT_MODE)
+        os.mkdir(path, 0o700)
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            set_rights(fd, permissions)
+        finally:
+            os.close(fd)
     except OSError as error:
         raise failed(f"cannot create directory '{path}'", error) from None
 
@@ -214,7 +217,8 @@ def with_capacity(path: str, volume: StorageVolume) -> StorageVolume:
     below = volume.backing_store
     if below is None or not below.path:
         return volume
-    capacity = _capacity_below(path, below.path, below.format or "raw")
+    lies_at = os.path.join(os.path.dirname(path), below.path)
+    capacity = _capacity_below(path, lies_at, below.format or "raw")
     if volume.capacity is not None:
         return volume
     return dataclasses.replace(volume, capacity=Size(capacity))

@@ -6,7 +6,9 @@ The rule kept here: a directory is made and removed only when asked, and removed
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
+import stat
 from typing import TYPE_CHECKING
 
 from virtory.driver.storage.backend import Found, no_discovery
@@ -157,7 +159,13 @@ class Directory:
         wipe(volume.key or "", algorithm, ending)
 
     def open(self, volume: StorageVolume, *, writable: bool) -> int:
-        return os.open(volume.key or "", (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC)
+        flags = (os.O_RDWR if writable else os.O_RDONLY) | os.O_NONBLOCK | os.O_NOCTTY
+        fd = os.open(volume.key or "", flags | os.O_CLOEXEC)
+        mode = os.fstat(fd).st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISBLK(mode):  # a pipe by now would be waited for
+            os.close(fd)
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        return fd
 
     def remove(self, volume: StorageVolume, flags: int) -> None:
         """Remove the file, or the directory when it is empty; gone already is as good."""

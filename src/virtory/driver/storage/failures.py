@@ -59,8 +59,10 @@ _PACKAGES = {
 }
 
 
-def failed(what: str, error: OSError) -> SystemCallFailed:
-    """`what` could not be done, by the system's answer."""
+def failed(what: str, error: OSError | OverflowError) -> SystemCallFailed:
+    """`what` could not be done, by the system's answer; a number may be too large to be asked."""
+    if isinstance(error, OverflowError):
+        error = OSError(errno.EINVAL, os.strerror(errno.EINVAL))
     return SystemCallFailed(
         f"{what}: {error.strerror or error}",
         errno=error.errno,

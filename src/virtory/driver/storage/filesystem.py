@@ -100,7 +100,7 @@ def _mode(path: str, *, must: bool = False) -> int:
 def _mounted(path: str) -> bool:
     """Whether something is mounted exactly there, by the kernel's list."""
     wanted = os.path.realpath(path)
-    with open("/proc/self/mountinfo") as file:
+    with open("/proc/self/mountinfo", errors="surrogateescape") as file:
         return any(_unescaped(line.split()[4]) == wanted for line in file)
 
 

@@ -63,5 +63,5 @@ def _resize_raw(volume: StorageVolume, capacity: int, *, allocated: bool) -> Non
             os.ftruncate(fd, capacity)
         finally:
             os.close(fd)
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         raise failed(f"Failed to truncate file '{path}'", error) from None

@@ -12,6 +12,7 @@ import os
 from collections import deque
 from typing import TYPE_CHECKING
 
+from virtory.driver.storage.descriptor import Descriptor
 from virtory.driver.storage.failures import failed
 from virtory.errors import FROM_STREAMS, OperationInvalid, SystemCallFailed
 
@@ -38,12 +39,11 @@ class Download:
         sparse: bool,
         closed: Callable[[], None],
     ) -> None:
-        self._fd = fd
+        self._file = Descriptor(fd, closed)
         self._path = path
         self._position = position
         self._end = position + length if length else None
         self._sparse = sparse
-        self._closed: Callable[[], None] | None = closed
         self._ready: deque[bytes | int] = deque()
         self._next: asyncio.Future[list[bytes | int]] | None = None
         self._over = False
@@ -70,15 +70,8 @@ class Download:
         """Nothing has to be made safe."""
 
     def close(self) -> None:
-        closed, self._closed = self._closed, None
-        if closed is None:
-            return
         self._over = True
-        if self._next is not None and not self._next.done():
-            self._next.add_done_callback(lambda _: os.close(self._fd))
-        else:
-            os.close(self._fd)
-        closed()
+        self._file.close()
 
     def _fetch(self) -> asyncio.Future[list[bytes | int]]:
         return asyncio.get_running_loop().run_in_executor(None, self._batch)
@@ -87,41 +80,42 @@ class Download:
         """The next pieces; in a thread."""
         pieces: list[bytes | int] = []
         try:
-            while len(pieces) < _AHEAD and (piece := self._piece()):
-                pieces.append(piece)
-                self._position += piece if isinstance(piece, int) else len(piece)
+            with self._file.used() as fd:
+                while len(pieces) < _AHEAD and (piece := self._piece(fd)):
+                    pieces.append(piece)
+                    self._position += piece if isinstance(piece, int) else len(piece)
         except OSError as error:
             raise failed(f"cannot read volume '{self._path}'", error) from None
         return pieces
 
-    def _piece(self) -> bytes | int:
+    def _piece(self, fd: int) -> bytes | int:
         position, limit = self._position, PACKET
         if self._end is not None:
             limit = min(limit, self._end - position)
         if limit <= 0:
             return b""
         if self._sparse:
-            hole, data = self._data_from(position)
+            hole, data = self._data_from(fd, position)
             if hole:
                 return hole
             limit = min(limit, data)
-        return os.pread(self._fd, limit, position)
+        return os.pread(fd, limit, position)
 
-    def _data_from(self, position: int) -> tuple[int, int]:
+    def _data_from(self, fd: int, position: int) -> tuple[int, int]:
         """How long the hole here is; if there is none, how much data there is."""
-        size = os.fstat(self._fd).st_size
+        size = os.fstat(fd).st_size
         end = size if self._end is None else min(size, self._end)
         if position >= end:
             return 0, PACKET
         try:
-            start = os.lseek(self._fd, position, os.SEEK_DATA)
+            start = os.lseek(fd, position, os.SEEK_DATA)
         except OSError as error:
             if error.errno != errno.ENXIO:
                 return 0, PACKET  # a device, which knows no holes
             start = end
         if start > position:
             return min(start, end) - position, 0
-        return 0, os.lseek(self._fd, position, os.SEEK_HOLE) - position
+        return 0, os.lseek(fd, position, os.SEEK_HOLE) - position
 
 
 class Upload:
@@ -137,13 +131,11 @@ class Upload:
         finished: Callable[[], Coroutine[Any, Any, None]],
         closed: Callable[[], None],
     ) -> None:
-        self._fd = fd
+        self._file = Descriptor(fd, closed)
         self._path = path
         self._position = position
         self._end = position + length if length else None
         self._finished = finished
-        self._closed: Callable[[], None] | None = closed
-        self._writing: asyncio.Future[None] | None = None
 
     async def read(self, limit: int = PACKET) -> bytes | int:
         """There is nothing to read."""
@@ -154,56 +146,48 @@ class Upload:
 
     async def write_pieces(self, pieces: Sequence[bytes | memoryview | int]) -> None:
         """Data and (as numbers) holes, in order."""
-        loop = asyncio.get_running_loop()
-        self._writing = loop.run_in_executor(None, self._batch, pieces)
-        await self._writing
+        await asyncio.get_running_loop().run_in_executor(None, self._batch, pieces)
 
     async def finish(self) -> None:
         """All has been written; what the volume is now is looked up."""
         await self._finished()
 
     def close(self) -> None:
-        closed, self._closed = self._closed, None
-        if closed is None:
-            return
-        if self._writing is not None and not self._writing.done():
-            self._writing.add_done_callback(lambda _: os.close(self._fd))
-        else:
-            os.close(self._fd)
-        closed()
+        self._file.close()
 
     def _batch(self, pieces: Sequence[bytes | memoryview | int]) -> None:
         """Write them; in a thread."""
         data: list[bytes | memoryview] = []
         try:
-            for piece in pieces:
-                if isinstance(piece, int):
-                    self._put(data)
-                    data = []
-                    self._skip(piece)
-                else:
-                    data.append(piece)
-            self._put(data)
+            with self._file.used() as fd:
+                for piece in pieces:
+                    if isinstance(piece, int):
+                        self._put(fd, data)
+                        data = []
+                        self._skip(fd, piece)
+                    else:
+                        data.append(piece)
+                self._put(fd, data)
         except OSError as error:
             raise failed(f"cannot write to volume '{self._path}'", error) from None
 
-    def _put(self, data: list[bytes | memoryview]) -> None:
+    def _put(self, fd: int, data: list[bytes | memoryview]) -> None:
         size = sum(map(len, data))
         self._check(size)
         while data:
-            written = os.pwritev(self._fd, data[:1024], self._position)
+            written = os.pwritev(fd, data[:1024], self._position)
             self._position += written
             data = _after(data, written)
 
-    def _skip(self, length: int) -> None:
+    def _skip(self, fd: int, length: int) -> None:
         """A hole: what is there becomes zeroes, and takes no space where that is possible."""
         self._check(length)
-        size = os.fstat(self._fd).st_size
+        size = os.fstat(fd).st_size
         stop = self._position + length
         if self._position < size:
-            zero(self._fd, self._position, min(stop, size))
-        if stop > os.lseek(self._fd, 0, os.SEEK_END):
-            os.ftruncate(self._fd, stop)
+            zero(fd, self._position, min(stop, size))
+        if stop > os.lseek(fd, 0, os.SEEK_END):
+            os.ftruncate(fd, stop)
         self._position = stop
 
     def _check(self, size: int) -> None:

@@ -38,12 +38,7 @@ class NewFile:
 
     def appear(self, permissions: Permissions | None) -> None:
         """Give it its rights and its name; FileExistsError's place is taken by a clear error."""
-        mode = permissions.mode if permissions else None
-        owner = permissions.owner if permissions and permissions.owner is not None else -1
-        group = permissions.group if permissions and permissions.group is not None else -1
-        if owner >= 0 or group >= 0:
-            os.fchown(self.fd, owner, group)
-        os.fchmod(self.fd, int(mode, 8) if mode else DEFAULT_MODE)
+        set_rights(self.fd, permissions)
         try:
             if self.temporary is not None:
                 os.link(self.temporary, self.path)
@@ -52,6 +47,16 @@ class NewFile:
                 _link(self.fd, self.path)
         except FileExistsError:
             raise exists(self.path) from None
+
+
+def set_rights(fd: int, permissions: Permissions | None) -> None:
+    """Owner and mode as they are asked for; without a mode for the owner alone."""
+    mode = permissions.mode if permissions else None
+    owner = permissions.owner if permissions and permissions.owner is not None else -1
+    group = permissions.group if permissions and permissions.group is not None else -1
+    if owner >= 0 or group >= 0:
+        os.fchown(fd, owner, group)
+    os.fchmod(fd, int(mode, 8) if mode else DEFAULT_MODE)
 
 
 def exists(path: str) -> Exception:
