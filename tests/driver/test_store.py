@@ -19,7 +19,10 @@ from virtory.driver.store import (
     DomainRow,
     ForgetDomain,
     ForgetRunning,
+    Intent,
     Job,
+    Loaded,
+    ObjectRow,
     RunningRow,
     ShutoffReason,
     State,
@@ -72,7 +75,7 @@ async def test_what_is_saved_is_found_again(store):
     row = domain("a", autostart=True, title="Ä title", vcpus=2, max_vcpus=4, memory_kib=7)
     guest = running(row, 3, job='{"kind": "save"}')
     await store.save(row, guest)
-    assert again(store) == ([row], [guest], [], [], [])
+    assert again(store) == Loaded([row], [guest], [], [], [])
 
 
 async def test_saving_a_row_again_replaces_it(store):
@@ -128,6 +131,13 @@ async def test_one_failing_save_does_not_fail_those_that_wait_beside_it(store):
 async def test_text_that_is_not_unicode_fails_only_its_own_save(store):
     with pytest.raises(InternalError, match="not Unicode"):
         await store.save(domain("a", title="\udcff"))
+    await store.save(domain("b"))
+    assert [row.name for row in again(store).domains] == ["b"]
+
+
+async def test_a_number_that_is_too_large_fails_only_its_own_save(store):
+    with pytest.raises(InternalError, match="too large"):
+        await store.save(domain("a", memory_kib=1 << 63))
     await store.save(domain("b"))
     assert [row.name for row in again(store).domains] == ["b"]
 
@@ -202,19 +212,52 @@ async def test_a_damaged_running_row_hides_no_other(store, directory):
     assert loaded.damaged == [("running", "a", "plan is not UTF-8 text")]
 
 
+def wreck(path, text):
+    """The page that holds `text` is unreadable from now on."""
+    with closing(sqlite3.connect(path)) as db:
+        size = db.execute("PRAGMA page_size").fetchone()[0]
+    content = Path(path).read_bytes()
+    page = content.index(text) // size
+    wrecked = content[: page * size] + b"\xff" * size + content[(page + 1) * size :]
+    Path(path).write_bytes(wrecked)
+
+
 def test_a_destroyed_page_costs_only_what_was_on_it(store, directory):
     rows = [domain(f"d{i}") for i in range(200)]
     store.save_now(*(row._replace(xml=row.xml.rjust(1500)) for row in rows))
     store.close()
-    with closing(sqlite3.connect(store.path)) as db:
-        size = db.execute("PRAGMA page_size").fetchone()[0]
-    content = Path(store.path).read_bytes()
-    page = content.index(b"<name>d77</name>") // size
-    wrecked = content[: page * size] + b"\xff" * size + content[(page + 1) * size :]
-    Path(store.path).write_bytes(wrecked)
+    wreck(store.path, b"<name>d77</name>")
     with closing(Store(directory)) as following:
         names = {row.name for row in following.load().domains}
     assert "d77" not in names
+    assert len(names) > 150
+
+
+async def test_a_damaged_object_hides_no_other_not_even_one_of_the_same_key(store, directory):
+    key = b"k" * 16
+    rows = [ObjectRow(kind, key, "same", "<a/>") for kind in ("network", "pool")]
+    await store.save(*rows, Intent(b"i" * 16, "clone", "{}"), Intent(b"j" * 16, "clone", "{}"))
+    edit(
+        store,
+        ["UPDATE object SET xml = x'ff' WHERE kind = 'pool'"],
+        ["UPDATE intent SET step = x'ff' WHERE key = ?", [b"i" * 16]],
+    )
+    with closing(Store(directory)) as following:
+        loaded = following.load()
+    assert loaded.objects == rows[:1] and [each.key for each in loaded.intents] == [b"j" * 16]
+    assert [damage.source for damage in loaded.damaged] == ["object", "intent"]
+    with closing(Store(directory)) as third:
+        assert third.load() == loaded._replace(damaged=[])
+
+
+def test_a_destroyed_page_of_objects_costs_only_what_was_on_it(store, directory):
+    rows = [ObjectRow("pool", b"%016d" % i, f"p{i}", f"<p{i}/>".rjust(1500)) for i in range(200)]
+    store.save_now(*rows)
+    store.close()
+    wreck(store.path, b"<p77/>")
+    with closing(Store(directory)) as following:
+        names = {row.name for row in following.load().objects}
+    assert "p77" not in names
     assert len(names) > 150
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sqlite3
@@ -204,3 +205,28 @@ async def test_a_work_that_fails_unforeseen_does_not_keep_the_daemon_from_starti
     assert "a work that was cut off can not be ended" in caplog.text
     await other.stop()
     await driver.start()
+
+
+async def test_a_definition_that_can_not_be_read_does_not_take_its_snapshots_along(
+    state, settings, bare
+):
+    """The next but one daemon has them again, once the definition has been given anew."""
+    taken = "<domainsnapshot><name>s</name><state>shutoff</state></domainsnapshot>"
+    texts = []
+    for turn in range(4):
+        driver = QemuDriver(state, os.geteuid() == 0, settings)
+        await driver.start()
+        try:
+            if turn == 0:
+                ref = await driver.domain.define(bare("m"), 0)
+                texts.append(await driver.domain.xml(ref.uuid, 2))
+                await driver.snapshot.create(ref.uuid, taken, 1)  # redefined
+            elif turn == 2:
+                await driver.domain.define(texts[0], 0)
+            elif turn == 3:
+                assert driver.snapshot.names(ref.uuid, 0) == ["s"]
+        finally:
+            await driver.stop()
+        if turn == 0:
+            with contextlib.closing(sqlite3.connect(f"{state}/state.sqlite")) as db, db:
+                db.execute("UPDATE domain SET xml = '<domain'")

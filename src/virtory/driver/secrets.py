@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
+import logging
 from typing import TYPE_CHECKING, Protocol
 
 from virtory.driver.interface.secret import SecretRef
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
     from virtory.driver.bus import Bus
     from virtory.driver.store import Change
+
+_log = logging.getLogger(__name__)
 
 KIND = "secret"
 """Of the store's rows."""
@@ -53,11 +56,14 @@ class Secrets:
         self._kept: dict[bytes, tuple[Secret, bytes | None]] = {}
 
     def load(self, rows: Sequence[ObjectRow]) -> None:
-        """Know again what a former daemon kept."""
+        """Know again what a former daemon kept; what can not be understood is logged and kept."""
         for row in rows:
-            value = json.loads(row.extra).get("value")
-            decoded = None if value is None else base64.b64decode(value)
-            self._kept[row.key] = parse_secret(row.xml), decoded
+            try:
+                value = json.loads(row.extra)["value"]
+                decoded = None if value is None else base64.b64decode(value)
+                self._kept[row.key] = parse_secret(row.xml), decoded
+            except (VirtoryError, ValueError, KeyError, TypeError):
+                _log.error("secret %s can not be understood", row.key.hex())
 
     # -- lists and lookups -----------------------------------------------------------------------
     def list_all(self, flags: int) -> list[SecretRef]:

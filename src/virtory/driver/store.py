@@ -10,6 +10,7 @@ thousand domains starts without parsing one. A row that can not be understood is
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import threading
@@ -181,13 +182,17 @@ class Damage(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """All that was known when the daemon last ended, however it ended."""
+    """All that was known when the daemon last ended, however it ended.
+
+    `aside`: UUIDs of domains whose rows were set aside, now or by an earlier daemon.
+    """
 
     domains: list[DomainRow]
     running: list[RunningRow]
     damaged: list[Damage]
     objects: list[ObjectRow]
     intents: list[Intent]
+    aside: frozenset[bytes] = frozenset()
 
 
 def _insert(table: str, row: type[DomainRow] | type[RunningRow]) -> str:
@@ -283,7 +288,8 @@ class Store:
         future: asyncio.Future[None] = loop.create_future()
 
         def done(error: VirtoryError | None) -> None:
-            loop.call_soon_threadsafe(_settle, future, error)
+            with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
+                loop.call_soon_threadsafe(_settle, future, error)
 
         self._submit(changes, done)
         await future
@@ -359,12 +365,14 @@ class Store:
                 if type(change) is RunningRow:
                     db.execute(_COUNT, (change.id,))
             db.execute("COMMIT")
-        except (sqlite3.Error, UnicodeError) as error:
+        except Exception as error:  # whatever it is, the writer goes on: others wait for it
             if db.in_transaction:
                 db.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                return explain(error, self.path, "write")
             if isinstance(error, UnicodeError):
                 return InternalError(f"text that is not Unicode can not be saved: {error}")
-            return explain(error, self.path, "write")
+            return InternalError(f"what SQLite can not keep can not be saved: {error}")
         return None
 
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from virtory.driver.secrets import Secrets
     from virtory.driver.storage.driver import Storage
     from virtory.driver.storage.usage import Use
-    from virtory.driver.store import ObjectRow
+    from virtory.driver.store import Loaded, ObjectRow
 
 _log = logging.getLogger(__name__)
 _AUTOSTARTED = "autostarted"
@@ -151,7 +151,7 @@ class QemuDriver:
 
             await reconnect(self._runtime, self._preparation, loaded.running)
         if any(row.kind == "snapshot" for row in loaded.objects):
-            await self._recall_snapshots(loaded.objects)
+            await self._recall_snapshots(loaded)
         self.snapshot = Snapshots(self._runtime, self._preparation)
         if loaded.intents:
             self._learn_mending()
@@ -197,19 +197,22 @@ class QemuDriver:
             mending.mend, self._runtime, self._preparation, self._afterwards
         )
 
-    async def _recall_snapshots(self, rows: list[ObjectRow]) -> None:
-        """Give every domain its snapshots; those of a domain that is no more are forgotten."""
+    async def _recall_snapshots(self, loaded: Loaded) -> None:
+        """Give every domain its snapshots; those of a domain that is no more are forgotten.
+
+        What stands in no readable row may be a domain still, whose definition can be given again.
+        """
         from virtory.driver.snapshot_family import families
 
         assert self._runtime is not None
-        found, problems = families(rows)
+        found, problems = families(loaded.objects)
         for problem in problems:
             _log.error("%s", problem)
         for uuid, family in found.items():
             entry = self._runtime.table.find(uuid)
             if entry is not None:
                 entry.snapshots = family
-            else:
+            elif uuid not in loaded.aside and not loaded.damaged:
                 await self._runtime.records.store.save(*family.forget())
 
     async def _open_networks(self, rows: list[ObjectRow], first: bool) -> None:
