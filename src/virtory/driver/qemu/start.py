@@ -82,13 +82,8 @@ async def start(
     runtime.starting.add(entry)
     runtime.table.hold(entry)
     try:
-        number = runtime.records.store.next_domain_id()
         async with preparation.dealing(wanted.domain):
-            domain, plan = await preparation.plan(wanted.domain, number)
-            if flags & DomainStart.RESET_NVRAM:
-                await asyncio.to_thread(resources.forget_nvram, plan)
-            text = None if entry.is_persistent else wanted.text()
-            guest = Guest(runtime, entry, domain, plan, text)
+            guest = await _planned(runtime, preparation, entry, wanted, flags)
             if flags & DomainStart.AUTODESTROY:
                 guest.owner = owner
             runtime.table.attach(entry, guest)
@@ -111,6 +106,17 @@ async def start(
     except asyncio.CancelledError:
         work.add_done_callback(lambda done: done.cancelled() or done.exception())
         raise
+
+
+async def _planned(
+    runtime: Runtime, preparation: Preparation, entry: Entry, wanted: Wanted, flags: int
+) -> Guest:
+    number = runtime.records.store.next_domain_id()
+    domain, plan = await preparation.plan(wanted.domain, number)
+    if flags & DomainStart.RESET_NVRAM:
+        await asyncio.to_thread(resources.forget_nvram, plan)
+    text = None if entry.is_persistent else wanted.text()
+    return Guest(runtime, entry, domain, plan, text)
 
 
 def _missing_media(guest: Guest, definition: Domain) -> list[DiskChange]:
