@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
+import signal
 import subprocess
 
 from virtory.driver.publishing import Forward
@@ -13,6 +15,10 @@ DISK = (
     "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{}'/>"
     "<target dev='vda' bus='virtio'/></disk><interface type='user'><model type='virtio'/>"
     "</interface>"
+)
+CDROM = (
+    "<disk type='file' device='cdrom'><driver name='qemu' type='raw'/>"
+    "<target dev='hdc' bus='ide'/><readonly/></disk>"
 )
 BOTH = DomainAffect.LIVE | DomainAffect.CONFIG
 DISK_ONLY = 16
@@ -103,3 +109,45 @@ async def test_a_machine_that_is_off_keeps_its_definition_while_it_is_snapshotte
     text = await domain.xml(ref.uuid, 0)
     assert f"<source file='{overlay}'/>" in text and "<name>m</name>" in text
     await domain.define(text.replace("<memory", "<title>new</title><memory", 1), 0)
+
+
+def while_it_waits(driver, step, work):
+    """`work` done to its end at this step: QEMU is stopped meanwhile, so that nothing overtakes."""
+    done = []
+
+    def at(name):
+        if name == step and not done:
+            (guest,) = driver.domain._table.guests()
+            os.kill(guest.pid, signal.SIGSTOP)
+            done.append(asyncio.ensure_future(work()))
+            done[0].add_done_callback(lambda _: os.kill(guest.pid, signal.SIGCONT))
+
+    driver._runtime.checkpoint = at
+    return done
+
+
+async def test_what_is_defined_while_the_machine_is_changed_is_kept_and_so_is_the_change(
+    driver, bare, state
+):
+    base, disc = (os.path.join(state, name) for name in ("base.qcow2", "disc.iso"))
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", base, "8M"], check=True)
+    subprocess.run(["truncate", "-s", "1M", disc], check=True)
+    domain = driver.domain
+    text = bare("m", CDROM, "<features><acpi/></features>")
+    ref = await domain.define(text.replace("<vcpu>1", "<vcpu current='1'>2"), 0)
+    await domain.create(ref.uuid, 1, None)
+    disk = DISK.format(base).partition("<interface")[0]
+    medium = CDROM.replace("<target", f"<source file='{disc}'/><target")
+    changes = {
+        "plug: grown": (lambda: domain.attach_device(ref.uuid, disk, BOTH), base),
+        "vcpu: plugged": (lambda: domain.set_vcpus(ref.uuid, 2, BOTH), "'static'>2</vcpu>"),
+        "medium: made": (lambda: domain.update_device(ref.uuid, medium, BOTH), disc),
+    }
+    for step, (change, trace) in changes.items():
+        text = re.sub("<title>.*</title>", "", await domain.xml(ref.uuid, 2))
+        text = text.replace("</name>", f"</name><title>{step}</title>")
+        done = while_it_waits(driver, step, lambda text=text: domain.define(text, 0))
+        await change()
+        await done[0]
+        text = await domain.xml(ref.uuid, 2)
+        assert f"<title>{step}</title>" in text and trace in text, step

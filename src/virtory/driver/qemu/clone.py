@@ -29,7 +29,7 @@ from virtory.driver.qemu.clone_files import (
     write_overlay,
 )
 from virtory.driver.qemu.disks import disk_chain, offline_chain
-from virtory.driver.qemu.part import Part, changed_row, refuse_unknown
+from virtory.driver.qemu.part import Part, changed_row, refuse_unknown, with_xml_of
 from virtory.driver.qemu.table import row_of
 from virtory.errors import AlreadyExists, OperationInvalid, SystemCallFailed
 from virtory.model.events import Lifecycle
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from virtory.driver.qemu.preparation import Wanted
     from virtory.driver.qemu.runtime import Runtime
     from virtory.driver.qemu.table import Entry
-    from virtory.driver.store import Change
+    from virtory.driver.store import DomainRow
     from virtory.model.domain import Domain
 
 WORK = "clone"
@@ -131,12 +131,9 @@ class Clones(Part):
             if runs:
                 maker = clone_running.linked if linked else clone_running.whole
                 defined = await maker(entry, disks, own, log, progress)
-                others: list[Change] = []
+                changed = None
             else:
-                former = entry.row
-                defined, others = await self._off(entry, disks, own, log, flags, progress)
-                if entry.row is not former:
-                    raise OperationInvalid("the domain's definition changed meanwhile")
+                defined, changed = await self._off(entry, disks, own, log, flags, progress)
             await self._belongings(entry, wanted.domain, made)
             await log.note()
             self._runtime.checkpoint("clone copied")
@@ -148,11 +145,25 @@ class Clones(Part):
         for target, below in defined.items():
             domain = _on(domain, target, below)
         row = row_of(domain, fresh.uuid, _text(domain))
-        await work.done(row, *others)
+        await self._record(entry, changed, work, row)
         fresh.row = fresh.saved_row = row
-        for other in others:
-            entry.row = entry.saved_row = other  # type: ignore[assignment]
         self._runtime.checkpoint("clone defined")
+
+    async def _record(
+        self, entry: Entry, changed: Domain | None, work: Work, row: DomainRow
+    ) -> None:
+        """The clone, what its original becomes, and the end of the work in one save."""
+        if changed is None:
+            await work.done(row)
+            return
+        former = entry.definition()
+        entry.row = changed_row(former, changed)
+        try:
+            await work.done(row, entry.row)
+        except BaseException:
+            entry.row = with_xml_of(entry.definition(), former)
+            raise
+        entry.saved_row = entry.row
 
     # -- a machine that is off -----------------------------------------------------------------
     async def _off(
@@ -163,8 +174,8 @@ class Clones(Part):
         log: Log,
         flags: int,
         progress: Progress,
-    ) -> tuple[dict[str, list[Link]], list[Change]]:
-        """The images below each new disk, and the original's definition where it changes."""
+    ) -> tuple[dict[str, list[Link]], Domain | None]:
+        """The images below each new disk, and the original as it becomes, if it changes."""
         if flags & DomainClone.LINKED:
             return await asyncio.to_thread(_linked, entry, disks, own, log.made)
         for disk in disks:
@@ -174,7 +185,7 @@ class Clones(Part):
         self._runtime.checkpoint("clone files made")
         for disk in disks:
             await _copy(disk, flags, progress)
-        return {disk.target: [] for disk in disks}, []
+        return {disk.target: [] for disk in disks}, None
 
     async def _belongings(self, entry: Entry, clone: Domain, made: Made) -> None:
         """UEFI variables and the TPM's state go along."""
@@ -265,7 +276,7 @@ async def _copy(disk: DiskCopy, flags: int, progress: Progress) -> None:
 
 def _linked(
     entry: Entry, disks: list[DiskCopy], own: list[str], made: Made
-) -> tuple[dict[str, list[Link]], list[Change]]:
+) -> tuple[dict[str, list[Link]], Domain | None]:
     """Both get an overlay; an original that wrote nothing since the last clone keeps its own."""
     from virtory.driver import qcow2
 
@@ -283,9 +294,7 @@ def _linked(
         made.file(disk.path, disk.top.path)
         write_overlay(disk.path, chain[0])
         below[disk.target] = chain
-    if changed is definition:
-        return below, []
-    return below, [changed_row(entry.definition(), changed)]
+    return below, None if changed is definition else changed
 
 
 def on_overlay(domain: Domain, target: str, path: str, below: list[Link]) -> Domain:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver import qcow2
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from virtory.driver.qemu.disks.image_chain import Link
     from virtory.driver.qemu.guest import Guest
     from virtory.driver.qemu.table import Entry
+    from virtory.model.domain import Domain
     from virtory.model.domain.devices.disk import Disk
 
 FREEZE_S = 5.0
@@ -208,7 +210,7 @@ async def linked(
 async def _switch(guest: Guest, disks: list[DiskCopy], paths: list[str]) -> None:
     from virtory.driver.qemu.clone import on_overlay
 
-    former, entry = guest.entry.row, guest.entry
+    entry = guest.entry
     actions, tops = [], {}
     for disk, path in zip(disks, paths, strict=True):
         top = guest.plan.chain(disk.target)[0]
@@ -224,21 +226,23 @@ async def _switch(guest: Guest, disks: list[DiskCopy], paths: list[str]) -> None
     plan = guest.plan
     for image in tops.values():
         plan = block_job_course.kept(plan, image.index)
-    defined = entry.configuration() if entry.row is not None else None
-    for disk, path in zip(disks, paths, strict=True):
-        is_there = disk_chain.definition(entry, disk.target, disk.top.path, lambda one: one)
-        if defined is not None and is_there is not None:
-            defined = on_overlay(defined, disk.target, path, list(disk.chain))
+
+    def defined() -> Domain:
+        domain = entry.configuration()
+        for disk, path in zip(disks, paths, strict=True):
+            if disk_chain.definition(entry, disk.target, disk.top.path, lambda one: one):
+                domain = on_overlay(domain, disk.target, path, list(disk.chain))
+        return domain
+
     await disk_chain.settle(guest, plan, defined)
     guest.runtime.checkpoint("clone overlays saved")
     try:
         async with quiet(guest):
             await guest.execute("transaction", {"actions": actions})
     except InternalError:
-        entry.row = former
-        plan = guest.plan
-        for image in tops.values():
-            plan = block_job_course.doomed(plan, {image.index})
+        for disk, path in zip(disks, paths, strict=True):
+            await _renamed_back(guest, disk.target, path)
+        plan = block_job_course.doomed(guest.plan, {image.index for image in tops.values()})
         await disk_chain.settle(guest, plan)
         raise
     await adopt(guest, tops)
@@ -246,11 +250,10 @@ async def _switch(guest: Guest, disks: list[DiskCopy], paths: list[str]) -> None
 
 async def adopt(guest: Guest, tops: dict[str, Any]) -> None:
     """QEMU writes to these images now: plan and live description say so."""
-    plan, shown = guest.plan, guest.domain
+    plan = guest.plan
     for target, image in tops.items():
         plan = disk_chain.rechained(plan, target, [image, *plan.chain(target)])
-        shown = disk_chain.live(shown, plan, target)
-    await disk_chain.settle(guest, plan, shown=shown)
+    await disk_chain.settle(guest, plan, shown=partial(disk_chain.all_live, plan, list(tops)))
 
 
 # -- after a crash -----------------------------------------------------------------------------
@@ -269,13 +272,19 @@ async def _unnamed(guest: Guest, target: str, path: str) -> None:
     chain = guest.plan.chain(target)
     if not chain or chain[0].path == path:
         return
+    await _renamed_back(guest, target, path)
+    await asyncio.to_thread(remove_planned, [path])
+
+
+async def _renamed_back(guest: Guest, target: str, path: str) -> None:
+    """The definition names the image that QEMU writes to instead of an overlay."""
+    chain = guest.plan.chain(target)
 
     def former(disk: Disk) -> Disk:
         store = disk.backing_store
         changed = disk_chain.with_source(disk, chain[0])
         return replace(changed, backing_store=store.backing_store if store is not None else None)
 
-    defined = disk_chain.definition(guest.entry, target, path, former)
-    if defined is not None:
-        await disk_chain.settle(guest, guest.plan, defined)
-    await asyncio.to_thread(remove_planned, [path])
+    await disk_chain.settle(
+        guest, guest.plan, lambda: disk_chain.definition(guest.entry, target, path, former)
+    )

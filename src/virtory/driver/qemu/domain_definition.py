@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from virtory.driver.qemu.part import Part, affected, refuse_busy, refuse_unknown
+from virtory.driver.qemu.part import Part, affected, redefining, refuse_busy, refuse_unknown
 from virtory.driver.qemu.table import row_of
 from virtory.driver.store import Autostart
 from virtory.errors import (
@@ -17,6 +17,7 @@ from virtory.errors import (
     ArgumentUnsupported,
     InvalidArgument,
     MetadataNotFound,
+    OperationFailed,
     OperationInvalid,
     XmlError,
 )
@@ -36,9 +37,11 @@ from virtory.model.flags import (
 
 if TYPE_CHECKING:
     from virtory.driver.interface import DomainRef
+    from virtory.driver.qemu.guest import Guest
     from virtory.driver.qemu.table import Entry
     from virtory.driver.store import DomainRow
     from virtory.model.domain import Domain
+    from virtory.model.events import Event
 
 
 class DomainDefinitions(Part):
@@ -49,29 +52,28 @@ class DomainDefinitions(Part):
         wanted = await self._preparation.read(xml)
         entry = wanted.claim(self._table, running_is_fine=True)
         try:
-            row = row_of(wanted.domain, entry.uuid, wanted.text(), autostart=entry.autostart)
-            if entry.row is not None:
-                row = row._replace(managed_save=entry.row.managed_save)
-            detail = DomainEventDefined.UPDATED if entry.is_persistent else DomainEventDefined.ADDED
-            await self._keep(entry, row, detail)
+            async with redefining(self._runtime, entry):
+                refuse_busy(entry)
+                if entry.name != wanted.domain.name:
+                    raise OperationFailed(
+                        f"domain '{wanted.domain.name}' was renamed to '{entry.name}' meanwhile",
+                        cure="look at its present description, and try again",
+                        domain=FROM_DOMAIN,
+                    )
+                former = entry.row
+                row = row_of(wanted.domain, entry.uuid, wanted.text(), autostart=entry.autostart)
+                entry.row = row._replace(
+                    reason=entry.reason if entry.guest is None else 0,
+                    managed_save=former is not None and former.managed_save,
+                )
+                runs = entry.guest is not None or entry in self._runtime.starting
+                entry.updated = runs and former is not None
+            detail = DomainEventDefined.ADDED if former is None else DomainEventDefined.UPDATED
+            event = Lifecycle(entry.ref, DomainEventLifecycle.DEFINED, detail)
+            self._runtime.announce(entry, event, save=False)
         finally:
             self._table.let_go(entry)
         return entry.ref
-
-    async def _keep(self, entry: Entry, row: DomainRow, detail: int | None) -> None:
-        """Make `row` the domain's definition, on disk."""
-        refuse_busy(entry)
-        former, updated = entry.row, entry.updated
-        entry.row = row._replace(reason=entry.reason if entry.guest is None else 0)
-        entry.updated = entry.guest is not None and former is not None
-        try:
-            await self._runtime.commit(entry)
-        except BaseException:
-            entry.row, entry.updated = former, updated
-            raise
-        if detail is not None:
-            event = Lifecycle(entry.ref, DomainEventLifecycle.DEFINED, detail)
-            self._runtime.announce(entry, event, save=False)
 
     async def undefine(self, uuid: bytes, flags: int) -> None:
         refuse_unknown(flags, DomainUndefine.ALL, "qemuDomainUndefineFlags")
@@ -95,18 +97,15 @@ class DomainDefinitions(Part):
         await self._preparation.clear_nvram(entry, flags)
         if entry.guest is None:
             await self._preparation.clear_tpm(entry, flags)
-        row = entry.definition()  # it may have been saved meanwhile
-        refuse_busy(entry)
-        _refuse_saved(row, flags)
         self._table.hold(entry)
-        entry.row = None
-        if entry.guest is not None:
-            entry.guest.configuration_text = row.xml
         try:
-            await self._runtime.commit(entry)
-        except BaseException:
-            entry.row = row
-            raise
+            async with redefining(self._runtime, entry):
+                row = entry.definition()  # it may have been saved meanwhile
+                refuse_busy(entry)
+                _refuse_saved(row, flags)
+                entry.row = None
+                if entry.guest is not None:
+                    entry.guest.configuration_text = row.xml
         finally:
             self._table.let_go(entry)
         if row.managed_save:
@@ -117,14 +116,32 @@ class DomainDefinitions(Part):
     async def rename(self, uuid: bytes, name: str, flags: int) -> None:
         refuse_unknown(flags, 0, "qemuDomainRename")
         entry = self._entry(uuid)
-        former = entry.name
         if "/" in name:
             raise XmlError(f"name {name} cannot contain '/'", domain=10)
+        async with redefining(self._runtime, entry):
+            old, row = entry.ref, self._renamed(entry, name)
+            self._table.rename(entry, name)
+            entry.row = row
+            try:
+                await self._runtime.commit(entry)
+            except BaseException:
+                self._table.rename(entry, old.name)
+                raise
+        kind = DomainEventLifecycle
+        self._runtime.announce(
+            entry,
+            Lifecycle(old, kind.UNDEFINED, DomainEventUndefined.RENAMED),
+            Lifecycle(entry.ref, kind.DEFINED, DomainEventDefined.RENAMED),
+            save=False,
+        )
+
+    def _renamed(self, entry: Entry, name: str) -> DomainRow:
+        """The definition under another name; raises why it can not have it."""
         if entry.guest is not None or entry in self._runtime.starting:
             raise OperationInvalid("cannot rename active domain")
         refuse_busy(entry)
         row = entry.definition()
-        if name == former:
+        if name == entry.name:
             raise OperationInvalid("Can't rename domain to itself", domain=FROM_DOMAIN)
         if self._table.find_name(name) is not None:
             raise OperationInvalid(f"domain with name '{name}' already exists", domain=FROM_DOMAIN)
@@ -135,20 +152,7 @@ class DomainDefinitions(Part):
                 "cannot rename a domain with snapshots", cure="delete its snapshots first"
             )
         domain = dataclasses.replace(entry.configuration(), name=name)
-        old = entry.ref
-        self._table.rename(entry, name)
-        try:
-            await self._keep(entry, row._replace(name=name, xml=format_domain(domain)), None)
-        except BaseException:
-            self._table.rename(entry, former)
-            raise
-        kind = DomainEventLifecycle
-        self._runtime.announce(
-            entry,
-            Lifecycle(old, kind.UNDEFINED, DomainEventUndefined.RENAMED),
-            Lifecycle(entry.ref, kind.DEFINED, DomainEventDefined.RENAMED),
-            save=False,
-        )
+        return row._replace(name=name, xml=format_domain(domain))
 
     # -- the description -----------------------------------------------------------------------
     async def xml(self, uuid: bytes, flags: int) -> str:
@@ -204,21 +208,14 @@ class DomainDefinitions(Part):
     ) -> None:
         refuse_unknown(flags, DomainAffect.ALL, "qemuDomainSetMetadata")
         entry = self._entry(uuid)
-        live, config = affected(entry, flags)
-        if config:
-            _written(entry.configuration(), kind, metadata, key, uri)  # raises what is wrong
-        if live:
-            guest = entry.running()
-            async with guest.job("set metadata"):
-                guest.domain = _written(guest.domain, kind, metadata, key, uri)
-                self._runtime.announce(entry)
-                await guest.settled()
-        if config:  # of the definition as it is now: a snapshot may have changed its disks
-            changed = _written(entry.configuration(), kind, metadata, key, uri)
-            row = entry.definition()._replace(title=changed.title, xml=format_domain(changed))
-            updated = entry.updated
-            await self._keep(entry, row, None)
-            entry.updated = updated
+
+        def written(domain: Domain) -> Domain:
+            return _written(domain, kind, metadata, key, uri)
+
+        async def nothing(_: Guest) -> tuple[Event, ...]:
+            return ()
+
+        await self._everywhere(entry, flags, written, nothing, "set metadata")
         event = MetadataChange(entry.ref, kind, uri if kind == DomainMetadata.ELEMENT else None)
         self._runtime.announce(entry, event, save=False)
 

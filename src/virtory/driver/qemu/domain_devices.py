@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver import device_edit
 from virtory.driver.device_match import found, with_alias
 from virtory.driver.qemu.disks.block import path_of
-from virtory.driver.qemu.part import Part, affected, changed_row, refuse_unknown
+from virtory.driver.qemu.part import Edit, Part, affected, refuse_unknown
 from virtory.errors import (
     ConfigUnsupported,
     DeviceNotFound,
@@ -27,9 +28,10 @@ from virtory.errors import (
 from virtory.model.flags import DomainAffect, DomainDeviceModify
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from virtory.driver.device_edit import Held
     from virtory.driver.qemu.table import Entry
-    from virtory.driver.store import DomainRow
     from virtory.model.domain import Domain
 
 _PLUGGED = ("disk", "controller", "interface", "hostdev", "redirdev", "chr", "rng", "memory",
@@ -48,7 +50,7 @@ class DomainDevices(Part):
         live, config = affected(entry, flags)
         device = _identified(_parsed(xml))
         if not live:
-            await self._configured(entry, lambda domain: self._attached(domain, device))
+            await self._configured(entry, partial(self._attached, device=device))
             return
         await self._runtime.whole(self._attach(entry, device, config=config))
 
@@ -57,10 +59,11 @@ class DomainDevices(Part):
 
         guest = entry.running()
         async with guest.job("attach device"):
-            row = await self._row(entry, self._attached, device) if config else None
+            change = partial(self._attached, device=device)
+            edit = await Edit.of(entry, change) if config else None
             medium = _drive_of(guest.domain, device)
             if medium is not None:
-                await self._update_live(entry, medium, device, row, force=False)
+                await self._update_live(entry, medium, device, edit, force=False)
                 return
             _refuse_plugging(guest.domain, device)
             needed = await plugging.placed(guest, self._preparation, device)
@@ -68,7 +71,7 @@ class DomainDevices(Part):
                 await plugging.rehearse(guest, self._preparation, needed[-1])
             for carrier in needed[:-1]:
                 await plugging.plug(guest, self._preparation, carrier)
-            await plugging.plug(guest, self._preparation, needed[-1], row)
+            await plugging.plug(guest, self._preparation, needed[-1], edit)
 
     async def _attached(self, domain: Domain, device: Any) -> Domain:
         medium = _drive_of(domain, device)
@@ -103,7 +106,7 @@ class DomainDevices(Part):
         entry = self._entry(uuid)
         live, config = affected(entry, flags)
 
-        async def without(domain: Domain) -> Domain:
+        def without(domain: Domain) -> Domain:
             try:
                 gone = find(domain)
             except DeviceNotFound as error:
@@ -124,20 +127,15 @@ class DomainDevices(Part):
 
         guest = entry.running()
         async with guest.job("detach device"):
-            row = None
+            edit = None
             if without is not None:
-                former = entry.definition()
-                row = changed_row(former, await without(entry.configuration()))
+                edit = await Edit.of(entry, without, partial(_if_there, without))
             gone = find(guest.domain)
             _refuse_unplugging(gone.device)
             _refuse_needed(guest.domain, gone)
             if gone.field == "disks":
                 block_job.refuse(guest, gone.device.target.dev)
-            await plugging.unplug(guest, gone.device, row)
-            if row is not None and entry.row is not None and entry.row.xml != row.xml:
-                missing = DeviceNotFound, InvalidArgument
-                with contextlib.suppress(*missing):  # it was defined anew, maybe without it
-                    await self._configured(entry, without)
+            await plugging.unplug(guest, gone.device, edit)
 
     async def update_device(self, uuid: bytes, xml: str, flags: int) -> None:
         refuse_unknown(flags, DomainDeviceModify.ALL, "qemuDomainUpdateDeviceFlags")
@@ -145,7 +143,7 @@ class DomainDevices(Part):
         live, config = affected(entry, flags)
         device = _parsed(xml)
         if not live:
-            await self._configured(entry, lambda domain: self._updated(domain, device))
+            await self._configured(entry, partial(self._updated, device=device))
             return
         await self._runtime.whole(
             self._update(entry, device, config=config, force=bool(flags & DomainDeviceModify.FORCE))
@@ -154,25 +152,26 @@ class DomainDevices(Part):
     async def _update(self, entry: Entry, device: Any, *, config: bool, force: bool) -> None:
         guest = entry.running()
         async with guest.job("update device"):
-            row = await self._row(entry, self._updated, device) if config else None
+            change = partial(self._updated, device=device)
+            edit = await Edit.of(entry, change) if config else None
             try:
                 former = found(guest.domain, device)
             except DeviceNotFound:
                 if device_edit.tag_of(device) == "disk":
                     raise InternalError(f"disk '{device.target.dev}' not found") from None
                 raise
-            await self._update_live(entry, former, device, row, force=force)
+            await self._update_live(entry, former, device, edit, force=force)
 
     async def _update_live(
-        self, entry: Entry, former: Held, device: Any, row: DomainRow | None, *, force: bool
+        self, entry: Entry, former: Held, device: Any, edit: Edit | None, *, force: bool
     ) -> None:
         from virtory.driver.qemu.hotplug import media, updating
 
         guest = entry.running()
         if former.field == "disks" and updating.is_medium(former.device, device):
-            await media.change(guest, self._preparation, former, device, row, force=force)
+            await media.change(guest, self._preparation, former, device, edit, force=force)
             return
-        await updating.update(guest, self._preparation, former, device, row)
+        await updating.update(guest, self._preparation, former, device, edit)
 
     async def _updated(self, domain: Domain, device: Any) -> Domain:
         """The definition with the device in the place of the one that it means."""
@@ -196,19 +195,12 @@ class DomainDevices(Part):
         changed = device_edit.changed(domain, former, replace(device, **kept))
         return await self._preparation.completed(changed)
 
-    # -- the definition ------------------------------------------------------------------------
-    async def _row(self, entry: Entry, change: Any, device: Any) -> DomainRow:
-        former = entry.definition()
-        return changed_row(former, await change(entry.configuration(), device))
 
-    async def _configured(self, entry: Entry, change: Any) -> None:
-        """Change the definition; again, when another call changed it meanwhile."""
-        while True:
-            former = entry.definition()
-            domain = await change(entry.configuration())
-            if entry.row is former:
-                await self._configure(entry, domain)
-                return
+def _if_there(without: Callable[[Domain], Domain], domain: Domain) -> Domain:
+    """Without the device; as it is when it was defined anew without it meanwhile."""
+    with contextlib.suppress(DeviceNotFound, InvalidArgument):
+        return without(domain)
+    return domain
 
 
 def _parsed(xml: str) -> Any:

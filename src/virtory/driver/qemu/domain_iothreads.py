@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver.qemu import affinity
-from virtory.driver.qemu.domain_processors import DomainProcessors, chosen_cpus
+from virtory.driver.qemu.domain_processors import DomainProcessors, chosen_cpus, pin_told
 from virtory.driver.qemu.iothreads import defined_numbers
 from virtory.driver.qemu.part import affected, refuse_unknown
 from virtory.errors import InvalidArgument, OperationInvalid
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from virtory.driver.interface import Param
     from virtory.driver.qemu.guest import Guest
     from virtory.model.domain import Domain
+    from virtory.model.events import Event
 
 _POLLING = {
     "poll_max_ns": "poll-max-ns",
@@ -51,13 +52,13 @@ class DomainIothreads(DomainProcessors):
             pins.sort(key=lambda pin: pin.iothread)
             return replace(domain, cputune=replace(tune, iothreadpins=tuple(pins)))
 
-        async def place(guest: Guest) -> None:
+        async def place(guest: Guest) -> tuple[Event, ...]:
             _known(guest.domain, number)
             told = affinity.iothreads_in(await guest.execute("query-iothreads"))
             affinity.pin(told[number], chosen, f"I/O thread {number}")
+            return pin_told(guest, f"cputune.iothreadpin{number}", chosen)
 
-        name = f"cputune.iothreadpin{number}"
-        await self._tune(entry, flags, pinned, place, {name: spelled(chosen)})
+        await self._everywhere(entry, flags, pinned, place, "pin I/O thread")
 
     async def add_iothread(self, uuid: bytes, number: int, flags: int) -> None:
         refuse_unknown(flags, DomainAffect.ALL, "qemuDomainAddIOThread")
@@ -69,12 +70,13 @@ class DomainIothreads(DomainProcessors):
                 raise InvalidArgument(f"an IOThread is already using iothread_id '{number}'")
             return _with(domain, sorted([*defined_numbers(domain), number]))
 
-        async def make(guest: Guest) -> None:
+        async def make(guest: Guest) -> tuple[Event, ...]:
             more(guest.domain)
             arguments = {"qom-type": "iothread", "id": f"iothread{number}"}
             await guest.execute("object-add", arguments)
+            return ()
 
-        await self._tune(self._entry(uuid), flags, more, make, {})
+        await self._everywhere(self._entry(uuid), flags, more, make, "add I/O thread")
 
     async def delete_iothread(self, uuid: bytes, number: int, flags: int) -> None:
         refuse_unknown(flags, DomainAffect.ALL, "qemuDomainDelIOThread")
@@ -84,11 +86,12 @@ class DomainIothreads(DomainProcessors):
             _refuse_used(domain, number)
             return _with(domain, [each for each in defined_numbers(domain) if each != number])
 
-        async def remove(guest: Guest) -> None:
+        async def remove(guest: Guest) -> tuple[Event, ...]:
             fewer(guest.domain)
             await guest.execute("object-del", {"id": f"iothread{number}"})
+            return ()
 
-        await self._tune(self._entry(uuid), flags, fewer, remove, {})
+        await self._everywhere(self._entry(uuid), flags, fewer, remove, "remove I/O thread")
 
     async def set_iothread_params(
         self, uuid: bytes, number: int, params: Sequence[Param], flags: int

@@ -13,7 +13,7 @@ from virtory.driver.qemu import traffic
 from virtory.driver.qemu.devices.disk import device_path, throttle_steps
 from virtory.driver.qemu.disks import block_job, disk_limits
 from virtory.driver.qemu.disks.block import find, path_of
-from virtory.driver.qemu.part import Part, affected, changed_row, refuse_unknown
+from virtory.driver.qemu.part import Part, affected, refuse_unknown
 from virtory.errors import (
     ConfigUnsupported,
     InvalidArgument,
@@ -27,12 +27,12 @@ from virtory.model.flags import DomainAffect, DomainBlockResize
 from virtory.model.refs import STRING, UINT, Param
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from virtory.driver.qemu.guest import Guest
-    from virtory.driver.qemu.table import Entry
     from virtory.model.domain import Domain
     from virtory.model.domain.devices.disk import Disk
+    from virtory.model.events import Event
 
 _SECTOR = 512
 _LONGEST_PEEK = 4 << 20
@@ -107,7 +107,7 @@ class DomainLimits(Part):
             changed = replace(one, iotune=disk_limits.merged(one.iotune, wanted))
             return _with_disk(domain, one, changed)
 
-        async def act(guest: Guest) -> tuple[Param, ...]:
+        async def act(guest: Guest) -> tuple[Event, ...]:
             one = find(limited(guest.domain), disk, "disk '{}' was not found in the domain config")
             if not guest.plan.chain(one.target.dev):
                 raise OperationFailed(f"missing disk source in '{one.target.dev}'")
@@ -117,9 +117,10 @@ class DomainLimits(Part):
             told = [
                 Param(f"blkdeviotune.{param.field}", param.kind, param.value) for param in params
             ]
-            return (Param("blkdeviotune.disk", STRING, one.target.dev), *told)
+            name = Param("blkdeviotune.disk", STRING, one.target.dev)
+            return (Tunable(guest.ref, (name, *told)),)
 
-        await self._change(entry, flags, limited, act)
+        await self._everywhere(entry, flags, limited, act, "limit disk")
 
     # -- networks ------------------------------------------------------------------------------
     def interface_params(self, uuid: bytes, device: str, flags: int) -> list[Param]:
@@ -153,11 +154,11 @@ class DomainLimits(Part):
             row = tuple(new if each is card else each for each in domain.devices.interfaces)
             return replace(domain, devices=replace(domain.devices, interfaces=row))
 
-        async def act(guest: Guest) -> tuple[Param, ...]:
+        async def act(guest: Guest) -> tuple[Event, ...]:
             await traffic.relimit(guest, _card(limited(guest.domain), device))
             return ()
 
-        await self._change(entry, flags, limited, act)
+        await self._everywhere(entry, flags, limited, act, "limit interface")
 
     # -- what follows an end -------------------------------------------------------------------
     async def set_lifecycle_action(
@@ -181,33 +182,14 @@ class DomainLimits(Part):
                 )
             return new
 
-        async def act(guest: Guest) -> tuple[Param, ...]:
+        async def act(guest: Guest) -> tuple[Event, ...]:
             changed(guest.domain)
             if name == "on_reboot":
                 wanted = "shutdown" if word == "destroy" else "reset"
                 await guest.execute("set-action", {"reboot": wanted})
             return ()
 
-        await self._change(self._entry(uuid), flags, changed, act)
-
-    async def _change(
-        self, entry: Entry, flags: int, change: Callable[[Domain], Domain], act: Any
-    ) -> None:
-        live, config = affected(entry, flags)
-        if not live:
-            await self._configure(entry, change(entry.configuration()))
-            return
-        guest = entry.running()
-        async with guest.job("change limits"):
-            if config:
-                change(entry.configuration())  # what can not be is refused before anything is done
-            told = await act(guest)
-            guest.domain = change(guest.domain)
-            if config and entry.row is not None:  # as it is now, after every wait
-                entry.row = changed_row(entry.row, change(entry.configuration()))
-            events = (Tunable(guest.ref, told),) if told else ()
-            self._runtime.announce(entry, *events)
-            await guest.settled()
+        await self._everywhere(self._entry(uuid), flags, changed, act, "set lifecycle action")
 
 
 def _with_disk(domain: Domain, former: Disk, disk: Disk) -> Domain:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver.qemu import affinity
-from virtory.driver.qemu.part import Part, affected, changed_row, refuse_unknown
+from virtory.driver.qemu.part import Edit, Part, affected, both, refuse_unknown
 from virtory.errors import ArgumentUnsupported, InvalidArgument, OperationInvalid
 from virtory.model.domain.cpu import CpuTune, VcpuPin
 from virtory.model.domain.cpuset import members, spelled
@@ -20,11 +20,9 @@ from virtory.model.flags import DomainAffect, DomainVcpu
 from virtory.model.refs import STRING, Param
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from virtory.driver.qemu.guest import Guest
-    from virtory.driver.qemu.table import Entry
     from virtory.model.domain import Domain
+    from virtory.model.events import Event
 
 
 class DomainProcessors(Part):
@@ -47,24 +45,22 @@ class DomainProcessors(Part):
         if live and flags & DomainVcpu.MAXIMUM:
             raise InvalidArgument("cannot change the maximum number of vCPUs of a live domain")
         if not live:
-            await self._configure(entry, _counted(entry.configuration(), count, flags))
+            await self._configured(entry, lambda domain: _counted(domain, count, flags))
             return
         guest = entry.running()
         most = guest.domain.vcpu.count
         if count > most:
             raise InvalidArgument(_too_many(count, most, "live"))
         async with guest.job("set virtual CPUs"):
-            row = None
+            edit = None
             if config:
-                domain = _counted(entry.configuration(), count, flags)
-                row = changed_row(entry.definition(), domain)
-            if count != len(guest.vcpu_threads):
-                from virtory.driver.qemu.hotplug import vcpus as vcpu_hotplug
+                edit = await Edit.of(entry, lambda domain: _counted(domain, count, flags))
+            if count == len(guest.vcpu_threads):
+                await both(guest, edit)
+                return
+            from virtory.driver.qemu.hotplug import vcpus as vcpu_hotplug
 
-                await vcpu_hotplug.set_count(guest, count, row)
-            elif row is not None:
-                entry.row = row
-                await self._runtime.commit(entry)
+            await vcpu_hotplug.set_count(guest, count, edit)
 
     async def set_vcpu(self, uuid: bytes, vcpus: str, on: bool, flags: int) -> None:
         """Single virtual CPUs: of the running machine only; a definition says how many."""
@@ -172,11 +168,11 @@ class DomainProcessors(Part):
             pins.sort(key=lambda pin: pin.vcpu)
             return replace(domain, cputune=replace(tune, vcpupins=tuple(pins)))
 
-        async def place(guest: Guest) -> None:
+        async def place(guest: Guest) -> tuple[Event, ...]:
             affinity.pin(guest.vcpu_threads[vcpu], chosen, f"vCPU {vcpu}")
+            return pin_told(guest, f"cputune.vcpupin{vcpu}", chosen)
 
-        name = f"cputune.vcpupin{vcpu}"
-        await self._tune(entry, flags, pinned, place, {name: spelled(chosen)})
+        await self._everywhere(entry, flags, pinned, place, "pin virtual CPU")
 
     async def pin_emulator(self, uuid: bytes, cpus: bytes, flags: int) -> None:
         refuse_unknown(flags, DomainAffect.ALL, "qemuDomainPinEmulator")
@@ -187,7 +183,7 @@ class DomainProcessors(Part):
             tune = domain.cputune or CpuTune()
             return replace(domain, cputune=replace(tune, emulatorpin=spelled(chosen)))
 
-        async def place(guest: Guest) -> None:
+        async def place(guest: Guest) -> tuple[Event, ...]:
             others = set(guest.vcpu_threads)
             if guest.domain.iothreads:
                 told = await guest.execute("query-iothreads")
@@ -195,35 +191,14 @@ class DomainProcessors(Part):
             for thread in affinity.threads_of(guest.pid):
                 if thread not in others:
                     affinity.pin(thread, chosen, "the emulator")
+            return pin_told(guest, "cputune.emulatorpin", chosen)
 
-        told = {"cputune.emulatorpin": spelled(chosen)}
-        await self._tune(entry, flags, pinned, place, told)
+        await self._everywhere(entry, flags, pinned, place, "pin emulator")
 
-    async def _tune(
-        self,
-        entry: Entry,
-        flags: int,
-        change: Callable[[Domain], Domain],
-        act: Callable[[Guest], Any],
-        told: dict[str, str],
-    ) -> None:
-        """Change both descriptions that are meant; `act` makes it true of the running machine."""
-        live, config = affected(entry, flags)
-        if config:
-            change(entry.configuration())  # what can not be is refused before anything is done
-        if not live:
-            await self._configure(entry, change(entry.configuration()))
-            return
-        guest = entry.running()
-        async with guest.job("tune"):
-            await act(guest)
-            guest.domain = change(guest.domain)
-            if config and entry.row is not None:  # as it is now, after every wait
-                entry.row = changed_row(entry.row, change(entry.configuration()))
-            params = tuple(Param(name, STRING, value) for name, value in told.items())
-            events = (Tunable(guest.ref, params),) if params else ()
-            self._runtime.announce(entry, *events)
-            await guest.settled()
+
+def pin_told(guest: Guest, name: str, chosen: frozenset[int]) -> tuple[Event, ...]:
+    """What is announced of a pin."""
+    return (Tunable(guest.ref, (Param(name, STRING, spelled(chosen)),)),)
 
 
 def chosen_cpus(cpus: bytes) -> frozenset[int]:

@@ -30,23 +30,26 @@ class DomainPublishing(Part):
         publishing.checked(forward)
         entry = self._entry(uuid)
         live, config = affected(entry, flags)
-        if config:
-            kept = publishing.with_forward(entry.configuration(), forward)
-            if not live:
-                await self._configure(entry, kept)
-                return
+
+        def more(domain: Domain) -> Domain:
+            return publishing.with_forward(domain, forward)
+
+        if not live:
+            await self._configured(entry, more)
+            return
         guest = entry.running()
         async with guest.job("publish"):
-            changed = publishing.with_forward(guest.domain, forward)
+            if config:
+                more(entry.configuration())  # raises what is wrong
+            more(guest.domain)
             await _tell(guest, "hostfwd_add", forward)
             try:
-                if config:  # the definition as it is now, after every wait
-                    kept = publishing.with_forward(entry.configuration(), forward)
-                    await self._configure(entry, kept)
+                if config:
+                    await self._configured(entry, more)
             except BaseException:
                 await _tell(guest, "hostfwd_remove", forward)
                 raise
-            await self._show(guest, changed)
+            await self._show(guest, more(guest.domain))
 
     async def unpublish(self, uuid: bytes, forward: Forward, flags: int) -> None:
         """Wherever it is published; OperationInvalid when it is nowhere."""
@@ -73,12 +76,14 @@ class DomainPublishing(Part):
         if changed is not None:
             guest = entry.running()
             async with guest.job("unpublish"):
-                changed, was = publishing.without_forward(guest.domain, forward)
+                _, was = publishing.without_forward(guest.domain, forward)
                 await _tell(guest, "hostfwd_remove", was)
+                changed, _ = publishing.without_forward(guest.domain, forward)
                 await self._show(guest, changed)
-        if kept is not None:  # the definition as it is now, after every wait
-            kept, _ = publishing.without_forward(entry.configuration(), forward)
-            await self._configure(entry, kept)
+        if kept is not None:
+            await self._configured(
+                entry, lambda domain: publishing.without_forward(domain, forward)[0]
+            )
 
     async def _show(self, guest: Guest, domain: Domain) -> None:
         guest.domain = domain

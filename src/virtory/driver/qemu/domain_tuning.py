@@ -6,15 +6,18 @@ The rule kept here: what can not change while it runs says so, and names what ca
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from typing import TYPE_CHECKING
 
 from virtory.driver.qemu.part import Part, affected, refuse_unknown
 from virtory.errors import InvalidArgument, OperationInvalid
-from virtory.model.flags import DomainMemory
+from virtory.model.flags import DomainAffect, DomainMemory
 from virtory.model.values import Size
 
 if TYPE_CHECKING:
     from virtory.driver.qemu.guest import Guest
+    from virtory.model.domain import Domain
+    from virtory.model.events import Event
 
 
 class DomainTuning(Part):
@@ -31,35 +34,33 @@ class DomainTuning(Part):
                     "cannot resize the maximum memory on an active domain",
                     cure="change it with --config and restart the domain",
                 )
-            domain = entry.configuration()
-            current = domain.current_memory
-            if current is None or current > size:
-                current = size
-            await self._configure(
-                entry, dataclasses.replace(domain, memory=size, current_memory=current)
-            )
+            await self._configured(entry, partial(_with_most, size))
             return
         if live and memory_kib > entry.running().sizes[0]:
             raise _above_maximum(entry.running().sizes[0])
         if config and memory_kib > entry.definition().max_memory_kib:
             raise _above_maximum(entry.definition().max_memory_kib)
-        if live:
-            await self._inflate(entry.running(), size)
-        if config:
-            domain = dataclasses.replace(entry.configuration(), current_memory=size)
-            await self._configure(entry, domain)
 
-    async def _inflate(self, guest: Guest, size: Size) -> None:
-        async with guest.job("set memory"):
+        async def inflate(guest: Guest) -> tuple[Event, ...]:
             if not guest.has_balloon:
                 raise OperationInvalid(
                     "Unable to change memory of active domain without the balloon device and guest "
                     "OS balloon driver"
                 )
             await guest.execute("balloon", {"value": int(size)})
-            guest.domain = dataclasses.replace(guest.domain, current_memory=size)
-            self._runtime.announce(guest.entry)
-            await guest.settled()
+            return ()
+
+        def sized(domain: Domain) -> Domain:
+            return dataclasses.replace(domain, current_memory=size)
+
+        await self._everywhere(entry, flags & DomainAffect.ALL, sized, inflate, "set memory")
+
+
+def _with_most(size: Size, domain: Domain) -> Domain:
+    current = domain.current_memory
+    if current is None or current > size:
+        current = size
+    return dataclasses.replace(domain, memory=size, current_memory=current)
 
 
 def _above_maximum(most_kib: int) -> InvalidArgument:

@@ -20,11 +20,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver.qemu import resources
+from virtory.driver.qemu.part import both
 from virtory.driver.qemu.process import unlock
 from virtory.errors import VirtoryError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from virtory.driver.qemu.guest import Guest
+    from virtory.driver.qemu.part import Edit
     from virtory.driver.qemu.plan import OpenFile, OpenMode, Plan
 
 _ROWS = ("directories", "files", "listens", "pairs", "helpers", "images", "links", "cids", "taps")
@@ -86,8 +90,13 @@ async def grow(guest: Guest, more: Plan) -> dict[int, str]:
         raise
 
 
-async def shrink(guest: Guest, less: Plan) -> None:
-    """QEMU closes the descriptors, what they stand for is released, the smaller plan is saved."""
+async def shrink(
+    guest: Guest, less: Plan, live: Callable[[], None] = lambda: None, edit: Edit | None = None
+) -> None:
+    """QEMU closes the descriptors, what they stand for is released, the smaller plan is saved.
+
+    `live` and `edit` become true with that, as in `part.both`.
+    """
     for file in less.files:
         if file.purpose in _TAKEN_OVER:
             continue
@@ -97,8 +106,12 @@ async def shrink(guest: Guest, less: Plan) -> None:
         with contextlib.suppress(VirtoryError):  # a device took it over
             await guest.execute("closefd", {"fdname": f"slot{slot}"})
     await asyncio.to_thread(resources.release, less)
-    guest.plan = without(guest.plan, less)
-    await guest.runtime.commit(guest.entry)
+
+    def smaller() -> None:
+        guest.plan = without(guest.plan, less)
+        live()
+
+    await both(guest, edit, smaller)
 
 
 async def pass_again(guest: Guest, file: OpenFile, mode: OpenMode) -> int:

@@ -77,7 +77,7 @@ class Guest:
         self.unplugging: dict[str, asyncio.Future[bool]] = {}  # alias → whether the guest agreed
         self.asked_to_go: set[str] = set()  # devices that the guest has not let go of yet
         self.tray_openings: dict[str, asyncio.Future[None]] = {}  # alias → a tray that is awaited
-        self.unplugged_rows: dict[str, str] = {}  # alias → the definition that comes with its end
+        self.unplugged_edits: dict[str, dict[str, str]] = {}  # alias → what its end does beside
         self.transfer: Transfer | None = None  # of its memory, into or out of a file
         self.concluding: dict[str, asyncio.Future[None]] = {}  # QEMU's jobs whose end is awaited
         self.last_job: tuple[int, list[Param]] = (0, [])

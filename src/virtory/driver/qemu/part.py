@@ -6,16 +6,19 @@ The rule kept here: a part holds no state of its own; the parts together are `do
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import hashlib
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from virtory.driver.qemu.table import row_of
-from virtory.errors import OperationInvalid, UnsupportedFlags
+from virtory.errors import OperationInvalid, UnsupportedFlags, VirtoryError
 from virtory.model.flags import DomainAffect
 
 _FROM_XML = ("xml", "title", "os_type", "vcpus", "max_vcpus", "memory_kib", "max_memory_kib")
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 
     from virtory.driver.qemu.guest import Guest
     from virtory.driver.qemu.preparation import Preparation
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
     from virtory.driver.qemu.table import DomainTable, Entry
     from virtory.driver.store import DomainRow
     from virtory.model.domain import Domain
+    from virtory.model.events import Event
+
+    Change = Callable[[Domain], Domain | Awaitable[Domain]]
 
 T = TypeVar("T")
 
@@ -49,36 +55,156 @@ class Part:
     def _guest(self, uuid: bytes) -> Guest:
         return self._table.get(uuid).running()
 
-    async def _configure(self, entry: Entry, domain: Domain) -> None:
-        """Make `domain` the definition, on disk; when that fails the former one is true again."""
-        refuse_busy(entry)
-        former = entry.definition()
-        entry.row = changed_row(former, domain)
+    async def _configured(self, entry: Entry, change: Change) -> None:
+        """Let the definition be what `change` makes of it, on disk."""
+        async with redefining(self._runtime, entry):
+            refuse_busy(entry)
+            entry.row = await changed(entry, change)
+
+    async def _everywhere(
+        self,
+        entry: Entry,
+        flags: int,
+        change: Callable[[Domain], Domain],
+        act: Callable[[Guest], Awaitable[tuple[Event, ...]]],
+        what: str,
+    ) -> None:
+        """Change both descriptions that are meant; `act` makes it true of the running machine."""
+        live, config = affected(entry, flags)
+        if not live:
+            await self._configured(entry, change)
+            return
+        guest = entry.running()
+        async with guest.job(what):
+            edit = await Edit.of(entry, change) if config else None
+            told = await act(guest)
+
+            def show() -> None:
+                guest.domain = change(guest.domain)
+
+            await both(guest, edit, show, *told)
+
+
+# -- the definition ----------------------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def redefining(runtime: Runtime, entry: Entry) -> AsyncIterator[None]:
+    """The body changes the definition; that is on disk when this ends, or has not happened.
+
+    Of two changes in the same moment the second finds what the first has left: neither is lost.
+    Whoever also holds the guest's lock takes that first.
+    """
+    async with entry.turn:
+        former = entry.row, entry.updated
         try:
-            await self._runtime.commit(entry)
+            yield
+            await runtime.commit(entry)
         except BaseException:
-            entry.row = former
+            row, entry.updated = former
+            if entry.row is not row:
+                if row is not None:
+                    row = with_xml_of(entry.row or row, row)._replace(name=row.name)
+                entry.row = row
+                runtime.announce(entry)  # a later save may have taken it to the disk
             raise
+
+
+async def changed(entry: Entry, change: Change) -> DomainRow:
+    """What `change` makes of the definition as it is now."""
+    made = change(entry.configuration())
+    domain = await made if isinstance(made, Awaitable) else made
+    return changed_row(entry.definition(), domain)
 
 
 def changed_row(former: DomainRow, domain: Domain) -> DomainRow:
     """What the store keeps of a changed definition: all that is not in its XML stays."""
     from virtory.model.domain import format_domain
 
-    made = row_of(domain, former.uuid, format_domain(domain))
-    return former._replace(**{name: getattr(made, name) for name in _FROM_XML})
+    return with_xml_of(former, row_of(domain, former.uuid, format_domain(domain)))
 
 
-def late(entry: Entry, former: DomainRow | None, row: DomainRow | None) -> DomainRow | None:
-    """`row`, made from `former` before a wait, as it may become the definition after it.
+def with_xml_of(row: DomainRow, other: DomainRow) -> DomainRow:
+    """`row` with the XML of another and all that is known from it."""
+    return row._replace(**{name: getattr(other, name) for name in _FROM_XML})
 
-    What changed meanwhile beside the XML stays so. None: nothing to change, or the domain was
-    undefined, or defined anew, which is not taken back.
+
+class Edit:
+    """A change of the definition that becomes true with one of the running machine.
+
+    It is tried before anything is done, and made in the definition as it is afterwards: what others
+    have defined meanwhile is not taken back. `later` is what is done then, `change` itself if not
+    given.
     """
-    now = entry.row
-    if row is None or former is None or now is None or now.xml != former.xml:
+
+    def __init__(self, former: DomainRow, row: DomainRow, later: Change) -> None:
+        self._former = former
+        self._row = row
+        self._later = later
+
+    @classmethod
+    async def of(cls, entry: Entry, change: Change, later: Change | None = None) -> Edit:
+        """Raises what makes it impossible."""
+        return cls(entry.definition(), await changed(entry, change), later or change)
+
+    def noted(self) -> dict[str, str]:
+        """For a daemon that finds the change half made; see `found_edit`."""
+        return {"configuration": self._row.xml, "instead_of": _digest(self._former.xml)}
+
+    async def now(self, entry: Entry) -> DomainRow:
+        """The definition with the change made in it; raises what has become impossible."""
+        row = entry.definition()
+        if row.xml == self._former.xml:
+            return with_xml_of(row, self._row)
+        return await changed(entry, self._later)
+
+
+def found_edit(entry: Entry, noted: Mapping[str, Any]) -> Edit | None:
+    """The edit that a former daemon noted; None when there is none, or a newer definition."""
+    from virtory.model.domain import parse_domain
+
+    row, text = entry.row, noted.get("configuration")
+    if row is None or text is None or noted.get("instead_of") not in (None, _digest(row.xml)):
         return None
-    return now._replace(**{name: getattr(row, name) for name in _FROM_XML})
+    domain = parse_domain(text, lenient=True)
+    return Edit(row, changed_row(row, domain), lambda _: domain)
+
+
+def _digest(xml: str) -> str:
+    return hashlib.sha256(xml.encode()).hexdigest()
+
+
+async def both(
+    guest: Guest, edit: Edit | None, live: Callable[[], None] = lambda: None, *told: Event
+) -> None:
+    """`live` becomes true of the running machine and `edit` of the definition, in one save.
+
+    A definition that has gone meanwhile stays away. Raises OperationInvalid when it has become one
+    in which the change can not be made: then only the machine has it.
+    """
+    entry, runtime = guest.entry, guest.runtime
+    if edit is None:
+        live()
+        runtime.announce(entry, *told)
+        await runtime.settled(entry)
+        return
+    problem: VirtoryError | None = None
+    async with redefining(runtime, entry):
+        row = entry.row
+        if row is not None:
+            try:
+                row = await edit.now(entry)
+            except VirtoryError as error:
+                problem = error
+        live()
+        entry.row = row
+        runtime.announce(entry, *told)
+    if problem is not None:
+        raise OperationInvalid(
+            f"the running machine is changed, but not its definition, which became another "
+            f"meanwhile: {problem.detail}",
+            cure="look at it (dumpxml --inactive), and change it with --config",
+        ) from None
 
 
 def refuse_busy(entry: Entry) -> None:

@@ -103,7 +103,7 @@ async def _visit(runtime: Runtime, preparation: Preparation, row: RunningRow) ->
     guest.terminals = dict(remembered.get("terminals", {}))
     guest.messages = list(remembered.get("messages", ()))
     guest.plugging = remembered.get("plugging")
-    guest.unplugged_rows = dict(remembered.get("unplugged_rows") or {})
+    guest.unplugged_edits = dict(remembered.get("unplugged_edits") or {})
     guest.asked_to_go = set(remembered.get("asked_to_go") or ())
     if jobs := remembered.get("block_jobs"):
         from virtory.driver.qemu.disks.block_job import BlockJob

@@ -96,6 +96,6 @@ def remembered(guest: Guest) -> dict[str, Any]:
         "updated": guest.entry.updated,
         "configuration": guest.configuration_text,
         "plugging": guest.plugging,
-        "unplugged_rows": guest.unplugged_rows,
+        "unplugged_edits": guest.unplugged_edits,
         "asked_to_go": sorted(guest.asked_to_go),
     }

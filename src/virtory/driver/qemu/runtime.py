@@ -28,16 +28,27 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-class _Outbox:
-    """What one domain has to tell, and the task that saves and tells it."""
+class _Round:
+    """What is saved and told together; `done` becomes what saving raised."""
 
-    __slots__ = ("dirty", "error", "events", "task")
+    __slots__ = ("dirty", "done", "events")
 
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.dirty = False
+        loop = asyncio.get_running_loop()
+        self.done: asyncio.Future[Exception | None] = loop.create_future()
+
+
+class _Outbox:
+    """What one domain has to tell: what is being saved, what comes after it, and the task."""
+
+    __slots__ = ("coming", "current", "task")
+
+    def __init__(self) -> None:
+        self.current: _Round | None = None
+        self.coming: _Round | None = None
         self.task: asyncio.Task[None] | None = None
-        self.error: Exception | None = None
 
 
 class Runtime:
@@ -87,8 +98,10 @@ class Runtime:
                 self.bus.publish(*events)
                 return
             outbox = self._outboxes[entry] = _Outbox()
-        outbox.events += events
-        outbox.dirty |= save
+        if outbox.coming is None:
+            outbox.coming = _Round()
+        outbox.coming.events += events
+        outbox.coming.dirty |= save
         if outbox.task is None:
             outbox.task = asyncio.get_running_loop().create_task(self._deliver(entry, outbox))
 
@@ -98,29 +111,28 @@ class Runtime:
         Raises what saving raised: the caller's change is then true but not on disk.
         """
         outbox = self._outboxes.get(entry)
-        if outbox is not None and outbox.task is not None:
-            await asyncio.shield(outbox.task)
-            if outbox.error is not None:
-                raise outbox.error
+        if outbox is not None:
+            for each in (outbox.current, outbox.coming):
+                await _ended(each)
 
     async def commit(self, entry: Entry) -> None:
         """Save the domain as it is now; when this returns it is on disk, else it raises."""
         self.announce(entry)
-        await self.settled(entry)
+        await _ended(self._outboxes[entry].coming)
 
     async def _deliver(self, entry: Entry, outbox: _Outbox) -> None:
-        while outbox.dirty or outbox.events:
-            events, outbox.events = outbox.events, []
-            dirty, outbox.dirty = outbox.dirty, False
-            if dirty:
+        while (now := outbox.coming) is not None:
+            outbox.current, outbox.coming = now, None
+            problem = None
+            if now.dirty:
                 try:
                     await self.records.save(entry)
-                    outbox.error = None
                 except Exception as error:
                     # What happened has happened: listeners learn of it even from a full disk.
-                    outbox.error = error
+                    problem = error
                     _log.error("cannot save the state of domain '%s': %s", entry.name, error)
-            self.bus.publish(*events)
+            self.bus.publish(*now.events)
+            now.done.set_result(problem)
         self._outboxes.pop(entry, None)
 
     # -- tasks ---------------------------------------------------------------------------------
@@ -151,3 +163,9 @@ class Runtime:
         while self._tasks or self._outboxes:
             tasks = [box.task for box in self._outboxes.values() if box.task is not None]
             await asyncio.wait([*self._tasks, *tasks])
+
+
+async def _ended(each: _Round | None) -> None:
+    """Wait until it is saved and told; raises what saving raised."""
+    if each is not None and (problem := await asyncio.shield(each.done)) is not None:
+        raise problem

@@ -36,6 +36,7 @@ class Entry:
     """
 
     __slots__ = (
+        "_turn",
         "busy",
         "guest",
         "holds",
@@ -65,11 +66,21 @@ class Entry:
         self.saved_row: DomainRow | None = None  # what is on disk; `records` keeps these
         self.saved_running: RunningRow | None = None
         self.snapshots: Family | None = None  # None: it has none
+        self._turn: asyncio.Lock | None = None
 
     @property
     def ref(self) -> DomainRef:
         guest = self.guest
         return DomainRef(self.name, self.uuid, guest.id if guest is not None else -1)
+
+    @property
+    def turn(self) -> asyncio.Lock:
+        """Held by whoever changes the definition: see `part.redefining`."""
+        if self._turn is None:
+            import asyncio
+
+            self._turn = asyncio.Lock()
+        return self._turn
 
     @property
     def is_known(self) -> bool:

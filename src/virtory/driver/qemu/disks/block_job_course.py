@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import logging
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver.qemu.disks import disk_chain
@@ -75,15 +76,15 @@ async def _adopt_tops(guest: Guest) -> None:
     waiting = {image.node: image for image in guest.plan.images if _is_beside(image)}
     if not waiting:
         return
-    plan, shown = guest.plan, guest.domain
+    plan, moved = guest.plan, []
     for block in await guest.execute("query-block"):
         image = waiting.get(str(block.get("inserted", {}).get("node-name")))
         if image is not None:
             target = image.target.removesuffix(disk_chain.BESIDE)
             plan = disk_chain.rechained(plan, target, [image, *plan.chain(target)])
-            shown = disk_chain.live(shown, plan, target)
-    if plan != guest.plan:
-        await disk_chain.settle(guest, plan, shown=shown)
+            moved.append(target)
+    if moved:
+        await disk_chain.settle(guest, plan, shown=partial(disk_chain.all_live, plan, moved))
 
 
 def _is_beside(image: Image) -> bool:
@@ -120,7 +121,7 @@ async def note(guest: Guest, job: BlockJob) -> BlockJob:
     if job.stage in ("ready", "pivot", "finalizing"):  # a whole copy stays, half of one goes
         plan = kept(plan, job.target_image)
     try:
-        await disk_chain.settle(guest, plan, shown=_shown(guest.domain, job, plan))
+        await disk_chain.settle(guest, plan, shown=lambda domain: _shown(domain, job, plan))
     except BaseException:
         if former is not None:
             guest.block_jobs[job.target] = former
@@ -166,11 +167,15 @@ async def _finalize(guest: Guest, job: BlockJob) -> None:
         job = job.at("finalizing")
         guest.block_jobs[job.target] = job
         plan = _after(guest.plan, job)
-        shown = disk_chain.live(_shown(guest.domain, job, plan), plan, job.target)
+
+        def shown(domain: Domain) -> Domain:
+            return disk_chain.live(_shown(domain, job, plan), plan, job.target)
+
         try:
             for image in _chain(guest.plan, _written(job)):
                 await disk_chain.flush(guest, image)
-            await disk_chain.settle(guest, plan, _defined(guest, job), shown)
+            before = _chain(guest.plan, job.before), _chain(guest.plan, job.after)
+            await disk_chain.settle(guest, plan, lambda: _defined(guest, job, *before), shown)
         except VirtoryError as error:
             guest.block_jobs[job.target] = former.at("abort")
             _log.error("job '%s' is given up, its end can not be saved: %s", job.id, error)
@@ -200,10 +205,8 @@ def _after(plan: Plan, job: BlockJob) -> Plan:
     return disk_chain.rechained(plan, job.target, _chain(plan, job.after))
 
 
-def _defined(guest: Guest, job: BlockJob) -> Domain | None:
+def _defined(guest: Guest, job: BlockJob, before: list[Image], after: list[Image]) -> Domain | None:
     """The definition that goes with the chain after the job, when it has this disk as it is."""
-    before = _chain(guest.plan, job.before)
-    after = _chain(guest.plan, job.after)
     gone = {image.path for image in before if image.index not in job.after}
     top = after[0]
 
@@ -244,18 +247,22 @@ async def _conclude(guest: Guest, job: BlockJob, error: str | None) -> None:
     """QEMU is through with it: what it did stands, or nothing does."""
     done = job.stage == "finalizing" and error is None
     aborted = job.stage == "abort"
-    plan, shown, defined = guest.plan, guest.domain, None
-    if job.stage == "finalizing" and not done:
+    plan, back = guest.plan, job.stage == "finalizing" and not done
+    if back:
         plan = disk_chain.rechained(plan, job.target, _chain(plan, job.before))
-        shown = disk_chain.live(shown, plan, job.target)
     if done and job.delete:
         plan = doomed(plan, set(job.before) - set(job.after))
-    disk = disk_chain.disk_named(shown, job.target)
-    if disk is not None:
-        shown = disk_chain.with_disk(shown, replace(disk, mirror=None))
+
+    def shown(domain: Domain) -> Domain:
+        domain = disk_chain.live(domain, plan, job.target) if back else domain
+        disk = disk_chain.disk_named(domain, job.target)
+        if disk is None:
+            return domain
+        return disk_chain.with_disk(domain, replace(disk, mirror=None))
+
     del guest.block_jobs[job.target]
     try:
-        await disk_chain.settle(guest, plan, defined, shown)
+        await disk_chain.settle(guest, plan, shown=shown)
     except VirtoryError as problem:  # QEMU keeps it: it is dismissed with the next that is saved
         _answer(guest, job, str(problem))
         raise

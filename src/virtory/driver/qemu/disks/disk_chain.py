@@ -10,7 +10,7 @@ a daemon that finds the guest again knows what is left to be given back.
     await disk_chain.plug(guest, image)                          # blockdev-add, without backing
     …blockdev-snapshot node=old.node overlay=image.node…
     plan = disk_chain.rechained(guest.plan, "vda", [image, *guest.plan.chain("vda")])
-    await disk_chain.settle(guest, plan, definition)             # plan and XMLs in one save
+    await disk_chain.settle(guest, plan, change)                 # plan and XMLs in one save
     await disk_chain.give_back(guest, "vda")                     # closes what is under `vda!`
 
 Call what is `async` while holding the guest's job lock.
@@ -18,6 +18,7 @@ Call what is `async` while holding the guest's job lock.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from dataclasses import replace
@@ -27,13 +28,13 @@ from virtory.driver.qemu import growth
 from virtory.driver.qemu.devices.disk import nodes
 from virtory.driver.qemu.devices.wiring import Wiring
 from virtory.driver.qemu.live import disk_of_plan
-from virtory.driver.qemu.part import changed_row
+from virtory.driver.qemu.part import changed_row, redefining
 from virtory.driver.qemu.plan import Image, OpenFile
 from virtory.errors import FROM_STORAGE, OperationFailed, SystemCallFailed, VirtoryError
 from virtory.model.domain.devices.disk import BackingStore, Disk, DiskDriver, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from virtory.driver.qemu.capabilities import Capabilities
     from virtory.driver.qemu.guest import Guest
@@ -137,6 +138,13 @@ def with_disk(domain: Domain, disk: Disk) -> Domain:
     return replace(domain, devices=replace(domain.devices, disks=disks))
 
 
+def all_live(plan: Plan, targets: Sequence[str], domain: Domain) -> Domain:
+    """As `live`, for several disks."""
+    for target in targets:
+        domain = live(domain, plan, target)
+    return domain
+
+
 def live(domain: Domain, plan: Plan, target: str) -> Domain:
     """The live description with the chain that the plan has for this disk."""
     disk = disk_named(domain, target)
@@ -226,25 +234,38 @@ def _is_same_volume(entry: Entry, disk: Disk) -> bool:
 
 
 async def settle(
-    guest: Guest, plan: Plan, defined: Domain | None = None, shown: Domain | None = None
+    guest: Guest,
+    plan: Plan,
+    defined: Callable[[], Domain | None] | None = None,
+    shown: Callable[[Domain], Domain] | None = None,
 ) -> None:
-    """Plan, live description and definition become this in one save; on an error none does."""
-    entry = guest.entry
-    former = guest.plan, guest.domain, entry.row
-    guest.plan = plan
-    if shown is not None:
-        guest.domain = shown
-    if defined is not None:
-        rewrite(entry, defined)
+    """Plan, live description and definition change in one save; on an error none does.
+
+    `defined` says what the definition becomes (None: it stays), `shown` what the description does.
+    """
+    entry, former = guest.entry, None
     try:
-        await guest.runtime.commit(entry)
+        async with redefining(guest.runtime, entry) if defined is not None else _saving(guest):
+            former = guest.plan, guest.domain
+            guest.plan = plan
+            if shown is not None:
+                guest.domain = shown(guest.domain)
+            if defined is not None and entry.row is not None and (domain := defined()) is not None:
+                rewrite(entry, domain)
     except BaseException:
-        guest.plan, guest.domain, entry.row = former
+        if former is not None:
+            guest.plan, guest.domain = former
         raise
 
 
+@contextlib.asynccontextmanager
+async def _saving(guest: Guest) -> AsyncIterator[None]:
+    yield
+    await guest.runtime.commit(guest.entry)
+
+
 def rewrite(entry: Entry, defined: Domain) -> None:
-    """Let the definition be this; the caller saves."""
+    """Let the definition be this; for whoever has the turn, or keeps the domain busy."""
     entry.row = changed_row(entry.definition(), defined)
 
 

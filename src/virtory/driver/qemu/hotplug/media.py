@@ -17,17 +17,17 @@ from virtory.driver.qemu.devices import Wiring, disk
 from virtory.driver.qemu.disks import block_job
 from virtory.driver.qemu.disks.block import alias_of
 from virtory.driver.qemu.hotplug.items import fragment, owned
-from virtory.driver.qemu.hotplug.plugging import live_device, make, row_with, unmake
-from virtory.driver.qemu.part import late
+from virtory.driver.qemu.hotplug.plugging import live_device, make, unmake
+from virtory.driver.qemu.part import found_edit
 from virtory.errors import InternalError, OperationFailed, VirtoryError
 from virtory.model.domain import format_device, parse_device
 
 if TYPE_CHECKING:
     from virtory.driver.device_edit import Held
     from virtory.driver.qemu.guest import Guest
+    from virtory.driver.qemu.part import Edit
     from virtory.driver.qemu.plan import Image, Plan
     from virtory.driver.qemu.preparation import Preparation
-    from virtory.driver.store import DomainRow
     from virtory.model.domain.devices.disk import Disk
 
 TRAY_TIMEOUT_S = 5.0
@@ -38,15 +38,15 @@ async def change(
     preparation: Preparation,
     former: Held,
     new: Disk,
-    row: DomainRow | None,
+    edit: Edit | None,
     *,
     force: bool,
 ) -> None:
-    """Put the medium of `new` (or none) into the drive; `row` becomes the definition with it.
+    """Put the medium of `new` (or none) into the drive; `edit` is made with it.
 
     When it raises, the old medium is in the drive as before.
     """
-    old, before = former.device, guest.entry.row
+    old = former.device
     block_job.refuse(guest, old.target.dev)
     wanted = _with_medium(old, new)
     less = owned(guest.plan, old)
@@ -59,7 +59,7 @@ async def change(
     guest.plugging = {
         "medium": format_device(drawn),
         "indexes": [image.index for image in more.images],
-        "configuration": None if row is None else row.xml,
+        **(edit.noted() if edit is not None else {}),
     }
     try:
         names = await growth.grow(guest, more)
@@ -75,7 +75,7 @@ async def change(
         guest.plugging = None
         raise
     guest.runtime.checkpoint("medium: swapped")
-    await _settle(guest, former, drawn, less, late(guest.entry, before, row))
+    await _settle(guest, former, drawn, less, edit)
 
 
 def _with_medium(drive: Disk, new: Disk) -> Disk:
@@ -104,22 +104,21 @@ async def _insert(guest: Guest, wanted: Disk, wiring: Wiring, *, force: bool) ->
         raise
 
 
-async def _settle(
-    guest: Guest, former: Held, drawn: Any, less: Plan, row: DomainRow | None
-) -> None:
+async def _settle(guest: Guest, former: Held, drawn: Any, less: Plan, edit: Edit | None) -> None:
     old_wiring = Wiring(guest.domain, less, None, {})  # type: ignore[arg-type]
     chain = list(less.images)
     for image in sorted(chain, key=lambda image: image.depth):
         await unmake(guest, disk.nodes(image, former.device, old_wiring, chain))
-    current = device_edit.by_alias(guest.domain.devices, former.device.alias)
-    assert current is not None
-    drawn = replace(drawn, target=current.device.target)
-    guest.domain = device_edit.changed(guest.domain, current, drawn)
-    guest.capacities.clear()
-    guest.plugging = None
-    if row is not None:
-        guest.entry.row = row
-    await growth.shrink(guest, less)
+
+    def show() -> None:
+        current = device_edit.by_alias(guest.domain.devices, former.device.alias)
+        assert current is not None
+        new = replace(drawn, target=current.device.target)
+        guest.domain = device_edit.changed(guest.domain, current, new)
+        guest.capacities.clear()
+        guest.plugging = None
+
+    await growth.shrink(guest, less, show, edit)
 
 
 async def recover(guest: Guest, plugged: dict[str, Any]) -> None:
@@ -143,8 +142,7 @@ async def recover(guest: Guest, plugged: dict[str, Any]) -> None:
             await guest.execute("blockdev-close-tray", {"id": disk.device_path(drawn)})
     less = _of_images(guest.plan, old if swapped else new)
     if swapped:
-        row = row_with(guest, plugged.get("configuration"))
-        await _settle(guest, former, drawn, less, row)
+        await _settle(guest, former, drawn, less, found_edit(guest.entry, plugged))
         return
     wiring = Wiring(guest.domain, less, None, {})  # type: ignore[arg-type]
     for image in sorted(less.images, key=lambda image: image.depth):

@@ -21,16 +21,16 @@ from virtory.driver.qemu.devices import Wiring, disk
 from virtory.driver.qemu.disks import disk_limits
 from virtory.driver.qemu.hotplug.items import describe, fragment, owned, undoing
 from virtory.driver.qemu.live import with_plan, with_terminals
-from virtory.driver.qemu.part import late
+from virtory.driver.qemu.part import both, found_edit
 from virtory.errors import OperationFailed, OperationUnsupported, VirtoryError
 from virtory.model.events import DeviceAdded, DeviceRemoved
 
 if TYPE_CHECKING:
     from virtory.driver.qemu.devices import Item
     from virtory.driver.qemu.guest import Guest
+    from virtory.driver.qemu.part import Edit
     from virtory.driver.qemu.plan import Plan
     from virtory.driver.qemu.preparation import Preparation
-    from virtory.driver.store import DomainRow
     from virtory.model.domain import Domain
 
 _log = logging.getLogger(__name__)
@@ -101,13 +101,12 @@ async def rehearse(guest: Guest, preparation: Preparation, device: Any) -> None:
 
 
 async def plug(
-    guest: Guest, preparation: Preparation, device: Any, row: DomainRow | None = None
+    guest: Guest, preparation: Preparation, device: Any, edit: Edit | None = None
 ) -> None:
-    """Plug in a device that `placed` made; `row`, a new definition, becomes true with it.
+    """Plug in a device that `placed` made; `edit` is made in the definition with it.
 
     When it raises, machine, host and definition are as they were.
     """
-    former = guest.entry.row
     device = replace(device, alias=_alias(guest.domain, device))
     if device_edit.field_of(device, guest.domain.devices) == "interfaces":
         await preparation.networks_ready((device,))
@@ -118,10 +117,7 @@ async def plug(
     )
     device = live_device(guest.domain, device, growth.joined(guest.plan, more))
     domain = device_edit.added(guest.domain, device)
-    guest.plugging = {
-        "device": _text(device),
-        "configuration": None if row is None else row.xml,
-    }
+    guest.plugging = {"device": _text(device), **(edit.noted() if edit is not None else {})}
     checkpoint = guest.runtime.checkpoint
     try:
         names = await growth.grow(guest, more)
@@ -139,10 +135,8 @@ async def plug(
         guest.plugging = None
         raise
     checkpoint("plug: plugged")
-    if terminals:
-        guest.terminals.update(terminals)
-        domain = with_terminals(domain, guest.terminals)
-    await _settle(guest, domain, device, late(guest.entry, former, row))
+    guest.terminals.update(terminals)
+    await _settle(guest, device, edit)
     checkpoint("plug: saved")
 
 
@@ -206,39 +200,34 @@ async def unmake(guest: Guest, items: list[Item]) -> bool:
     return free
 
 
-async def _settle(guest: Guest, domain: Domain, device: Any, row: DomainRow | None) -> None:
+async def _settle(guest: Guest, device: Any, edit: Edit | None) -> None:
     """The device is there: let it be known, on disk first."""
-    entry = guest.entry
-    former = entry.row
-    guest.domain, guest.plugging = domain, None
-    guest.capacities.clear()
-    if row is not None:
-        entry.row = row
-    guest.runtime.announce(entry, DeviceAdded(guest.ref, device.alias))
-    try:
-        await guest.settled()
-    except BaseException:
-        if row is not None and entry.row is row:
-            entry.row = former
-        raise
+
+    def show() -> None:
+        domain = device_edit.added(guest.domain, device)
+        guest.domain = with_terminals(domain, guest.terminals) if guest.terminals else domain
+        guest.plugging = None
+        guest.capacities.clear()
+
+    await both(guest, edit, show, DeviceAdded(guest.ref, device.alias))
 
 
 # -- unplugging --------------------------------------------------------------------------------
 
 
-async def unplug(guest: Guest, device: Any, row: DomainRow | None = None) -> bool:
+async def unplug(guest: Guest, device: Any, edit: Edit | None = None) -> bool:
     """Ask the guest to let go of the device; whether it has, or may still do so later.
 
-    `row`, a new definition, becomes true in either case, unless there is another meanwhile. Raises
-    OperationFailed when the guest refuses; then nothing has changed.
+    `edit` is made in the definition in either case. Raises OperationFailed when the guest refuses;
+    then nothing has changed.
     """
-    alias, former = device.alias or "", guest.entry.row
+    alias = device.alias or ""
     if alias in guest.unplugging:
         raise OperationFailed(f"device {alias} is already in the process of unplug")
     guest.unplugging[alias] = answer = asyncio.get_running_loop().create_future()
     try:
-        if row is not None:
-            guest.unplugged_rows[alias] = row.xml
+        if edit is not None:
+            guest.unplugged_edits[alias] = edit.noted()
             await guest.runtime.commit(guest.entry)
         guest.runtime.checkpoint("unplug: begun")
         asked_before = alias in guest.asked_to_go
@@ -259,18 +248,16 @@ async def unplug(guest: Guest, device: Any, row: DomainRow | None = None) -> boo
                 cure=f"see in the guest what uses '{alias}'",
             )
     except Exception:  # cut off by a cancellation, it is finished by the next daemon
-        guest.unplugged_rows.pop(alias, None)
+        guest.unplugged_edits.pop(alias, None)
         guest.runtime.announce(guest.entry)
         raise
     finally:
         guest.unplugging.pop(alias, None)
-    guest.unplugged_rows.pop(alias, None)
-    row = late(guest.entry, former, row)
+    guest.unplugged_edits.pop(alias, None)
     if gone:
-        await removed(guest, alias, row)
-    elif row is not None:
-        guest.entry.row = row
-        await guest.runtime.commit(guest.entry)
+        await removed(guest, alias, edit)
+    else:
+        await both(guest, edit)
     return gone
 
 
@@ -303,7 +290,7 @@ async def _ask(guest: Guest, alias: str) -> bool:
     return False
 
 
-async def removed(guest: Guest, alias: str, row: DomainRow | None = None) -> None:
+async def removed(guest: Guest, alias: str, edit: Edit | None = None) -> None:
     """QEMU has the device no more: take away what stood behind it, save, tell."""
     gone = device_edit.by_alias(guest.domain.devices, alias)
     if gone is None:
@@ -311,12 +298,15 @@ async def removed(guest: Guest, alias: str, row: DomainRow | None = None) -> Non
     less = owned(guest.plan, gone.device)
     await unmake(guest, describe(gone.device, wiring(guest)))
     guest.runtime.checkpoint("unplug: undone")
-    guest.domain = device_edit.removed(guest.domain, gone)
-    guest.terminals.pop(alias, None)
-    guest.capacities.clear()
-    if row is not None:
-        guest.entry.row = row
-    await growth.shrink(guest, less)
+
+    def hide() -> None:
+        now = device_edit.by_alias(guest.domain.devices, alias)
+        if now is not None:
+            guest.domain = device_edit.removed(guest.domain, now)
+        guest.terminals.pop(alias, None)
+        guest.capacities.clear()
+
+    await growth.shrink(guest, less, hide, edit)
     guest.runtime.checkpoint("unplug: saved")
     guest.runtime.announce(guest.entry, DeviceRemoved(guest.ref, alias), save=False)
 
@@ -368,7 +358,7 @@ async def recover(guest: Guest) -> None:
     """Finish or undo what a daemon was about when it ended; find what left meanwhile."""
     await _find_vcpus(guest)
     plugged, guest.plugging = guest.plugging, None
-    rows, guest.unplugged_rows = guest.unplugged_rows, {}
+    edits, guest.unplugged_edits = guest.unplugged_edits, {}
     if plugged is not None and "medium" in plugged:
         from virtory.driver.qemu.hotplug import media
 
@@ -384,7 +374,7 @@ async def recover(guest: Guest) -> None:
         made = [i.value.get("id") for i in describe(device, wiring(guest)) if i.kind == "device"]
         if device.alias in made and device.alias not in there:
             await _finished_going(guest, device)
-            await removed(guest, device.alias, row_with(guest, rows.get(device.alias)))
+            await removed(guest, device.alias, found_edit(guest.entry, edits.get(device.alias, {})))
 
 
 async def _finished_going(guest: Guest, device: Any) -> None:
@@ -419,16 +409,6 @@ def _pluggable(domain: Domain) -> list[device_edit.Held]:
     return [one for one in device_edit.every(domain.devices) if one.field in fields]
 
 
-def row_with(guest: Guest, xml: str | None) -> DomainRow | None:
-    """The definition that was to become true with the change."""
-    from virtory.driver.qemu.part import changed_row
-    from virtory.model.domain import parse_domain
-
-    if xml is None or guest.entry.row is None:
-        return None
-    return changed_row(guest.entry.row, parse_domain(xml, lenient=True))
-
-
 async def _recover_plugged(guest: Guest, plugged: dict[str, Any], there: set[str]) -> None:
     from virtory.model.domain import parse_device
 
@@ -436,10 +416,10 @@ async def _recover_plugged(guest: Guest, plugged: dict[str, Any], there: set[str
     known = device_edit.by_alias(guest.domain.devices, device.alias)
     if known is not None:
         return
-    domain = device_edit.added(guest.domain, device)
     if device.alias in there:
-        await _settle(guest, domain, device, row_with(guest, plugged.get("configuration")))
+        await _settle(guest, device, found_edit(guest.entry, plugged))
         return
     less = owned(guest.plan, device)
+    domain = device_edit.added(guest.domain, device)
     await unmake(guest, describe(device, wiring(guest)._replace(domain=domain)))
     await growth.shrink(guest, less)

@@ -13,6 +13,7 @@ from virtory.driver import device_edit
 from virtory.driver.device_match import agrees
 from virtory.driver.qemu import traffic
 from virtory.driver.qemu.hotplug import replug
+from virtory.driver.qemu.part import both
 from virtory.errors import ConfigUnsupported, OperationUnsupported
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
     from virtory.driver.device_edit import Held
     from virtory.driver.qemu.guest import Guest
+    from virtory.driver.qemu.part import Edit
     from virtory.driver.qemu.preparation import Preparation
-    from virtory.driver.store import DomainRow
 
 _UNSAID = ("alias", "address", "tty")
 
@@ -50,9 +51,9 @@ def _place(disk: Any) -> tuple[Any, ...]:
 
 
 async def update(
-    guest: Guest, preparation: Preparation, former: Held, new: Any, row: DomainRow | None
+    guest: Guest, preparation: Preparation, former: Held, new: Any, edit: Edit | None
 ) -> None:
-    """Let the device become what `new` says; `row` becomes the definition with it.
+    """Let the device become what `new` says; `edit` is made in the definition with it.
 
     Raises OperationUnsupported for what can not change; then nothing has.
     """
@@ -70,21 +71,16 @@ async def update(
             cure="change it with --config and restart the domain",
         )
     changed = await change(guest, former.device, new)
-    current = next(
-        one
-        for one in device_edit.held(guest.domain.devices, former.field)
-        if one.position == former.position
-    )
-    before = guest.entry.row
-    guest.domain = device_edit.changed(guest.domain, current, changed)
-    if row is not None:
-        guest.entry.row = row
-    try:
-        await guest.runtime.commit(guest.entry)
-    except BaseException:
-        if row is not None:
-            guest.entry.row = before
-        raise
+
+    def show() -> None:
+        current = next(
+            one
+            for one in device_edit.held(guest.domain.devices, former.field)
+            if one.position == former.position
+        )
+        guest.domain = device_edit.changed(guest.domain, current, changed)
+
+    await both(guest, edit, show)
 
 
 async def _disk(guest: Guest, old: Any, new: Any) -> Any:

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from virtory.driver.qemu import affinity
 from virtory.driver.qemu.hotplug.plugging import UNPLUG_TIMEOUT_S, answered
 from virtory.driver.qemu.machine_memory import plugged_vcpus
-from virtory.driver.qemu.part import late
+from virtory.driver.qemu.part import both
 from virtory.driver.qemu.start import threads_in
 from virtory.errors import ConfigUnsupported, InvalidArgument, OperationFailed, OperationTimeout
 from virtory.model.domain.cpu import OneVcpu, Vcpus
 
 if TYPE_CHECKING:
     from virtory.driver.qemu.guest import Guest
-    from virtory.driver.store import DomainRow
+    from virtory.driver.qemu.part import Edit
 
 _NONE_FITS = "failed to find appropriate hotpluggable vcpus to reach the desired target vcpu count"
 
@@ -49,8 +49,8 @@ async def slots(guest: Guest) -> list[Slot]:
     return found
 
 
-async def set_count(guest: Guest, count: int, row: DomainRow | None) -> None:
-    """Plug or unplug virtual CPUs until there are `count`; `row` becomes the definition with it.
+async def set_count(guest: Guest, count: int, edit: Edit | None) -> None:
+    """Plug or unplug virtual CPUs until there are `count`; `edit` is made with it.
 
     Raises ConfigUnsupported when too few can be unplugged; then nothing has changed.
     """
@@ -60,7 +60,7 @@ async def set_count(guest: Guest, count: int, row: DomainRow | None) -> None:
         free = [place for place in places if not place.there][: count - now]
         if len(free) < count - now:
             raise ConfigUnsupported(_NONE_FITS)
-        await plug(guest, free, row)
+        await plug(guest, free, edit)
     else:
         gone = [place for place in reversed(places) if place.there and place.alias]
         gone = gone[: now - count]
@@ -69,7 +69,7 @@ async def set_count(guest: Guest, count: int, row: DomainRow | None) -> None:
                 _NONE_FITS,
                 cure="only vCPUs that were plugged in can be unplugged; use --config and a restart",
             )
-        await unplug(guest, gone, row)
+        await unplug(guest, gone, edit)
 
 
 async def plug_defined(guest: Guest) -> None:
@@ -84,7 +84,7 @@ def _arguments(place: Slot) -> dict[str, Any]:
     return {"driver": place.driver, "id": f"vcpu{place.number}", **place.properties}
 
 
-async def plug(guest: Guest, places: list[Slot], row: DomainRow | None) -> None:
+async def plug(guest: Guest, places: list[Slot], edit: Edit | None) -> None:
     """Plug in virtual CPUs, one after the other."""
     try:
         for place in places:
@@ -93,19 +93,18 @@ async def plug(guest: Guest, places: list[Slot], row: DomainRow | None) -> None:
     except BaseException:
         await settle(guest, None)  # those before it are there
         raise
-    await settle(guest, row)
+    await settle(guest, edit)
 
 
-async def unplug(guest: Guest, places: list[Slot], row: DomainRow | None) -> None:
+async def unplug(guest: Guest, places: list[Slot], edit: Edit | None) -> None:
     """Ask the guest to let go of virtual CPUs, and wait for each."""
-    former = guest.entry.row
     try:
         for place in places:
             await _unplug_one(guest, place.alias or "")
     except BaseException:
         await settle(guest, None)
         raise
-    await settle(guest, late(guest.entry, former, row))
+    await settle(guest, edit)
 
 
 async def _unplug_one(guest: Guest, alias: str) -> None:
@@ -126,21 +125,23 @@ async def _unplug_one(guest: Guest, alias: str) -> None:
         )
 
 
-async def settle(guest: Guest, row: DomainRow | None) -> None:
+async def settle(guest: Guest, edit: Edit | None) -> None:
     """Learn from QEMU which there are; pin the new ones; save."""
-    guest.vcpu_threads = threads_in(await guest.execute("query-cpus-fast"))
-    domain, count = guest.domain, len(guest.vcpu_threads)
-    current = None if count == domain.vcpu.count else count
-    vcpus = domain.vcpus
+    threads = threads_in(await guest.execute("query-cpus-fast"))
     places = await slots(guest)
-    if vcpus is not None or any(place.alias for place in places):
-        vcpus = _described(places)
-    guest.domain = replace(domain, vcpu=replace(domain.vcpu, current=current), vcpus=vcpus)
-    if row is not None:
-        guest.entry.row = row
-    for number, thread in enumerate(guest.vcpu_threads):
-        affinity.pin(thread, affinity.vcpu_processors(domain, number), f"vCPU {number}")
-    await guest.runtime.commit(guest.entry)
+    for number, thread in enumerate(threads):
+        affinity.pin(thread, affinity.vcpu_processors(guest.domain, number), f"vCPU {number}")
+
+    def show() -> None:
+        guest.vcpu_threads = threads
+        domain, count = guest.domain, len(threads)
+        current = None if count == domain.vcpu.count else count
+        vcpus = domain.vcpus
+        if vcpus is not None or any(place.alias for place in places):
+            vcpus = _described(places)
+        guest.domain = replace(domain, vcpu=replace(domain.vcpu, current=current), vcpus=vcpus)
+
+    await both(guest, edit, show)
 
 
 def _described(places: list[Slot]) -> Vcpus:

@@ -17,6 +17,7 @@ from virtory.driver.journal import Journal
 from virtory.driver.qemu.disks import disk_chain, offline_chain
 from virtory.driver.qemu.disks.image_chain import chain
 from virtory.driver.qemu.disks.shared_images import refuse_writing
+from virtory.driver.qemu.part import redefining
 from virtory.driver.qemu.snapshot import internal as internal
 from virtory.driver.qemu.snapshot import kept_state
 from virtory.driver.qemu.snapshot.branching import forget_needless
@@ -267,11 +268,11 @@ async def _point_down(runtime: Runtime, entry: Entry, merge: Merge) -> None:
         if changed != snapshot:
             fresh = kept_of(changed, kept.files)._replace(parent=kept.parent)
             changes += family.put(fresh, current=False)
-    if entry.is_persistent and merge.upper in entry.definition().xml:
-        disk_chain.rewrite(entry, _moved(entry.configuration(), merge))
     if changes:
         await runtime.records.store.save(*changes)
-    await runtime.commit(entry)
+    async with redefining(runtime, entry):
+        if entry.is_persistent and merge.upper in entry.definition().xml:
+            disk_chain.rewrite(entry, _moved(entry.configuration(), merge))
 
 
 def _moved(domain: Domain, merge: Merge) -> Domain:

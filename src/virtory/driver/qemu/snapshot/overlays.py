@@ -16,6 +16,7 @@ from virtory.driver import qcow2
 from virtory.driver.qemu import growth, save_image, transfer
 from virtory.driver.qemu.disks import disk_chain
 from virtory.driver.qemu.disks.image_chain import no_access
+from virtory.driver.qemu.part import with_xml_of
 from virtory.driver.qemu.plan import Plan
 from virtory.driver.qemu.snapshot import kept_state
 from virtory.driver.qemu.snapshot.draft import located, new_image
@@ -118,7 +119,7 @@ async def take_off(taking: Taking, entry: Entry, snapshot: Snapshot, flags: int)
     refuse_too_deep(entry.configuration(), overlays)
     files = await kept_state.planned(taking.preparation, entry, name)
     work = await taking.begin(entry, "overlays off", made=made, files=files)
-    domain, former = located(entry.configuration(), taking.preparation.volume), entry.row
+    domain, former = located(entry.configuration(), taking.preparation.volume), entry.definition()
     try:
         await asyncio.to_thread(kept_state.keep, files)
         if made:
@@ -132,7 +133,7 @@ async def take_off(taking: Taking, entry: Entry, snapshot: Snapshot, flags: int)
         await taking.finish(entry, snapshot, flags, work, files, entry.row)
         entry.saved_row = entry.row
     except BaseException:
-        entry.row = former
+        entry.row = with_xml_of(entry.definition(), former)
         await asyncio.to_thread(remove, made)
         await asyncio.to_thread(kept_state.drop, files)
         await work.done()
@@ -274,24 +275,38 @@ async def _switch(guest: Guest, images: list[Image]) -> None:
 
 async def settle(guest: Guest, images: list[Image]) -> None:
     """Plan, live description and definition have the new images on top."""
-    plan, shown = guest.plan, guest.domain
-    defined = guest.entry.configuration() if guest.entry.is_persistent else None
+    plan, was = guest.plan, guest.domain
+    former: dict[str, str] = {}
     for image in images:
-        target = image.target.removesuffix(disk_chain.BESIDE)
+        target = _target(image)
         old = plan.chain(target)
+        former[target] = old[0].path
         plan = disk_chain.rechained(plan, target, [image, *old])
-        shown = disk_chain.live(shown, plan, target)
-        disk = disk_chain.disk_named(defined, target) if defined is not None else None
-        if defined is None or disk is None:
+    overlays = {_target(image): image.path for image in images}
+    await disk_chain.settle(
+        guest,
+        plan,
+        lambda: _defined(guest.entry.configuration(), was, former, overlays),
+        lambda domain: disk_chain.all_live(plan, list(overlays), domain),
+    )
+
+
+def _defined(
+    defined: Domain, was: Domain, former: dict[str, str], overlays: dict[str, str]
+) -> Domain:
+    """The definition with the overlays on those disks that were the running machine's."""
+    for target, path in overlays.items():
+        disk = disk_chain.disk_named(defined, target)
+        if disk is None:
             continue
         if disk.type == "volume" and disk.source is not None:
-            was = disk_chain.disk_named(guest.domain, target)
-            if was is not None and was.type == "volume" and _volume(was) == _volume(disk):
-                disk = replace(disk, type="file", source=Source(file=old[0].path))
+            live = disk_chain.disk_named(was, target)
+            if live is not None and live.type == "volume" and _volume(live) == _volume(disk):
+                disk = replace(disk, type="file", source=Source(file=former[target]))
                 defined = disk_chain.with_disk(defined, disk)
-        if disk_chain.is_same(disk, old[0].path):
-            defined = over(defined, {target: image.path})
-    await disk_chain.settle(guest, plan, defined, shown)
+        if disk_chain.is_same(disk, former[target]):
+            defined = over(defined, {target: path})
+    return defined
 
 
 def _volume(disk: Disk) -> tuple[str | None, str | None]:

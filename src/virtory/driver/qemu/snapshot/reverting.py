@@ -221,11 +221,12 @@ class Reverting(Part):
     ) -> None:
         """The definition is the snapshot's, and the machine stems from it: saved, then told."""
         domain = snapshot.inactive_domain or snapshot.domain
-        if entry.row is not None and domain is not None:
-            take_definition(entry, domain)
-        changes = family_of(entry).mark(name)
-        await self._runtime.records.store.save(*changes)
-        await self._runtime.commit(entry)
+        async with entry.turn:
+            if entry.row is not None and domain is not None:
+                take_definition(entry, domain)
+            changes = family_of(entry).mark(name)
+            await self._runtime.records.store.save(*changes)
+            await self._runtime.commit(entry)
         await self._preparation.clear_save(entry.uuid)
         if announce:
             self.announce(entry)
