@@ -166,6 +166,9 @@ async def test_title_description_and_metadata(driver, bare):
     )
     with pytest.raises(InvalidArgument, match="title can't contain newlines"):
         await domain.set_metadata(ref.uuid, DomainMetadata.TITLE, "a\nb", None, None, 2)
+    for odd in ("a\x01", b"caf\xe9".decode("utf-8", "surrogateescape")):
+        with pytest.raises(InvalidArgument, match=r"'m' has the character .* XML has no way"):
+            await domain.set_metadata(ref.uuid, DomainMetadata.TITLE, odd, None, None, 2)
     with pytest.raises(OperationInvalid, match="domain is not running"):
         await domain.set_metadata(ref.uuid, DomainMetadata.TITLE, "x", None, None, 1)
     await domain.create(ref.uuid, 0, None)

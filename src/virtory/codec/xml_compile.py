@@ -41,7 +41,10 @@ MISSING: Any = type("Missing", (), {"__slots__": ()})()
 _DECIMAL = re.compile(r"-?[0-9]{1,20}", re.ASCII)
 _OCTAL = re.compile(r"[0-7]{1,8}", re.ASCII)
 _HEXADECIMAL = re.compile(r"0[xX][0-9a-fA-F]{1,16}", re.ASCII)
-_special = re.compile("[<>&'\"\n\r\t]").search
+_IMPOSSIBLE = "\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff"
+impossible = re.compile(f"[{_IMPOSSIBLE}]")
+"""A character that XML has no way to write: left out where it is met, as by libvirt."""
+_special = re.compile(f"[<>&'\"\n\r\t{_IMPOSSIBLE}]").search
 _ESCAPES = str.maketrans(
     {
         "<": "&lt;",
@@ -133,12 +136,12 @@ def getter(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
 
 def escape(text: str) -> str:
     """Text between tags, in libvirt's spelling of the five special characters."""
-    return text.translate(_ESCAPES) if _special(text) else text
+    return impossible.sub("", text).translate(_ESCAPES) if _special(text) else text
 
 
 def escape_attribute(text: str) -> str:
     """The value of an attribute; white space that a parser would flatten is kept."""
-    return text.translate(_ATTRIBUTE_ESCAPES) if _special(text) else text
+    return impossible.sub("", text).translate(_ATTRIBUTE_ESCAPES) if _special(text) else text
 
 
 def multiplier(unit: str) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from virtory.codec.xml_compile import impossible
 from virtory.driver.qemu.part import Part, affected, redefining, refuse_busy, refuse_unknown
 from virtory.driver.qemu.table import row_of
 from virtory.driver.store import Autostart
@@ -238,6 +239,13 @@ def _read(domain: Domain, kind: int, uri: str | None) -> str | None:
 def _written(
     domain: Domain, kind: int, metadata: str | None, key: str | None, uri: str | None
 ) -> Domain:
+    if metadata and (found := impossible.search(metadata)):
+        raise InvalidArgument(
+            f"the metadata of domain '{domain.name}' has the character {found[0]!r}, which XML"
+            " has no way to write",
+            cure="leave it out; what is not ASCII has to be UTF-8",
+            domain=FROM_DOMAIN,
+        )
     if kind == DomainMetadata.DESCRIPTION:
         return dataclasses.replace(domain, description=metadata or None)
     if kind == DomainMetadata.TITLE:
