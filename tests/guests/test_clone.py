@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from test_block_jobs import DISK, Images, live_chain, open_files, run
 from virtory.errors import (
     AlreadyExists,
     ConfigUnsupported,
+    OperationAborted,
     OperationInvalid,
     SystemCallFailed,
 )
@@ -193,6 +195,20 @@ async def test_an_original_waits_with_its_start_while_it_is_copied(driver, bare,
     entry.busy = None
     await driver.domain.clone(ref.uuid, xml, 0)
     await driver.domain.create(ref.uuid, 0, None)
+
+
+async def test_a_clone_that_is_given_up_leaves_nothing(driver, bare, images):
+    ref = await defined(driver, bare, images)
+    xml = await clone_xml(driver, ref, "n", {"vda": str(images.path("clone"))})
+    making = asyncio.create_task(driver.domain.clone(ref.uuid, xml, 0))
+    while not making.done():
+        await driver.domain.clone_give_up("n")
+        await asyncio.sleep(0)
+    with pytest.raises(OperationAborted, match="the clone was given up"):
+        await making
+    assert not images.path("clone").exists()
+    assert [one.name for one in driver.domain.list_all(0)] == ["m"]
+    await driver.domain.clone(ref.uuid, xml, 0)
 
 
 async def test_a_disk_of_a_pool_is_found_and_cloned(driver, bare, images, state):

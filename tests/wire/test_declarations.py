@@ -233,5 +233,6 @@ def test_our_own_program_is_declared_and_apart_from_libvirts() -> None:
         "DOMAIN_PUBLISH": 5,
         "DOMAIN_CLONE": 6,
         "DOMAIN_CLONE_PROGRESS": 7,
+        "DOMAIN_CLONE_GIVE_UP": 8,
     }
     assert VIRTORY.number not in {0x20008086, 0x20008087, 0x06900690, 0x6B656570, 0x00068000}

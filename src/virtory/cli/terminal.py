@@ -45,6 +45,10 @@ class Terminal:
         sys.stderr.write(f"warning: {line}\n")
         sys.stderr.flush()
 
+    def if_broken_off(self, words: str) -> BrokenOff:
+        """For the time of a `with` block: what to say when the user breaks it off by Ctrl-C."""
+        return BrokenOff(self, words)
+
     async def domain(self, word: str) -> Domain:
         """The domain that `word` names: an id, a UUID or a name, tried in virsh's order."""
         if word.isascii() and word.isdigit():
@@ -68,6 +72,21 @@ class Terminal:
 
         names = [domain.name for domain in await self.host.list_domains()]
         return meant(word, names, "'virtory list --all'")
+
+
+class BrokenOff:
+    """A piece of work that ends badly by Ctrl-C, and what is true then."""
+
+    def __init__(self, terminal: Terminal, words: str) -> None:
+        self._terminal, self._words = terminal, words
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # asyncio's cancellation by its name: most verbs run without that import.
+        if kind is not None and kind.__name__ in ("KeyboardInterrupt", "CancelledError"):
+            self._terminal.say(f"\nbroken off: {self._words}")
 
 
 def modification(live: bool, config: bool, current: bool) -> int:

@@ -313,6 +313,10 @@ class Host(HostDomains, HostObjects, HostInfo):
         told = await self._own(ours.DOMAIN_CLONE_PROGRESS, ours.DomainCloneProgressArgs(name))
         return told.done, told.total
 
+    async def give_clone_up(self, name: str) -> None:
+        """`DOMAIN_CLONE_GIVE_UP` of virtory's own program: its `clone_domain` fails as aborted."""
+        await self._own(ours.DOMAIN_CLONE_GIVE_UP, ours.DomainCloneGiveUpArgs(name))
+
     async def _own(self, procedure: Any, args: Any = None, fds: Sequence[int] = ()) -> Any:
         try:
             return await self.caller.call(procedure, args, fds)

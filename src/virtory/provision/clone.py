@@ -29,7 +29,7 @@ from virtory.provision.clone_removal import volume_path
 from virtory.provision.describe import DISK_FILE, SEED_FILE
 from virtory.provision.images import ImageStore
 from virtory.provision.keys import new_host_key, user_key
-from virtory.provision.machine import SSH, take_back
+from virtory.provision.machine import SSH, remove, take_back
 from virtory.provision.manifest import NAMESPACE, PREFIX, Manifest
 from virtory.provision.order import Order
 from virtory.provision.seed import Seed, user_data_of
@@ -173,7 +173,7 @@ async def _machine(
                 fresh = await asyncio.to_thread(_identity, manifest, fresh, domain, hostname)
             text = _text(domain, manifest, fresh, hostname)
             made = await _made(host, handle, text, wanted, report)
-    except VirtoryError as error:
+    except BaseException as error:
         if not isinstance(error, ConnectionLost):  # else the daemon may be at it still
             await take_back(host, fresh)
         raise
@@ -279,8 +279,23 @@ async def _made(host: Host, handle: Handle, text: str, wanted: Wanted, report: R
     what = "linked disks" if wanted.linked else "copy the disks"
     with step(what, report):
         work = asyncio.ensure_future(host.clone_domain(handle, text, flags=wanted.flags))
-        while not (await asyncio.wait([work], timeout=_ASK_S))[0]:
-            done, total = await host.clone_progress(wanted.name)
-            if total:
-                report(Step(what, done=done, total=total))
+        try:
+            while not (await asyncio.wait([work], timeout=_ASK_S))[0]:
+                done, total = await host.clone_progress(wanted.name)
+                if total:
+                    report(Step(what, done=done, total=total))
+        except BaseException:
+            await _given_up(host, wanted.name, work)
+            raise
         return await work
+
+
+async def _given_up(host: Host, name: str, work: asyncio.Future[Handle]) -> None:
+    """Nobody wants the clone any longer: the daemon stops making it, or it is removed again."""
+    while not work.done():
+        with suppress(VirtoryError):
+            await host.give_clone_up(name)
+        await asyncio.wait([work], timeout=_ASK_S)
+    with suppress(VirtoryError):
+        work.result()
+        await remove(host, name, force=True)

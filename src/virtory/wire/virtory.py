@@ -137,3 +137,14 @@ class DomainCloneProgressRet(Record):
 DOMAIN_CLONE_PROGRESS = VIRTORY.call(
     "DOMAIN_CLONE_PROGRESS", 7, DomainCloneProgressArgs, DomainCloneProgressRet, acl="connect:read"
 )
+
+
+class DomainCloneGiveUpArgs(Record):
+    """`name` is the clone's; its `DOMAIN_CLONE` fails soon, unless it is done first."""
+
+    name: NonnullString
+
+
+DOMAIN_CLONE_GIVE_UP = VIRTORY.call(
+    "DOMAIN_CLONE_GIVE_UP", 8, DomainCloneGiveUpArgs, None, acl="connect:write"
+)

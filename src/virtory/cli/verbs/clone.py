@@ -44,7 +44,8 @@ async def clone(terminal: Terminal, original: str, name: str, **given: Any) -> O
         macs=[word for word in (given["mac"] or "").split(",") if word],
         flags=_flags(given),
     )
-    done = await make(terminal.host, origin, wanted, report=lambda one: said(terminal, one))
+    with terminal.if_broken_off(f"'{name}' was not made, and nothing of it is left"):
+        done = await make(terminal.host, origin, wanted, report=lambda one: said(terminal, one))
     for target, path in done.files.items():
         terminal.say(f"  {target} is {path}")
     for sentence in done.kept:

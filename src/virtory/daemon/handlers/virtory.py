@@ -68,3 +68,8 @@ async def clone_progress(
 ) -> virtory.DomainCloneProgressRet:
     done, total = await peer.driver.domain.clone_progress(args.name)
     return virtory.DomainCloneProgressRet(done, total)
+
+
+@serves(virtory.DOMAIN_CLONE_GIVE_UP)
+async def clone_give_up(peer: Peer, args: virtory.DomainCloneGiveUpArgs) -> None:
+    await peer.driver.domain.clone_give_up(args.name)

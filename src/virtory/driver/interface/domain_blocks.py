@@ -64,3 +64,6 @@ class DomainBlocks(Protocol):
 
     async def clone_progress(self, name: str) -> tuple[int, int]:
         """Bytes done, and in all, of the clone of this name that is being made; else zeros."""
+
+    async def clone_give_up(self, name: str) -> None:
+        """Have the clone of this name that is being made, if there is one, fail as aborted."""

@@ -118,6 +118,9 @@ class Blocks:
     async def clone_progress(self, name: str) -> tuple[int, int]:
         return 0, 0
 
+    async def clone_give_up(self, name: str) -> None:
+        """Clones of pretended machines are done at once."""
+
     # -- inside --------------------------------------------------------------------------------
     def _disk(self, uuid: bytes, name: str) -> tuple[Machine, Disk]:
         machine = self._host.machine(uuid)

@@ -103,6 +103,10 @@ class Clones(Part):
         progress = _under_way.get(name)
         return (progress.done, progress.total) if progress is not None else (0, 0)
 
+    async def clone_give_up(self, name: str) -> None:
+        if (progress := _under_way.get(name)) is not None:
+            progress.given_up = True
+
     async def _made(
         self,
         entry: Entry,
@@ -245,7 +249,7 @@ async def _copy(disk: DiskCopy, flags: int, progress: Progress) -> None:
         before, total = progress.done, await asyncio.to_thread(_virtual, disk)
 
         def tell(share: float) -> None:
-            progress.done = before + int(total * share)
+            progress.reach(before + int(total * share))
 
         await offline_chain.convert(
             disk.top.path, disk.top.format, disk.path, disk.image_format, tell, sparse=holes

@@ -21,6 +21,7 @@ from virtory.errors import (
     FROM_STORAGE,
     ConfigUnsupported,
     InvalidArgument,
+    OperationAborted,
     OperationInvalid,
     SystemCallFailed,
 )
@@ -234,14 +235,22 @@ class Log:
 
 
 class Progress:
-    """How far a clone is, in bytes."""
+    """How far a clone is, in bytes, and whether it is wanted any longer."""
 
     def __init__(self) -> None:
         self.done = 0
         self.total = 0
+        self.given_up = False
 
     def add(self, count: int) -> None:
-        self.done += count
+        """So many bytes more; raises `OperationAborted` once the clone is given up."""
+        self.reach(self.done + count)
+
+    def reach(self, done: int) -> None:
+        """So many bytes in all; raises as `add` does."""
+        self.done = done
+        if self.given_up:
+            raise OperationAborted("the clone was given up")
 
 
 def remove_planned(paths: list[str]) -> None:

@@ -151,7 +151,7 @@ async def _watched(
         for told in await guest.execute("query-block-jobs"):
             if told["device"] in ids:
                 sizes[told["device"]] = int(told["offset"])
-        progress.done = min(sum(sizes.values()), progress.total)
+        progress.reach(min(sum(sizes.values()), progress.total))
     problems = [problem for end in ends if (problem := end.result()) is not None]
     if problems:
         raise OperationFailed(f"cannot clone '{guest.entry.name}': {problems[0]}")

@@ -77,3 +77,6 @@ class DomainDisks(Part):
 
     async def clone_progress(self, name: str) -> tuple[int, int]:
         return await self._clones().clone_progress(name)
+
+    async def clone_give_up(self, name: str) -> None:
+        await self._clones().clone_give_up(name)
