@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -221,3 +222,24 @@ def test_waiting_for_an_event_can_time_out(virtory: Callable[..., Any]) -> None:
     assert told == (0, "event loop timed out\nevents received: 0\n\n", "")
     told = virtory("event", "test", "reboot", "--timeout", "1")  # virsh's order, without the names
     assert told == (0, "event loop timed out\nevents received: 0\n\n", "")
+
+
+def test_control_c_ends_a_wait_for_events_and_says_how_many_there_were(daemon: Any) -> None:
+    words = ("-c", daemon.uri, "event", "--loop", "--event", "lifecycle")
+    with things_happening(daemon), at_a_terminal(*words) as (process, terminal):
+        read_until(terminal, b"Paused\r\n")
+        process.send_signal(signal.SIGINT)
+        read_until(terminal, b"event loop interrupted\r\nevents received: ")
+        assert process.wait(10) == 130
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_any_name_is_written_whatever_the_locale(
+    daemon: Any, virtory: Callable[..., Any], encoding: str
+) -> None:
+    assert virtory("desc", "test", "größer …").status == 0
+    words = [*PROGRAM, "-c", daemon.uri, "desc", "test"]
+    shown = subprocess.run(
+        words, env={**os.environ, "PYTHONIOENCODING": encoding}, capture_output=True, check=True
+    )
+    assert shown.stdout.decode().strip() == "größer …"  # a pipe's reader is told in UTF-8

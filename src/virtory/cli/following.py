@@ -42,6 +42,10 @@ async def followed(
                     break
     except TimeoutError:
         why = "event loop timed out\n"
+    except asyncio.CancelledError:  # Ctrl-C is how most of them end
+        if not terminal.settings.json:
+            printed(f"event loop interrupted\nevents received: {count}\n")
+        raise
     if terminal.settings.json:
         return None  # the events are all there is to read
     return Data(f"{why}events received: {count}\n\n", {"count": count})

@@ -62,11 +62,8 @@ async def made(terminal: Terminal, order: Order) -> Machine:
     """The machine of the order, started; each step is said."""
     from virtory.provision.machine import create
 
-    try:
+    with terminal.if_broken_off(f"'{order.name}' was not made, and nothing of it is left"):
         return await create(terminal.host, order, report=lambda step: said(terminal, step))
-    except asyncio.CancelledError:
-        terminal.say(f"\nbroken off: '{order.name}' was not made, and nothing of it is left")
-        raise
 
 
 def said(terminal: Terminal, step: Step) -> None:
@@ -85,20 +82,22 @@ async def waited(terminal: Terminal, machine: Machine, *, timeout_s: int | None 
     """Wait until the machine is ready, showing its phases; the answer says how to log in."""
     try:
         async with asyncio.timeout(timeout_s):
-            ready, took = await _watched(terminal, machine)
+            last = await _watched(terminal, machine)
     except TimeoutError:
         terminal.warn(f"'{machine.name}' is not ready after {timeout_s} s; it goes on")
-        return _go_on(machine, ready=False, took=float(timeout_s or 0))
+        return _go_on(machine, None, float(timeout_s or 0))
     except asyncio.CancelledError:
         terminal.say(f"\n'{machine.name}' goes on running; wait again: virtory wait {machine.name}")
         raise
-    return _go_on(machine, ready=ready, took=took)
+    return _go_on(machine, last.state, last.elapsed_s)
 
 
-def _go_on(machine: Machine, *, ready: bool, took: float) -> Output:
-    name = machine.name
+def _go_on(machine: Machine, state: State | None, took: float) -> Output:
+    name, ready = machine.name, state in (State.DONE, State.SKIPPED)
     if ready:
         text = f"Machine '{name}' is ready after {took:.1f} s; log in: virtory ssh {name}\n"
+    elif state is State.FAILED:
+        text = f"Machine '{name}' is off; what it said: virtory console --history {name}\n"
     else:
         text = f"Machine '{name}' runs; wait again: virtory wait {name}\n"
     data = {"name": name, "ready": ready, "elapsed_s": round(took, 3)}
@@ -108,17 +107,15 @@ def _go_on(machine: Machine, *, ready: bool, took: float) -> Output:
     return answer
 
 
-async def _watched(terminal: Terminal, machine: Machine) -> tuple[bool, float]:
+async def _watched(terminal: Terminal, machine: Machine) -> Progress:
+    """The last report: the machine is ready, or off."""
     from virtory.provision.ready import watch
 
     display = _Lines(terminal) if not sys.stderr.isatty() else _Live(terminal)
-    last: Progress | None = None
     with display:
-        async for progress in watch(machine):
-            display.show(progress)
-            last = progress
-    ready = last is not None and last.state in (State.DONE, State.SKIPPED)
-    return ready, last.elapsed_s if last else 0.0
+        async for last in watch(machine):
+            display.show(last)
+    return last
 
 
 class _Lines:

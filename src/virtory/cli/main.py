@@ -6,6 +6,7 @@ standard error; as with virsh 0 is success and 1 is not, wrong words included; 1
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -33,6 +34,7 @@ def main(words: Sequence[str] | None = None) -> int:
     import gc
 
     gc.disable()  # a process of some milliseconds leaves no garbage worth looking for
+    _write_any_name()
     status = _status(sys.argv[1:])
     try:
         sys.stdout.flush()
@@ -40,6 +42,18 @@ def main(words: Sequence[str] | None = None) -> int:
     except OSError:
         status = status or 1
     os._exit(status)
+
+
+def _write_any_name() -> None:
+    """Where the locale has not every letter: as virsh, UTF-8 into files and pipes, whose readers
+    parse it; a terminal is shown an escape for what it can not.
+    """
+    out = sys.stdout
+    if out.encoding.lower() not in ("utf-8", "utf8") and isinstance(out, io.TextIOWrapper):
+        if out.isatty():
+            out.reconfigure(errors="backslashreplace")
+        else:
+            out.reconfigure(encoding="utf-8")
 
 
 def _status(words: list[str]) -> int:

@@ -102,7 +102,7 @@ class Tracker:
     """Follows one machine; give it what happens and when (seconds since power-on).
 
     `until` is the last phase of interest: when it is over, `finished` is True. Phases in `without`
-    are reported as SKIPPED when their turn comes, for the reason given.
+    are reported as SKIPPED when their turn comes, for the reason given. `name` is for cures.
     """
 
     def __init__(
@@ -111,6 +111,7 @@ class Tracker:
         until: Phase = Phase.CLOUD_INIT,
         without: Mapping[Phase, str] = MappingProxyType({}),
         stall_s: float = 60.0,
+        name: str = "NAME",
     ) -> None:
         self.until = until
         self.finished = False
@@ -118,6 +119,7 @@ class Tracker:
         self.phase = Phase.PROCESS
         self._without = without
         self._stall_s = stall_s
+        self._name = name
         self._patience = stall_s
         self._began = 0.0
         self._last_sign = 0.0
@@ -181,7 +183,9 @@ class Tracker:
         self.finished = self.failed = True
         found = find(self.console)
         evidence = f"{why}: {found.cause}" if found else why
-        cure = found.cure if found else "read the console above; start it again: virtory start NAME"
+        cure = found.cure if found else "start it: virtory start NAME"
+        if self.console and not found:
+            cure = "read the console above; start it again: virtory start NAME"
         return [self._report(State.FAILED, now, evidence, self.console, cure)]
 
     def rebooted(self, now: float) -> list[Progress]:
@@ -266,6 +270,7 @@ class Tracker:
         console: tuple[str, ...] = (),
         cure: str | None = None,
     ) -> Progress:
+        cure = cure and cure.replace("NAME", self._name)
         return Progress(self.phase, state, now, evidence, None, console, cure)
 
 

@@ -43,7 +43,8 @@ async def watch(
     of life, then after each doubling, and at once for a console line that is known to mean trouble;
     the wait goes on. Breaking out of the loop or cancelling leaves the machine as it is.
     """
-    tracker = Tracker(until=until, without=_without(machine.manifest), stall_s=stall_s)
+    without = _without(machine.manifest)
+    tracker = Tracker(until=until, without=without, stall_s=stall_s, name=machine.name)
     loop = asyncio.get_running_loop()
     started = loop.time()
     for report in tracker.begin(0.0):
@@ -105,6 +106,8 @@ class _Watcher:
         self._signals = signals
         self._spoke = asyncio.Event()
         self._quiet = True
+        self._mute = True
+        self._answered_mute = asyncio.Event()
 
     def start(self, events: Any) -> list[asyncio.Task[None]]:
         """The running tasks; the caller cancels them."""
@@ -129,7 +132,7 @@ class _Watcher:
 
     def _heard(self, data: bytes) -> None:
         if data:
-            self._quiet = False
+            self._quiet = self._mute = False
             self._spoke.set()
             self._signals.put_nowait(_fed(data))
 
@@ -168,6 +171,8 @@ class _Watcher:
                 found = await self._answer(attempts)
                 if found is not None:
                     self._signals.put_nowait(_over(Phase.SSH, found))
+                    if self._mute:
+                        self._answered_mute.set()
                     return
         finally:
             for task in attempts:
@@ -209,12 +214,17 @@ class _Watcher:
     async def _seed(self) -> None:
         """Where the console does not say that cloud-init is done, its result file does.
 
-        Logging in costs the guest time, so it is asked only after a long silence.
+        Logging in costs the guest time, so it is asked only after a long silence; and once at
+        once where a machine answers that never said a word: it goes on from its saved memory.
         """
         while True:
             self._quiet = True
-            await asyncio.sleep(ASK_AFTER_S)
-            if self._quiet and self._tracker.phase is Phase.CLOUD_INIT:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ASK_AFTER_S):
+                    await self._answered_mute.wait()
+            asked_at_once = self._answered_mute.is_set()
+            self._answered_mute.clear()
+            if asked_at_once or (self._quiet and self._tracker.phase is Phase.CLOUD_INIT):
                 manifest = await reached(self._machine.domain, self._machine.manifest)
                 found = None if manifest is None else await cloud_init_result(manifest)
                 if found is not None:

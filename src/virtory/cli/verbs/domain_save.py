@@ -8,10 +8,11 @@ from __future__ import annotations
 from virtory.cli.output import Done, Output
 from virtory.cli.verb import ACTIVE, DOMAIN, argument, flag, option, verb
 from virtory.cli.xml_output import XPATH, described
-from virtory.lean import TYPE_CHECKING
+from virtory.lean import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from virtory.cli.terminal import Terminal
+    from virtory.client.domain import Domain
 
 _BYPASS, _RUNNING, _PAUSED, _RESET_NVRAM = 1, 2, 4, 8
 _FILE = argument("file", "the file", complete="file")
@@ -25,6 +26,14 @@ _FORMATS = {"elf": 0, "kdump-zlib": 1, "kdump-lzo": 2, "kdump-snappy": 3, "win-d
 
 def _flags(bypass_cache: bool = False, running: bool = False, paused: bool = False) -> int:
     return bypass_cache * _BYPASS | running * _RUNNING | paused * _PAUSED
+
+
+async def _watched(
+    terminal: Terminal, machine: Domain, label: str, work: Any, verbose: bool
+) -> None:
+    from virtory.cli.memory_jobs import watched
+
+    await watched(terminal, machine, label, work, verbose=verbose)
 
 
 def _whole(path: str) -> str:
@@ -48,7 +57,8 @@ def _xml(path: str | None) -> str | None:
     _BYPASS_CACHE,
     option("xml", "a file with the description to keep in it", complete="file"),
     *_STATES,
-    flag("verbose", "accepted; this program has no more to say"),
+    flag("verbose", "say how far it is"),
+    loop=True,
 )
 async def save(
     terminal: Terminal,
@@ -63,7 +73,8 @@ async def save(
     """`virsh save`."""
     machine = await terminal.domain(domain)
     path, flags = _whole(file_), _flags(bypass_cache, running, paused)
-    await machine.save(path, xml=_xml(xml), flags=flags)
+    saving = machine.save(path, xml=_xml(xml), flags=flags)
+    await _watched(terminal, machine, "Save", saving, verbose)
     return Done(f"Domain '{machine.name}' saved to {file_}", name=machine.name, file=path)
 
 
@@ -158,7 +169,8 @@ async def save_image_edit(terminal: Terminal, file_: str, running: bool, paused:
     ACTIVE,
     _BYPASS_CACHE,
     *_STATES,
-    flag("verbose", "accepted; this program has no more to say"),
+    flag("verbose", "say how far it is"),
+    loop=True,
 )
 async def managedsave(
     terminal: Terminal,
@@ -170,7 +182,8 @@ async def managedsave(
 ) -> Output:
     """`virsh managedsave`."""
     machine = await terminal.domain(domain)
-    await machine.managed_save(flags=_flags(bypass_cache, running, paused))
+    saving = machine.managed_save(flags=_flags(bypass_cache, running, paused))
+    await _watched(terminal, machine, "Managedsave", saving, verbose)
     return Done(f"Domain '{machine.name}' state saved by libvirt", name=machine.name)
 
 
@@ -259,9 +272,10 @@ async def managedsave_edit(terminal: Terminal, domain: str, running: bool, pause
     flag("crash", "end it afterwards"),
     _BYPASS_CACHE,
     flag("reset", "reset it afterwards"),
-    flag("verbose", "accepted; this program has no more to say"),
+    flag("verbose", "say how far it is"),
     flag("memory-only", "as an ELF or kdump file, for crash(8)"),
     option("format", f"of a memory-only dump: {', '.join(_FORMATS)}"),
+    loop=True,
 )
 async def dump(
     terminal: Terminal,
@@ -284,7 +298,9 @@ async def dump(
     if format_ is not None and format_ not in _FORMATS:
         raise Usage(f"unknown format '{format_}'", f"one of {', '.join(_FORMATS)}")
     flags = crash | live << 1 | bypass_cache << 2 | reset << 3 | memory_only << 4
-    await machine.core_dump(_whole(file_), dump_format=_FORMATS[format_ or "elf"], flags=flags)
+    kind = _FORMATS[format_ or "elf"]
+    dumping = machine.core_dump(_whole(file_), dump_format=kind, flags=flags)
+    await _watched(terminal, machine, "Dump", dumping, verbose)
     return Done(f"Domain '{machine.name}' dumped to {file_}", name=machine.name)
 
 

@@ -280,7 +280,10 @@ async def snapshot(
     began = time.monotonic()
     xml = _description(name, description, None, [])
     flags = _TAKING["disk_only"][0] if disks else 0
-    made = await machine.create_snapshot(xml, flags=flags)
+    with terminal.if_broken_off(
+        f"the daemon finishes '{name}'; it is in 'virtory snapshots {machine.name}' then"
+    ):
+        made = await machine.create_snapshot(xml, flags=flags)
     return _taken(machine, made.name, time.monotonic() - began)
 
 
@@ -320,7 +323,8 @@ async def revert(
     found = await chosen(terminal, machine, snapshotname, current or snapshotname is None)
     terminal.say(f"Taking '{machine.name}' back to snapshot '{found.name}' …")
     began = time.monotonic()
-    await found.revert(running=running, paused=paused)
+    with terminal.if_broken_off("the daemon finishes the way back"):
+        await found.revert(running=running, paused=paused)
     machine = await terminal.domain(domain)
     now = words.state((await machine.state()).state)
     return Line(
