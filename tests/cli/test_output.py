@@ -6,7 +6,19 @@ import json
 
 import pytest
 
-from virtory.cli.output import Done, Field, Fields, Lines, Output, Table, Text, key_of, show
+from virtory.cli.output import (
+    Done,
+    Field,
+    Fields,
+    Lines,
+    Output,
+    Table,
+    Text,
+    Together,
+    broken,
+    key_of,
+    show,
+)
 from virtory.cli.parse import Usage
 from virtory.cli.verbs.domain_tune import kib
 
@@ -67,3 +79,25 @@ def test_a_size_takes_virshs_units(text: str, expected: int) -> None:
 def test_a_size_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(Usage):
         kib(text)
+
+
+def test_wide_letters_take_two_columns_as_on_a_terminal() -> None:
+    table = Table(["Name", "State"], [["仮想", "a"], ["cafe\u0301", "b"], ["plain", "c"]])
+    assert table.text().splitlines()[2:5] == [" 仮想    a", " cafe\u0301    b", " plain   c"]
+
+
+def test_sentences_are_broken_between_words_below_their_label() -> None:
+    text = (
+        "Host here\n  KVM       emulated: it is slow\n            use something else\n"
+        "cure: take a better one of them\n"
+    )
+    assert broken(text, 26) == (
+        "Host here\n  KVM       emulated: it\n            is slow\n"
+        "            use something\n            else\ncure: take a better one of\n      them\n"
+    )
+
+
+def test_several_answers_may_have_data_of_their_own() -> None:
+    parts = Table(["Id"], [[1]]), Text("two")
+    assert Together(*parts).data() == [[{"id": 1}], "two"]
+    assert Together(*parts, data={"all": 1}).data() == {"all": 1}

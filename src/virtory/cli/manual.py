@@ -62,9 +62,26 @@ def meant(word: str, names: Iterable[str], listing: str) -> str:
 
 def unknown(name: str) -> Usage:
     """The error about a verb that there is not."""
-    near = close_to(name, INDEX)
+    return _no_such("command", name, INDEX)
+
+
+def _no_such(what: str, name: str, words: Iterable[str]) -> Usage:
+    near = close_to(name, words)
     cure = f"did you mean {' or '.join(near)}?" if near else "virtory help lists every verb"
-    return Usage(f"unknown command: '{name}'", cure)
+    return Usage(f"unknown {what}: '{name}'", cure)
+
+
+def call_of(verb: Verb) -> str:
+    """How the verb is written, in one line."""
+    words = ["virtory", verb.name]
+    for item in verb.options:
+        if item.positional:
+            many = "..." if item.kind in (WORDS, REST) else ""
+            word = f"{item.name.upper()}{many}"
+            words.append(word if item.required else f"[{word}]")
+    if any(not item.positional for item in verb.options):
+        words.append("[OPTIONS]")
+    return " ".join(words)
 
 
 def show_help(words: Sequence[str]) -> int:
@@ -79,7 +96,7 @@ def show_help(words: Sequence[str]) -> int:
     elif words[0] in GROUPS:
         text = _group(words[0])
     else:
-        raise unknown(words[0])
+        raise _no_such("command or topic", words[0], {*INDEX, *GROUPS})
     click.echo(text)
     return 0
 

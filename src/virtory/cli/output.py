@@ -114,7 +114,7 @@ class Table(Output):
 
     def text(self) -> str:
         widths = [
-            max(len(column), *(len(row[i]) for row in self.rows)) if self.rows else len(column)
+            max(len(column), *(_width(row[i]) for row in self.rows)) if self.rows else len(column)
             for i, column in enumerate(self.columns)
         ]
         lines = [self._line(self.columns, widths), "-" * (sum(widths) + 3 * len(widths))]
@@ -123,7 +123,10 @@ class Table(Output):
 
     @staticmethod
     def _line(cells: list[str], widths: list[int]) -> str:
-        padded = [f"{cell:<{width}}" for cell, width in zip(cells[:-1], widths, strict=False)]
+        padded = [
+            cell + " " * (width - _width(cell))
+            for cell, width in zip(cells[:-1], widths, strict=False)
+        ]
         return " " + "   ".join([*padded, cells[-1]])
 
     def data(self) -> Any:
@@ -131,17 +134,18 @@ class Table(Output):
 
 
 class Together(Output):
-    """Several answers, one after the other."""
+    """Several answers, one after the other; JSON has `data` where it is given."""
 
-    def __init__(self, *parts: Output) -> None:
-        self._parts = parts
+    def __init__(self, *parts: Output, data: Any = None) -> None:
+        self.parts = parts
+        self._data = data
         self.status = max(part.status for part in parts)
 
     def text(self) -> str:
-        return "".join(part.text() for part in self._parts)
+        return "".join(part.text() for part in self.parts)
 
     def data(self) -> Any:
-        return [part.data() for part in self._parts]
+        return [part.data() for part in self.parts] if self._data is None else self._data
 
 
 class Data(Output):
@@ -157,6 +161,10 @@ class Data(Output):
         return self._data
 
 
+class Prose(Data):
+    """Labels and sentences: on a terminal lines are broken between words, below the sentence."""
+
+
 def show(output: Output | None, *, as_json: bool, quiet: bool) -> None:
     """Write `output` to standard output; `quiet` leaves out what only says that it was done."""
     if output is None:
@@ -165,7 +173,7 @@ def show(output: Output | None, *, as_json: bool, quiet: bool) -> None:
         import json
 
         sys.stdout.write(json.dumps(output.data(), indent=2, ensure_ascii=False) + "\n")
-    elif isinstance(output, Table) and sys.stdout.isatty():
+    elif sys.stdout.isatty() and not (quiet and isinstance(output, Done)):
         _show_on_a_terminal(output)
     elif not (quiet and isinstance(output, Done)):
         sys.stdout.write(output.text())
@@ -175,7 +183,36 @@ _COLOURS = {"running": "green", "ok": "green", "paused": "yellow", "warning": "y
 _COLOURS |= {"crashed": "red", "missing": "red", "shut off": "dim"}
 
 
-def _show_on_a_terminal(table: Table) -> None:
+def _show_on_a_terminal(output: Output) -> None:
+    if isinstance(output, Together):
+        for part in output.parts:
+            _show_on_a_terminal(part)
+    elif isinstance(output, Table):
+        _draw(output)
+    elif isinstance(output, Prose):
+        import shutil
+
+        sys.stdout.write(broken(output.text(), shutil.get_terminal_size().columns))
+    else:
+        sys.stdout.write(output.text())
+
+
+def broken(text: str, columns: int) -> str:
+    """`text` in lines of at most so many columns; what is broken goes on below its last label."""
+    import re
+    import textwrap
+
+    lines: list[str] = []
+    for line in text.splitlines():
+        label = re.match(r" *(?:(?:[^ ]+(?: [^ ]+)* {2,})+|[^ ]+: )?", line)
+        indent = min(len(label[0]) if label else 0, columns // 2)
+        lines += textwrap.wrap(
+            line, columns, subsequent_indent=" " * indent, break_on_hyphens=False
+        ) or [""]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def _draw(table: Table) -> None:
     from rich.console import Console
     from rich.table import Table as Drawn
     from rich.text import Text as Styled
@@ -192,6 +229,21 @@ def key_of(label: str) -> str:
     """`CPU(s)` → `cpus`: a label as a JSON key."""
     kept = "".join(c if c.isalnum() else " " for c in label.replace("(s)", "s").lower())
     return "_".join(kept.split())
+
+
+def _width(text: str) -> int:
+    """The columns that it takes: as in virsh two for a wide letter, none for a mere accent."""
+    if text.isascii():
+        return len(text)
+    import unicodedata
+
+    taken = len(text)
+    for letter in text:
+        if unicodedata.combining(letter):
+            taken -= 1
+        elif unicodedata.east_asian_width(letter) in "WF":
+            taken += 1
+    return taken
 
 
 def _shown(cell: Cell) -> str:

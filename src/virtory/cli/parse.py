@@ -96,8 +96,15 @@ def keywords(
             _option(verb, values, options, waiting, word, left)
     for item in verb.options:
         if item.required and values[item.key] in (None, []):
-            raise Usage(f"{verb.name}: {item.name} is missing", f"virtory help {verb.name}")
+            raise _missing(verb, item)
     return values, settings
+
+
+def _missing(verb: Verb, item: Option) -> Usage:
+    from virtory.cli.manual import call_of
+
+    cure = f"{call_of(verb)}; 'virtory help {verb.name}' explains it"
+    return Usage(f"{verb.name}: {item.name} is missing", cure)
 
 
 def _option(
@@ -139,8 +146,10 @@ def _put(verb: Verb, values: dict[str, Any], item: Option, value: str) -> None:
         values[item.key] = [*values[item.key], value]
         return
     if item.choices and value not in item.choices:
+        article = "an" if item.name[0] in "aeiou" else "a"
         raise Usage(
-            f"{verb.name}: '{value}' is not a {item.name}", f"one of {', '.join(item.choices)}"
+            f"{verb.name}: '{value}' is not {article} {item.name}",
+            f"one of {', '.join(item.choices)}",
         )
     if item.kind == NUMBER:
         try:

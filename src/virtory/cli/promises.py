@@ -6,7 +6,7 @@ daemon does not tell is left out.
 
 from __future__ import annotations
 
-from virtory.cli.output import Data
+from virtory.cli.output import Prose
 from virtory.errors import VirtoryError
 from virtory.lean import TYPE_CHECKING, Any
 from virtory.model.flags import DomainStats
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _WIDTH = 14
 
 
-async def promises(host: Host) -> Data:
+async def promises(host: Host) -> Prose:
     """The sums, as text and as data."""
     info = await host.node_info()
     found = await host.domain_stats(DomainStats.STATE | DomainStats.BALLOON | DomainStats.VCPU)
@@ -35,7 +35,7 @@ async def promises(host: Host) -> Data:
         "kvm": await _kvm(host),
         "storage": await _storage(host),
     }
-    return Data(_text(report), report)
+    return Prose(_text(report), report)
 
 
 def _sums(machines: list[Any]) -> dict[str, int]:

@@ -250,7 +250,7 @@ class Peer:
                 call.procedure.name,
                 exc_info=error,
             )
-            error = InternalError(f"{call.procedure.name} failed; the daemon's log says why")
+            error = _unforeseen(call.procedure.name, error)
         if self.server.tracing:
             self.server.log.debug("%s: call %d failed: %s", self.name, call.serial, error)
         self.session.fail(call, error)
@@ -373,3 +373,13 @@ class Peer:
             self.release()
         finally:
             self.server.left(self, error)
+
+
+def _unforeseen(name: str, error: Exception) -> VirtoryError:
+    """What the client is told of an error that nobody foresaw."""
+    failed = InternalError(f"{name} failed; the daemon's log says why")
+    if isinstance(error, ImportError | AttributeError):
+        failed.cure = (
+            "if virtory was upgraded while this daemon ran, start the daemon anew: guests go on"
+        )
+    return failed

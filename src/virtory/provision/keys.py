@@ -92,9 +92,11 @@ def _from_file(path: Path) -> UserKey:
     try:
         text = public.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
         raise SshFailed(
-            f"the SSH key {public} can not be read: {error}",
-            cure="name an existing public key, or leave it out and virtory makes one",
+            f"the public SSH key {public} can not be read: {why}",
+            cure="name an existing key (its .pub file is what is read), or leave it out and"
+            " virtory makes one",
         ) from None
     if "\n" in text or len(text.split()) < 2:
         raise SshFailed(f"{public} is not one OpenSSH public key", cure="name a .pub file")

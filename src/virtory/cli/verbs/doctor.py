@@ -6,7 +6,7 @@ machines from running makes the exit status 1.
 
 from __future__ import annotations
 
-from virtory.cli.output import Data, Output, Table
+from virtory.cli.output import Output, Prose, Table, Together
 from virtory.cli.verb import verb
 from virtory.lean import TYPE_CHECKING
 
@@ -20,11 +20,12 @@ async def doctor(terminal: Terminal) -> Output:
     data = await terminal.host.report()
     checks = data["checks"]
     rows = [[check["name"], check["status"], check["found"]] for check in checks]
-    text = Table(["Check", "Status", "Found"], rows).text()
+    found: list[Output] = [Table(["Check", "Status", "Found"], rows)]
     cures = [(check["name"], check["cure"]) for check in checks if check.get("cure")]
     if cures:
-        text += "Cures:\n" + "".join(f"  {name}: {cure}\n" for name, cure in cures)
-    answer = Data(text, data)
+        text = "".join(f"  {name}: {cure}\n" for name, cure in cures)
+        found.append(Prose(f"Cures:\n{text}", cures))
+    answer = Together(*found, data=data)
     if any(check["status"] == "missing" for check in checks):
         answer.status = 1
     return answer

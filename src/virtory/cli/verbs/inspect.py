@@ -5,7 +5,7 @@ The rule kept here: the daemon finds the facts, `inspection.py` has the sentence
 
 from __future__ import annotations
 
-from virtory.cli.output import Data, Done, Output, Table
+from virtory.cli.output import Done, Output, Prose, Table
 from virtory.cli.verb import CONFIG, DOMAIN, LIVE, argument, flag, option, verb
 from virtory.lean import TYPE_CHECKING
 from virtory.model.flags import DomainAffect
@@ -30,7 +30,7 @@ async def inspect(terminal: Terminal, domain: str, features: bool) -> Output:
     from virtory.cli.inspection import explained
 
     report = dict(await (await terminal.domain(domain)).inspect())
-    return Data(explained(report, features=features), report)
+    return Prose(explained(report, features=features), report)
 
 
 @verb(
