@@ -282,7 +282,7 @@ async def test_processors_memory_and_size_change_as_the_guest_sees(
     assert domain.info(uuid).vcpus == 2
     await console.type("echo CPUS-$(nproc)-\n")
     await console.until(b"CPUS-2-")
-    with pytest.raises(VirtoryError, match="vcpu '0' can't be hotunplugged"):
+    with pytest.raises(VirtoryError, match="vcpu '0' can't be unplugged"):
         await domain.set_vcpu(uuid, "0", False, LIVE)
     await domain.block_resize(uuid, "vda", 16 << 20, 1)
     await console.type(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from virtory.errors import ConfigUnsupported, OperationInvalid, XmlError
+from virtory.errors import ConfigUnsupported, OperationInvalid, OperationUnsupported, XmlError
 from virtory.model.network import format_network, parse_network, problems, unserved
 from virtory.model.network.metadata import metadata_of, with_metadata
 from virtory.model.network.port import format_port, parse_port
@@ -147,6 +147,10 @@ def test_hosts_are_added_changed_and_removed() -> None:
     moved = HOST.replace("201.9'", "201.8'")
     assert moved in change("modify", "ip-dhcp-host", moved, with_host)
     assert "<host" not in change("delete", "ip-dhcp-host", HOST, with_host)
+    for known_by in ("mac='52:54:00:00:00:09'", "name='nine'", "ip='192.168.201.9'"):
+        assert "<host" not in change("delete", "ip-dhcp-host", f"<host {known_by}/>", with_host)
+    with pytest.raises(XmlError, match="which host of network 'nat' is meant"):
+        change("delete", "ip-dhcp-host", "<host/>", with_host)
     with pytest.raises(OperationInvalid, match="existing dhcp host entry in network 'nat'"):
         change("add", "ip-dhcp-host", HOST, with_host)
     with pytest.raises(OperationInvalid, match="couldn't locate a matching dhcp host entry"):
@@ -175,7 +179,7 @@ def test_every_section_is_added_to_and_removed_from(section: str, part: str) -> 
 
 
 def test_other_sections_are_refused_with_a_cure() -> None:
-    with pytest.raises(ConfigUnsupported, match="can't update 'bridge' section"):
+    with pytest.raises(OperationUnsupported, match="can't update 'bridge' section"):
         change("add", "bridge", "<bridge name='b'/>")
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from virtory.errors import XmlError
-from virtory.model.domain.order import disk_index
+from virtory.model.domain.order import bus_of, disk_index
 from virtory.model.values import Size
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _at_its_place(domain: Domain, device: Any) -> Domain:
         return replace(domain, devices=replace(devices, **{field: device}))
     position = len(value)
     if field == "disks":
-        position = _place(value, lambda disk: (disk.target.bus, disk_index(disk.target.dev) or 0),
+        position = _place(value, lambda disk: (bus_of(disk), disk_index(disk.target.dev) or 0),
                           device)  # fmt: skip
     elif field == "controllers":
         position = _place(value, lambda each: (each.type, each.index or 0), device)

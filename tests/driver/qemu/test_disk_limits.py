@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from virtory.driver.qemu.disks import disk_limits
-from virtory.errors import InvalidArgument
+from virtory.errors import ConfigUnsupported, InvalidArgument
 from virtory.model.domain.devices.disk import Iotune
 from virtory.model.refs import STRING, ULLONG, Param
 
@@ -40,8 +40,12 @@ def test_what_contradicts_itself_is_refused(params):
 
 
 def test_a_burst_needs_the_limit_that_it_exceeds():
-    with pytest.raises(InvalidArgument, match="cannot set read_bytes_sec_max without"):
+    with pytest.raises(ConfigUnsupported, match="if 'read_bytes_sec' is not set"):
         disk_limits.merged(None, disk_limits.understood(given(read_bytes_sec_max=5)))
+    with pytest.raises(ConfigUnsupported, match="cannot be smaller than 'read_bytes_sec'"):
+        disk_limits.merged(
+            None, disk_limits.understood(given(read_bytes_sec_max=5, read_bytes_sec=6))
+        )
 
 
 def test_every_limit_is_told():

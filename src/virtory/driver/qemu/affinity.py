@@ -1,7 +1,7 @@
 """On which of the host's processors a guest's threads run, and how they are scheduled.
 
-The rule kept here: set before the machine's first instruction; threads that QEMU makes later
-inherit what its main thread has.
+The rule kept here: set before the machine's first instruction; virtual CPUs and I/O threads
+that come later are placed when they come, other threads inherit what QEMU's main thread has.
 """
 
 from __future__ import annotations
@@ -67,6 +67,14 @@ def apply(domain: Domain, pid: int, vcpus: Sequence[int], iothreads: Mapping[int
         for each in domain.cputune.vcpuscheds if domain.cputune is not None else ():
             if number in members(each.vcpus):
                 _schedule(thread, each.scheduler, each.priority, f"vCPU {number}")
+
+
+def anywhere() -> frozenset[int]:
+    """All processors: where a thread made later runs that nothing is said of, as one made before.
+
+    Without it, it would inherit where the emulator is pinned.
+    """
+    return frozenset(range(os.cpu_count() or 1))
 
 
 def pin(thread: int, processors: frozenset[int] | None, what: str) -> None:

@@ -12,7 +12,7 @@ from virtory.driver.qemu import affinity
 from virtory.driver.qemu.domain_processors import DomainProcessors, chosen_cpus, pin_told
 from virtory.driver.qemu.iothreads import defined_numbers
 from virtory.driver.qemu.part import affected, refuse_unknown
-from virtory.errors import InvalidArgument, OperationInvalid
+from virtory.errors import InvalidArgument, OperationUnsupported
 from virtory.model.domain.cpu import CpuTune, IoThread, IoThreadIds, IoThreadPin
 from virtory.model.domain.cpuset import spelled
 from virtory.model.flags import DomainAffect
@@ -74,6 +74,9 @@ class DomainIothreads(DomainProcessors):
             more(guest.domain)
             arguments = {"qom-type": "iothread", "id": f"iothread{number}"}
             await guest.execute("object-add", arguments)
+            told = affinity.iothreads_in(await guest.execute("query-iothreads"))
+            chosen = affinity.iothread_processors(guest.domain, number) or affinity.anywhere()
+            affinity.pin(told[number], chosen, f"I/O thread {number}")
             return ()
 
         await self._everywhere(self._entry(uuid), flags, more, make, "add I/O thread")
@@ -101,7 +104,7 @@ class DomainIothreads(DomainProcessors):
         entry = self._entry(uuid)
         _, config = affected(entry, flags)
         if config:
-            raise OperationInvalid("configuring persistent polling values is not supported")
+            raise OperationUnsupported("configuring persistent polling values is not supported")
         guest = entry.running()
         values: list[dict[str, Any]] = []
         for param in params:

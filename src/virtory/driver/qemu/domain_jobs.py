@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from virtory.driver.qemu import transfer
 from virtory.driver.qemu.part import Part, refuse_unknown, to_the_end
 from virtory.errors import (
-    ConfigUnsupported,
     InvalidArgument,
     OperationInvalid,
     SystemCallFailed,
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from virtory.driver.interface import Param
     from virtory.driver.qemu.guest import Guest
 
-_FORMATS = {1: "kdump-zlib", 2: "kdump-lzo", 3: "kdump-snappy"}
+_FORMATS = {1: "kdump-zlib", 2: "kdump-lzo", 3: "kdump-snappy", 4: "win-dmp"}
 _ENDINGS = DomainDump.CRASH | DomainDump.RESET
 _JOB_FIELDS = 12
 COMPLETED, KEEP_COMPLETED = 1, 2  # virDomainGetJobStatsFlags
@@ -117,8 +116,8 @@ async def memory_only(guest: Guest, descriptor: int, wanted: str) -> None:
     if wanted != "elf":
         able = await guest.execute("query-dump-guest-memory-capability")
         if wanted not in able.get("formats", ()):
-            raise ConfigUnsupported(
-                f"unsupported dump format '{wanted}' for this QEMU binary",
+            raise InvalidArgument(
+                f"unsupported dumpformat '{wanted}' for this QEMU binary",
                 cure=f"use one of: {', '.join(able.get('formats', ()))}",
             )
     await guest.execute("getfd", {"fdname": "dump"}, fds=(descriptor,))

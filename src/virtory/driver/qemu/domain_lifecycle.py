@@ -192,7 +192,12 @@ def _refuse_descriptors(fds: Sequence[int]) -> None:
 
 
 def usable_agent(guest: Guest) -> Agent:
-    """The agent; ArgumentUnsupported without a channel for it, AgentUnresponsive when not there."""
+    """The agent, of a guest that runs; ArgumentUnsupported without a channel for it.
+
+    Raises AgentUnresponsive when it is not there.
+    """
+    if guest.entry.state != DomainState.RUNNING:
+        raise OperationInvalid("domain is not running", cure="resume it")
     if guest.agent is None:
         raise ArgumentUnsupported(
             "QEMU guest agent is not configured",

@@ -89,8 +89,9 @@ class DomainLimits(Part):
         told = disk_limits.params(one)
         if live and one.iotune is not None and not one.iotune.group_name:
             # QEMU's own name for the group of one
+            own = device_path(one) if one.target.bus == "virtio" else one.alias or ""
             told = [
-                param._replace(value=device_path(one)) if param.field == "group_name" else param
+                param._replace(value=own) if param.field == "group_name" else param
                 for param in told
             ]
         return told
@@ -169,7 +170,7 @@ class DomainLimits(Part):
             raise InvalidArgument(f"no lifecycle event {occasion} or action {action}")
         name, word = _OCCASIONS[occasion], _ACTIONS[action]
         if word == "rename-restart" or (word.startswith("coredump")):
-            raise OperationUnsupported(
+            raise ConfigUnsupported(
                 f"'{word}' for '{name}' is not served", cure="destroy, restart, preserve are"
             )
 

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from virtory.model.events import Event
 
 
+_ONLY_LIVE = "vCPU count provided by the guest agent can only be requested for live domains"
+
+
 class DomainProcessors(Part):
     """Virtual CPUs and their pins."""
 
@@ -95,7 +98,9 @@ class DomainProcessors(Part):
     async def guest_vcpu_count(self, uuid: bytes, flags: int) -> int:
         refuse_unknown(flags, DomainVcpu.ALL, "qemuDomainGetVcpusFlags")
         if flags & DomainAffect.CONFIG:
-            raise InvalidArgument("vCPUs provided by the guest agent can only be retrieved live")
+            raise InvalidArgument(_ONLY_LIVE)
+        if self._entry(uuid).guest is None:
+            raise InvalidArgument(_ONLY_LIVE)
         told = await self._agent_vcpus(uuid)
         return sum(1 for one in told if flags & DomainVcpu.MAXIMUM or one.get("online"))
 
@@ -149,8 +154,8 @@ class DomainProcessors(Part):
         entry = self._entry(uuid)
         chosen = chosen_cpus(cpus)
         live, config = affected(entry, flags)
-        if live and vcpu >= len(entry.running().vcpu_threads):
-            count = len(entry.running().vcpu_threads)
+        if live and vcpu >= entry.running().domain.vcpu.count:
+            count = entry.running().domain.vcpu.count
             raise InvalidArgument(
                 f"vcpu {vcpu} is out of range of live cpu count {count}", cure=_numbered(count)
             )
@@ -169,7 +174,8 @@ class DomainProcessors(Part):
             return replace(domain, cputune=replace(tune, vcpupins=tuple(pins)))
 
         async def place(guest: Guest) -> tuple[Event, ...]:
-            affinity.pin(guest.vcpu_threads[vcpu], chosen, f"vCPU {vcpu}")
+            for thread in guest.vcpu_threads[vcpu : vcpu + 1]:  # else once it is plugged in
+                affinity.pin(thread, chosen, f"vCPU {vcpu}")
             return pin_told(guest, f"cputune.vcpupin{vcpu}", chosen)
 
         await self._everywhere(entry, flags, pinned, place, "pin virtual CPU")
@@ -248,4 +254,4 @@ def _too_many(count: int, most: int, kind: str) -> str:
 
 def _numbered(count: int) -> str:
     """Which virtual CPUs there are, as a cure."""
-    return f"name one of 0 to {count - 1}; 'setvcpus' makes it more"
+    return f"name one of 0 to {count - 1}; 'setvcpus --maximum' makes it more"

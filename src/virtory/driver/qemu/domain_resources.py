@@ -11,10 +11,16 @@ from typing import TYPE_CHECKING, NoReturn
 from virtory.driver.interface import BOOLEAN, INT, LLONG, STRING, UINT, ULLONG, Param
 from virtory.driver.qemu import accounting, affinity
 from virtory.driver.qemu.part import Part, affected, refuse_unknown
-from virtory.errors import ArgumentUnsupported, InvalidArgument, OperationUnsupported
+from virtory.errors import (
+    ArgumentUnsupported,
+    ConfigUnsupported,
+    InvalidArgument,
+    OperationUnsupported,
+)
 from virtory.model.flags import DomainAffect
 
 if TYPE_CHECKING:
+    from virtory.driver.qemu.guest import Guest
     from virtory.driver.qemu.table import Entry
 
 UNLIMITED_KIB = 9007199254740991
@@ -98,7 +104,7 @@ class DomainResourceLimits(Part):
         affected(self._entry(uuid), flags)
         for event in events:
             if event.field not in _EVENTS:
-                raise InvalidArgument(f"parameter '{event.field}' not supported")
+                raise ArgumentUnsupported(f"parameter '{event.field}' not supported")
             if event.value:
                 raise ArgumentUnsupported(
                     f"unable to enable host cpu perf event for {event.field}: this daemon does not "
@@ -138,14 +144,28 @@ class DomainResourceLimits(Part):
         if flags not in _MODES:
             raise InvalidArgument("one way of calculating the dirty rate can be chosen")
         if not _SHORTEST_S <= seconds <= _LONGEST_S:
-            raise InvalidArgument(
+            raise ConfigUnsupported(
                 f"seconds={seconds} is invalid, please choose value within "
-                f"[{_SHORTEST_S}, {_LONGEST_S}]"
+                f"[{_SHORTEST_S}, {_LONGEST_S}]."
             )
         guest = self._guest(uuid)
+        _refuse_uncounted(guest, _MODES[flags])
         async with guest.job("dirty rate"):
             arguments = {"calc-time": seconds, "mode": _MODES[flags]}
             await guest.execute("calc-dirty-rate", arguments)
+
+
+def _refuse_uncounted(guest: Guest, mode: str) -> None:
+    """What QEMU 7.2 ends by an assertion, the guest with it: counting what KVM does not count."""
+    if mode == "dirty-ring":
+        raise OperationUnsupported(
+            "dirty-ring calculation mode requires dirty-ring feature enabled.",
+            cure="measure by page sampling",
+        )
+    if mode == "dirty-bitmap" and guest.plan.accelerator != "kvm":
+        raise OperationUnsupported(
+            "dirty-bitmap calculation mode requires KVM", cure="measure by page sampling"
+        )
 
 
 def _bitmap(chosen: frozenset[int] | None, count: int) -> bytes:

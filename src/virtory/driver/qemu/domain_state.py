@@ -16,7 +16,7 @@ from virtory.model.flags import DomainAffect, DomainControl, DomainVcpu
 
 if TYPE_CHECKING:
     from virtory.driver.qemu.guest import Guest
-    from virtory.driver.qemu.table import Entry
+    from virtory.model.domain import Domain
 
 SCHEDULER_PARAMETERS = 9  # see domain_resources
 
@@ -111,8 +111,11 @@ class DomainStates(Part):
         live, _ = affected(entry, flags)
         if live:
             guest = entry.running()
-            return [accounting.affinity(thread, _host_cpus()) for thread in guest.vcpu_threads]
-        return [_pin(entry, number) for number in range(entry.definition().max_vcpus)]
+            pins = [accounting.affinity(thread, _host_cpus()) for thread in guest.vcpu_threads]
+            absent = range(len(pins), guest.domain.vcpu.count)
+            return pins + [_pin(guest.domain, number) for number in absent]
+        domain = entry.configuration()
+        return [_pin(domain, number) for number in range(domain.vcpu.count)]
 
     def emulator_pin(self, uuid: bytes, flags: int) -> bytes:
         refuse_unknown(flags, DomainAffect.ALL, "qemuDomainGetEmulatorPinInfo")
@@ -137,9 +140,9 @@ def _all_cpus() -> bytes:
     return ((1 << count) - 1).to_bytes((count + 7) // 8, "little")
 
 
-def _pin(entry: Entry, number: int) -> bytes:
-    """The CPUs that the definition gives to one virtual CPU."""
-    chosen = affinity.vcpu_processors(entry.configuration(), number)
+def _pin(domain: Domain, number: int) -> bytes:
+    """The CPUs that a description gives to one virtual CPU."""
+    chosen = affinity.vcpu_processors(domain, number)
     return _all_cpus() if chosen is None else _bitmap(chosen)
 
 

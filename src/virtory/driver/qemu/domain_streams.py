@@ -99,8 +99,9 @@ class DomainStreams(Part):
         if not videos:
             raise OperationInvalid("no screens to take screenshot from")
         heads = videos[0].model.heads or 1 if videos[0].model is not None else 1
-        if not 0 <= screen < max(len(videos), heads):
-            raise InvalidArgument(f"no such screen ID {screen}")
+        there = max(len(videos), heads)
+        if not 0 <= screen < there:
+            raise OperationInvalid(f"no such screen ID {screen}", cure=f"there are {there}, from 0")
         async with guest.job("screenshot"):
             arguments: dict[str, object] = {"format": "png"}
             if screen:

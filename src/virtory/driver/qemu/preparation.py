@@ -204,8 +204,9 @@ class Preparation:
     async def read(self, xml: str) -> Wanted:
         """The machine that a client describes, whole and checked; all its problems at once."""
         from virtory.model.domain import format_domain, parse_domain
+        from virtory.model.domain.order import ordered
 
-        whole = await self.completed(parse_domain(xml))
+        whole = await self.completed(ordered(parse_domain(xml)))
         return Wanted(whole, format_domain(whole))
 
     async def completed(self, domain: Domain, *, grow: bool = True) -> Domain:

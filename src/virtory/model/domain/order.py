@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 
 _DRIVE = re.compile("(?:fd|hd|vd|sd|xvd|ubd)([a-z]{1,4})[0-9]*")
 
+_BUS_OF_NAME = {"hd": "ide", "sd": "scsi", "vd": "virtio", "fd": "fdc", "xv": "xen"}
+
 
 def ordered(domain: Domain) -> Domain:
     """The same machine with its disks and controllers in libvirt's order.
 
-    Disks must have their bus; the one that a driver chose as default counts too.
+    Disks that leave their bus unsaid stand together, as libvirt has it at first.
     """
     devices = domain.devices
     disks = ordered_disks(devices.disks)
@@ -46,6 +48,11 @@ def ordered_disks(disks: tuple[Disk, ...]) -> tuple[Disk, ...]:
             ),
         )
     )
+
+
+def bus_of(disk: Disk) -> str:
+    """The bus of a disk, or the one that its name stands for."""
+    return disk.target.bus or _BUS_OF_NAME.get(disk.target.dev[:2], "ide")
 
 
 def ordered_controllers(controllers: tuple[Controller, ...]) -> tuple[Controller, ...]:

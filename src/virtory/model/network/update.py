@@ -9,12 +9,13 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from virtory.codec import xml
-from virtory.codec.xml import Problem, error_of
+from virtory.codec.xml import Attr, Element, Problem, error_of
 from virtory.errors import (
     FROM_NETWORK,
-    ConfigUnsupported,
     InvalidArgument,
     OperationInvalid,
+    OperationUnsupported,
+    XmlError,
 )
 from virtory.model.network.addresses import host_address
 from virtory.model.network.dns import Dns, DnsHost, ServiceRecord, TextRecord
@@ -26,11 +27,11 @@ from virtory.model.network.network import (
     Portgroup,
 )
 from virtory.model.network.problems import problems, unserved
+from virtory.model.values import Mac
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from virtory.codec.xml import Element
     from virtory.model.network.network import Network, NetworkIp
 
 MODIFY, DELETE, ADD_LAST, ADD_FIRST = 1, 2, 3, 4
@@ -74,12 +75,21 @@ _CLASSES: Final[dict[int, type[Element]]] = {
 T = TypeVar("T")
 
 
+class GoneHost(Element, tag="host"):
+    """`<host>` of a DHCP host that is to go: as much of it as tells it from others."""
+
+    mac: Attr[Mac | None] = None
+    id: Attr[str | None] = None
+    name: Attr[str | None] = None
+    ip: Attr[str | None] = None
+
+
 def updated(network: Network, command: int, section: int, parent_index: int, text: str) -> Network:
     """The network with one part changed.
 
     Raises:
         OperationInvalid: the part is there already, or is not there, or can not be changed so.
-        ConfigUnsupported: a section that is not changed in place.
+        OperationUnsupported: a section or a part that is not changed in place.
         XmlError: what it makes of the network is wrong; all problems at once.
     """
     if command not in (MODIFY, DELETE, ADD_LAST, ADD_FIRST):
@@ -87,11 +97,13 @@ def updated(network: Network, command: int, section: int, parent_index: int, tex
     cls = _CLASSES.get(section)
     if cls is None:
         name = next((word for word, number in SECTIONS.items() if number == section), str(section))
-        raise ConfigUnsupported(
+        raise OperationUnsupported(
             f"can't update '{name}' section of network '{network.name}'",
             cure="change the definition with net-edit, then restart the network",
             domain=FROM_NETWORK,
         )
+    if (section, command) == (DHCP_HOST, DELETE):
+        cls = GoneHost
     part: Any = xml.parse(cls, text)
     changed = _WORK[section](network, command, parent_index, part)
     found = [Problem(*each) for each in problems(changed)]
@@ -122,15 +134,15 @@ def _changed(
 
 def _refuse_modify(command: int, what: str) -> None:
     if command == MODIFY:
-        raise OperationInvalid(
-            f"{what} entries can not be changed, only added or removed", domain=FROM_NETWORK
+        raise OperationUnsupported(
+            f"{what} cannot be modified, only added or deleted", domain=FROM_NETWORK
         )
 
 
 # -- addresses -----------------------------------------------------------------------------------
 
 
-def _ip_place(network: Network, parent_index: int, address: str) -> int:
+def _ip_place(network: Network, parent_index: int, address: str | None) -> int:
     """Which `<ip>` is meant: the one named by number, or the one whose subnet has the address."""
     if parent_index >= 0:
         if parent_index >= len(network.ips):
@@ -140,7 +152,7 @@ def _ip_place(network: Network, parent_index: int, address: str) -> int:
                 domain=FROM_NETWORK,
             )
         return parent_index
-    family = 6 if ":" in address else 4
+    family = 6 if ":" in (address or "") else 4
     candidates = [n for n, ip in enumerate(network.ips) if host_address(ip).version == family]
     with_dhcp = [n for n in candidates if network.ips[n].dhcp is not None]
     for number in (*with_dhcp, *candidates):
@@ -160,7 +172,11 @@ def _with_dhcp(network: Network, place: int, **changes: Any) -> Network:
     return dataclasses.replace(network, ips=row)
 
 
-def _dhcp_host(network: Network, command: int, parent_index: int, host: DhcpHost) -> Network:
+def _dhcp_host(
+    network: Network, command: int, parent_index: int, host: DhcpHost | GoneHost
+) -> Network:
+    if (host.mac, host.id, host.name, host.ip) == (None, None, None, None):
+        raise XmlError(f"no mac, name or ip says which host of network '{network.name}' is meant")
     place = _ip_place(network, parent_index, host.ip)
     dhcp = network.ips[place].dhcp or Dhcp()
 
@@ -174,7 +190,7 @@ def _dhcp_host(network: Network, command: int, parent_index: int, host: DhcpHost
     if command == DELETE:
 
         def same(other: DhcpHost) -> bool:
-            return all(known_as(other)) and other.ip == host.ip
+            return all(known_as(other)) and host.ip in (None, other.ip)
     elif command == MODIFY:
 
         def same(other: DhcpHost) -> bool:
@@ -189,7 +205,7 @@ def _dhcp_host(network: Network, command: int, parent_index: int, host: DhcpHost
 
 
 def _dhcp_range(network: Network, command: int, parent_index: int, part: DhcpRange) -> Network:
-    _refuse_modify(command, "dhcp range")
+    _refuse_modify(command, "dhcp ranges")
     place = _ip_place(network, parent_index, part.start)
     dhcp = network.ips[place].dhcp or Dhcp()
     ends = (part.start, part.end)
@@ -202,7 +218,7 @@ def _dhcp_range(network: Network, command: int, parent_index: int, part: DhcpRan
 
 
 def _interface(network: Network, command: int, _: int, part: ForwardInterface) -> Network:
-    _refuse_modify(command, "forward interface")
+    _refuse_modify(command, "forward interface entries")
     forward = network.forward
     if forward is None:
         raise OperationInvalid(f"network '{network.name}' does not forward", domain=FROM_NETWORK)
@@ -223,7 +239,7 @@ def _with_dns(network: Network, **changes: Any) -> Network:
 
 
 def _dns_host(network: Network, command: int, _: int, part: DnsHost) -> Network:
-    _refuse_modify(command, "DNS HOST")
+    _refuse_modify(command, "DNS HOST records")
     names = {each.name for each in part.names}
 
     def same(other: DnsHost) -> bool:
@@ -238,7 +254,7 @@ def _dns_host(network: Network, command: int, _: int, part: DnsHost) -> Network:
 
 
 def _dns_txt(network: Network, command: int, _: int, part: TextRecord) -> Network:
-    _refuse_modify(command, "DNS TXT")
+    _refuse_modify(command, "DNS TXT records")
     row = (network.dns or Dns()).txts
     what = f"DNS TXT record in network '{network.name}' with name '{part.name}'"
     changed = _changed(row, command, part, lambda each: each.name == part.name, what)
@@ -246,7 +262,7 @@ def _dns_txt(network: Network, command: int, _: int, part: TextRecord) -> Networ
 
 
 def _dns_srv(network: Network, command: int, _: int, part: ServiceRecord) -> Network:
-    _refuse_modify(command, "DNS SRV")
+    _refuse_modify(command, "DNS SRV records")
     given = [name for name in ("service", "protocol", "domain", "target") if getattr(part, name)]
     row = (network.dns or Dns()).srvs
     what = f"DNS SRV record in network '{network.name}'"

@@ -23,6 +23,7 @@ from virtory.model.domain.devices.limits import MOST_CONTROLLERS, MOST_DRIVES
 from virtory.model.domain.devices.serial import Serial, SerialTarget
 from virtory.model.domain.devices.sound import Audio
 from virtory.model.domain.devices.video import Video, VideoModel
+from virtory.model.domain.order import bus_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 D = TypeVar("D")
 _STREAMS = ("serials", "parallels", "consoles", "channels", "redirdevs", "smartcards")
 
-_BUS_OF_NAME = {"hd": "ide", "sd": "scsi", "vd": "virtio", "fd": "fdc", "xv": "xen"}
 _SERIAL_MODEL = {"isa-serial": "isa-serial", "pci-serial": "pci-serial", "usb-serial": "usb-serial",
                  "isa-debug": "isa-debugcon"}  # fmt: skip
 
@@ -126,7 +126,7 @@ def insert_controller(controllers: Sequence[Controller], new: Controller) -> tup
 def _disk(disk: Disk) -> Disk:
     changes: dict[str, Any] = {}
     if disk.target.bus is None:
-        bus: Any = _BUS_OF_NAME.get(disk.target.dev[:2], "ide")
+        bus: Any = bus_of(disk)
         changes["target"] = replace(disk.target, bus=bus)
     driver = disk.driver
     if driver is None:

@@ -199,11 +199,12 @@ def _disk_params(
         else:
             allocation = int((counted or {}).get("allocation", 0))
             capacity = guest.capacities.get(disk.alias or "", 0)
-            physical = size.allocated
+            physical = size.allocated or size.length
     except SystemCallFailed:
         return told  # the image is gone; what is known is told all the same
+    if allocation or guest is not None:
+        told.append(Param(f"{prefix}allocation", ULLONG, allocation))
     told += (
-        Param(f"{prefix}allocation", ULLONG, allocation),
         Param(f"{prefix}capacity", ULLONG, capacity),
         Param(f"{prefix}physical", ULLONG, physical),
     )

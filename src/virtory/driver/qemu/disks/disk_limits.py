@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from virtory.errors import InvalidArgument
+from virtory.errors import ConfigUnsupported, InvalidArgument
 from virtory.model.domain.devices.disk import Iotune
 from virtory.model.refs import STRING, ULLONG, Param
 
@@ -63,12 +63,15 @@ def merged(former: Iotune | None, wanted: dict[str, Any]) -> Iotune | None:
 
 
 def refuse_bursts_alone(tune: Iotune) -> None:
-    """InvalidArgument for a burst without the limit that it exceeds."""
+    """ConfigUnsupported for a burst without the limit that it exceeds, or below it."""
     for group in _GROUPS[:2]:
         for part in _PARTS:
             name = f"{part}_{group}"
-            if getattr(tune, f"{name}_max") and not getattr(tune, name):
-                raise InvalidArgument(f"cannot set {name}_max without {name}")
+            limit, burst = getattr(tune, name) or 0, getattr(tune, f"{name}_max")
+            if burst and not limit:
+                raise ConfigUnsupported(f"value '{name}_max' cannot be set if '{name}' is not set")
+            if burst and burst < limit:
+                raise ConfigUnsupported(f"value '{name}_max' cannot be smaller than '{name}'")
             if getattr(tune, f"{name}_max_length") and not getattr(tune, f"{name}_max"):
                 raise InvalidArgument(f"cannot set {name}_max_length without {name}_max")
 

@@ -16,7 +16,13 @@ from virtory.driver.qemu.hotplug.plugging import UNPLUG_TIMEOUT_S, answered
 from virtory.driver.qemu.machine_memory import plugged_vcpus
 from virtory.driver.qemu.part import both
 from virtory.driver.qemu.start import threads_in
-from virtory.errors import ConfigUnsupported, InvalidArgument, OperationFailed, OperationTimeout
+from virtory.errors import (
+    ConfigUnsupported,
+    InvalidArgument,
+    OperationFailed,
+    OperationTimeout,
+    OperationUnsupported,
+)
 from virtory.model.domain.cpu import OneVcpu, Vcpus
 
 if TYPE_CHECKING:
@@ -130,7 +136,8 @@ async def settle(guest: Guest, edit: Edit | None) -> None:
     threads = threads_in(await guest.execute("query-cpus-fast"))
     places = await slots(guest)
     for number, thread in enumerate(threads):
-        affinity.pin(thread, affinity.vcpu_processors(guest.domain, number), f"vCPU {number}")
+        chosen = affinity.vcpu_processors(guest.domain, number) or affinity.anywhere()
+        affinity.pin(thread, chosen, f"vCPU {number}")
 
     def show() -> None:
         guest.vcpu_threads = threads
@@ -168,8 +175,10 @@ async def switch(guest: Guest, numbers: frozenset[int], *, on: bool) -> None:
     chosen = [place for place in places if place.number in numbers]
     for place in chosen:
         if place.there is on:
-            what = "already online" if on else "already offline"
-            raise InvalidArgument(f"vcpu '{place.number}' is {what}")
+            raise InvalidArgument(f"vcpu '{place.number}' is already in requested state")
         if not on and place.alias is None:
-            raise InvalidArgument(f"vcpu '{place.number}' can't be hotunplugged")
+            raise OperationUnsupported(
+                f"vcpu '{place.number}' can't be unplugged",
+                cure="it was there from the start; only those plugged in later can go",
+            )
     await (plug(guest, chosen, None) if on else unplug(guest, chosen, None))

@@ -215,12 +215,13 @@ async def _quiet(guest: Guest, flags: int) -> AsyncIterator[None]:
         return
     from virtory.driver.qemu.domain_lifecycle import usable_agent
 
-    await usable_agent(guest).call("guest-fsfreeze-freeze")
+    agent = usable_agent(guest)
+    await agent.call("guest-fsfreeze-freeze")
     try:
         yield
     finally:
         with contextlib.suppress(VirtoryError):
-            await usable_agent(guest).call("guest-fsfreeze-thaw")
+            await agent.call("guest-fsfreeze-thaw")
 
 
 def _kept_text(snapshot: Snapshot, files: dict[str, Any], flags: int) -> dict[str, Any] | None:
