@@ -160,10 +160,10 @@ async def _swap(guest: Guest, old: Disk, node: str | None, *, force: bool) -> No
     """Open the tray, take the old medium out, put the new one in, close the tray."""
     drive = {"id": disk.device_path(old)}
     below = await _inserted(guest, old)
-    until = asyncio.get_running_loop().time() + TRAY_TIMEOUT_S
 
     async def step(name: str, node: str | None = None, *, force: bool = force) -> None:
         arguments = drive if node is None else {**drive, "node-name": node}
+        until = asyncio.get_running_loop().time() + TRAY_TIMEOUT_S
         await _while_open(guest, old, name, arguments, force=force, until=until)
 
     try:
@@ -222,12 +222,16 @@ async def _inserted(guest: Guest, old: Disk) -> str | None:
 
 
 async def _open_tray(guest: Guest, old: Disk, *, force: bool) -> None:
-    """A guest that has locked it is asked to open it; `force` does not ask."""
+    """A guest that has locked it is asked to open it; `force` does not ask.
+
+    A tray that is neither open nor locked has been closed since: there is nothing to wait for.
+    """
     alias = old.alias or ""
     opened = guest.tray_openings.setdefault(alias, asyncio.get_running_loop().create_future())
     try:
         await guest.execute("blockdev-open-tray", {"id": disk.device_path(old), "force": force})
-        if not (await _drive(guest, alias)).get("tray_open"):
+        drive = await _drive(guest, alias)
+        if drive.get("locked") and not drive.get("tray_open"):
             async with asyncio.timeout(TRAY_TIMEOUT_S):
                 await asyncio.shield(opened)
     except TimeoutError:
