@@ -1,6 +1,9 @@
-"""Options that all tests share."""
+"""Options that all tests share, and how they are spread over workers."""
 
 from __future__ import annotations
+
+import os
+from typing import Any
 
 import pytest
 
@@ -16,3 +19,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture
 def regenerate(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("--regenerate"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Without `--dist`, as `tests/spread.py` says."""
+    if config.getoption("dist") != "load":
+        return None
+    from tests.spread import Spread
+
+    return Spread(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        from tests.spread import rank
+
+        items.sort(key=lambda item: rank(item.nodeid))
