@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import struct
 import subprocess
 import time
 from typing import TYPE_CHECKING
@@ -17,8 +19,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WIDTH, HEIGHT = 1280, 900
-LIMIT_S = 60.0
+LIMIT_S = 120.0
 _LOOK_S = 0.1
+_RESTING_LOOKS = 4
+Area = tuple[int, int, int, int]
+"""Left, top, right and bottom."""
+WHOLE: Area = (0, 0, WIDTH, HEIGHT)
 
 
 def lacking(*programs: str) -> str:
@@ -37,7 +43,7 @@ class Screen:
         self._server = subprocess.Popen(
             [
                 *("Xvfb", "-displayfd", str(writing), "-noreset", "-nolisten", "tcp"),
-                *("-screen", "0", f"{WIDTH}x{HEIGHT}x24"),
+                *("-screen", "0", f"{WIDTH}x{HEIGHT}x24", "-fbdir", str(directory)),
             ],
             pass_fds=[writing],
             stderr=subprocess.DEVNULL,
@@ -69,6 +75,7 @@ class Screen:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
+                start_new_session=True,  # so that its message bus can be ended with it
             )
         self._programs.append(program)
         return said
@@ -76,21 +83,27 @@ class Screen:
     def close(self) -> None:
         """End the programs, then the server."""
         for program in self._programs:
-            program.terminate()
-            program.wait(30)
+            os.killpg(program.pid, signal.SIGTERM)
+            program.wait(LIMIT_S)
         self._server.terminate()
-        self._server.wait(30)
+        self._server.wait(LIMIT_S)
 
     # -- looking -------------------------------------------------------------------------------
     def _ask(self, *command: str) -> bytes:
         done = subprocess.run(
-            command, env=self.environment, capture_output=True, check=False, timeout=30
+            command, env=self.environment, capture_output=True, check=False, timeout=LIMIT_S
         )
         return done.stdout
 
     def picture(self) -> bytes:
-        """What is shown: one byte for each point."""
-        return self._ask("import", "-window", "root", "-depth", "8", "gray:-")
+        """What is shown: one byte for each point, its green; the server keeps it in a file.
+
+        The file is as `xwd` writes it (XWDFile.h): its header says how long the header is and how
+        many colours are listed, 12 bytes each, before the points, four bytes each.
+        """
+        data = (self.directory / "Xvfb_screen0").read_bytes()
+        header = struct.unpack_from(">20I", data)
+        return data[header[0] + 12 * header[19] :][1 : 4 * WIDTH * HEIGHT : 4]
 
     def titles(self) -> set[str]:
         """Of all windows that can be seen."""
@@ -111,12 +124,12 @@ class Screen:
         self.until(lambda: title in self.titles(), f"a window '{title}'")
 
     def steady(self) -> bytes:
-        """The picture, once it has stopped changing."""
-        pictures = [self.picture()]
+        """The picture, once it has stopped changing: several looks show the same."""
+        pictures = [b""] * _RESTING_LOOKS
 
         def rests() -> bool:
             pictures.append(self.picture())
-            return pictures[-1] == pictures[-2]
+            return len(set(pictures[-_RESTING_LOOKS:])) == 1
 
         self.until(rests, "a picture that rests")
         return pictures[-1]
@@ -128,25 +141,22 @@ class Screen:
         return path
 
     # -- acting --------------------------------------------------------------------------------
-    def click(self, x: int, y: int, times: int = 1) -> None:
-        """Click, and wait until that has shown and everything rests."""
-        before = self.steady()
-        place = ("mousemove", str(x), str(y), "click", "--repeat", str(times), "1")
-        self._ask("xdotool", *place)
-        self.until(lambda: self.picture() != before, f"something after a click at {x},{y}")
-        self.steady()
+    def click(self, x: int, y: int, where: Area = WHOLE) -> None:
+        """Click, and wait until that has shown in this part and everything rests."""
+        place = ("mousemove", str(x), str(y), "click", "1")
+        self._act(where, f"something after a click at {x},{y}", *place)
 
-    def type(self, text: str) -> None:
-        """Type into what has the focus."""
-        before = self.steady()
-        self._ask("xdotool", "type", "--delay", "5", text)
-        self.until(lambda: self.picture() != before, f"'{text}' on the screen")
-        self.steady()
+    def type(self, text: str, where: Area = WHOLE) -> None:
+        """Type into what has the focus, and wait as after a click."""
+        self._act(where, f"'{text}' on the screen", "type", "--delay", "5", text)
 
-    def press(self, key: str) -> None:
-        before = self.steady()
-        self._ask("xdotool", "key", key)
-        self.until(lambda: self.picture() != before, f"something after {key}")
+    def press(self, key: str, where: Area = WHOLE) -> None:
+        self._act(where, f"something after {key}", "key", key)
+
+    def _act(self, where: Area, what: str, *command: str) -> None:
+        before = part(self.steady(), *where)
+        self._ask("xdotool", *command)
+        self.until(lambda: part(self.picture(), *where) != before, what)
         self.steady()
 
 
