@@ -32,7 +32,7 @@ class DaemonThread:
 
     def __enter__(self) -> DaemonThread:
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(60)
         return self
 
     def __exit__(
@@ -42,7 +42,7 @@ class DaemonThread:
         traceback: TracebackType | None,
     ) -> None:
         self.loop.call_soon_threadsafe(self._ended.set)
-        self._thread.join(10)
+        self._thread.join(60)
         assert not self._thread.is_alive()
 
     async def _serve(self) -> None:

@@ -371,7 +371,7 @@ class Beside:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=60,
             cwd=self._directory,
         )
         return done.returncode, done.stdout, done.stderr

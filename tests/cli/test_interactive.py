@@ -54,7 +54,7 @@ def test_the_console_shows_what_is_typed_until_the_escape_key(daemon: Any) -> No
         os.write(terminal, b"hello guest\r")
         read_until(terminal, b"hello guest\r\n")
         os.write(terminal, b"\x1d")
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
 
 
 def test_a_console_in_use_is_refused_and_taken_by_force(
@@ -70,14 +70,14 @@ def test_a_console_in_use_is_refused_and_taken_by_force(
         assert "--force" in refused.err
         with at_a_terminal("-c", daemon.uri, "console", "test", "--force") as (_, other):
             read_until(other, b"silent login\r\n")
-            assert process.wait(10) == 0
+            assert process.wait(60) == 0
 
 
 def test_the_console_ends_with_the_guest(daemon: Any, virtory: Callable[..., Any]) -> None:
     with at_a_terminal("-c", daemon.uri, "console", "test") as (process, terminal):
         read_until(terminal, b"silent login\r\n")
         assert virtory("destroy", "test").status == 0
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
 
 
 @pytest.fixture
@@ -166,7 +166,7 @@ def test_bash_completes_verbs_options_and_names(
         f"COMP_LINE='{line}' COMP_POINT={len(line)}\n_virtory\n"
         'printf "%s\\n" "${COMPREPLY[@]}"\n'
     )
-    done = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, timeout=30)
+    done = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, timeout=60)
     assert set(done.stdout.split()) == expected, done.stderr
 
 
@@ -194,7 +194,7 @@ def things_happening(daemon: Any) -> Iterator[None]:
         yield
     finally:
         ended.set()
-        future.result(10)
+        future.result(60)
 
 
 def test_one_event_is_told_and_the_program_ends(daemon: Any, virtory: Callable[..., Any]) -> None:

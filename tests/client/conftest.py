@@ -89,7 +89,7 @@ class Daemon:
         return self.last(name)
 
     async def until(self, condition: Callable[[], Any]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not condition():
                 self.changed.clear()
                 await self.changed.wait()
@@ -174,7 +174,7 @@ def virtoryd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"test+unix:///default?socket={path}"
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 REAPER = """
@@ -219,5 +219,5 @@ def libvirtd() -> Iterator[str]:
         yield f"{root}/libvirt-sock"
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(30)
+        process.wait(60)
         shutil.rmtree(root)

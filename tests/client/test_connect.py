@@ -95,8 +95,8 @@ async def test_a_daemon_with_a_full_backlog_is_waited_for(tmp_path: Path) -> Non
         listening.accept()[0].close()
         listening.setblocking(False)
         loop = asyncio.get_running_loop()
-        second, _ = await asyncio.wait_for(loop.sock_accept(listening), 10)
-        assert len(await asyncio.wait_for(loop.sock_recv(second, 100), 10)) == 28
+        second, _ = await asyncio.wait_for(loop.sock_accept(listening), 60)
+        assert len(await asyncio.wait_for(loop.sock_recv(second, 100), 60)) == 28
         second.close()
         with pytest.raises(errors.ConnectionLost):
             await connecting

@@ -175,7 +175,7 @@ async def test_a_call_is_answered_although_a_stream_is_unread(download: Any) -> 
         far.send(bytes(streams.PACKET))
     for _ in range(20):
         await asyncio.sleep(0)
-    assert await asyncio.wait_for(stream._caller.call(connect.CONNECT_GET_HOSTNAME), 10)
+    assert await asyncio.wait_for(stream._caller.call(connect.CONNECT_GET_HOSTNAME), 60)
 
 
 async def test_an_upload_is_over_when_the_daemon_has_confirmed_it(upload: Any) -> None:
@@ -211,7 +211,7 @@ async def test_an_upload_that_fails_halfway_is_an_error_to_the_writer(upload: An
     stream, far = upload
     far.abort(errors.OperationFailed("no space left"))
     with pytest.raises(errors.OperationFailed, match="no space left"):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 await stream.write(bytes(1000))
                 await asyncio.sleep(0)

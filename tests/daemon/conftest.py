@@ -79,7 +79,7 @@ class Client:
         """Wait until what arrived makes the condition true."""
         while not condition():
             self._changed.clear()
-            await asyncio.wait_for(self._changed.wait(), 10)
+            await asyncio.wait_for(self._changed.wait(), 60)
 
     def close(self) -> None:
         self.link.close()
@@ -150,7 +150,7 @@ class Daemon:
 
     async def until(self, condition: Callable[[], Any]) -> None:
         """Let the loop turn until the condition holds; for what only the server sees."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not condition():  # noqa: ASYNC110  # nothing tells of it
                 await asyncio.sleep(0.001)
 

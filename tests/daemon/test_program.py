@@ -53,7 +53,7 @@ class Program:
     def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
         """Send the signal; the exit status and everything that was logged."""
         self.process.send_signal(number)
-        _, errors = self.process.communicate(timeout=20)
+        _, errors = self.process.communicate(timeout=60)
         return self.process.returncode, errors
 
 
@@ -81,7 +81,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Program]]:
 def ask(path: Path | str) -> Any:
     """Who serves the socket: the answer of DAEMON_INFO."""
     with socket.socket(socket.AF_UNIX) as sock:
-        sock.settimeout(10)
+        sock.settimeout(60)
         sock.connect(str(path))
         sock.sendall(frame(DAEMON_INFO.program, DAEMON_INFO.number, CALL, 0, OK))
         return DaemonInfoRet.decode(sock.recv(4096)[28:])
@@ -106,7 +106,7 @@ def test_interrupt_ends_it_as_term_does(start: Any) -> None:
 def test_it_tells_the_service_manager(start: Any, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(10)
+        manager.settimeout(60)
         program = start(NOTIFY_SOCKET=str(tmp_path / "notify"))
         assert manager.recv(100) == b"READY=1"
         program.end()
@@ -135,7 +135,7 @@ def test_it_serves_sockets_that_were_passed_to_it(start: Any, tmp_path: Path) ->
             assert ask(tmp_path / "passed").pid == process.pid
         finally:
             process.terminate()
-            assert process.wait(20) == 0
+            assert process.wait(60) == 0
     assert (tmp_path / "passed").exists()
 
 

@@ -27,7 +27,7 @@ from virtory.model.events import (
 )
 from virtory.model.flags import DomainBlockCommit, DomainBlockCopy, DomainBlockJob
 
-JOB_S = 30.0
+JOB_S = 60.0
 DISK = (
     "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{}'/>"
     "<target dev='vda' bus='virtio'/></disk>"
@@ -205,9 +205,7 @@ async def test_a_job_of_which_nothing_can_be_saved_is_given_up_and_the_disk_goes
     )
     with pytest.raises(VirtoryError, match="readonly"):
         await driver.domain.block_commit(uuid, "vda", None, f"vda[{middle}]", 0, 0)
-    await seen.wait(
-        lambda e: isinstance(e, MonitorEvent) and '"concluded"' in (e.details or ""), 10
-    )
+    await seen.wait(lambda e: isinstance(e, MonitorEvent) and '"concluded"' in (e.details or ""))
     driver._runtime.checkpoint = lambda _: None
     await driver._runtime.idle()
     assert live_chain(await described(driver, uuid)) == ["top.qcow2", "mid.qcow2", "base.qcow2"]

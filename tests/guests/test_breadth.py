@@ -93,7 +93,7 @@ async def test_the_guest_sees_it_and_the_host_keeps_to_it(driver, linux, boot, s
 def spice_verdict(viewer: socket.socket, password: str) -> int:
     """What SPICE answers to a viewer of the main channel with this password (its protocol's
     `RedLinkMess`, `RedLinkReply` and ticket)."""
-    viewer.settimeout(20)
+    viewer.settimeout(60)
     message = struct.pack("<IBBIII", 0, 1, 0, 0, 0, 18)
     viewer.sendall(b"REDQ" + struct.pack("<III", 2, 2, len(message)) + message)
     magic, _, _, size = struct.unpack("<4sIII", received(viewer, 16))

@@ -20,7 +20,7 @@ from virtory.model.domain import parse_domain
 from virtory.model.events import BlockJob2
 from virtory.model.flags import DomainBlockJob
 
-JOB_S = 30.0
+JOB_S = 60.0
 STEPS = [
     (work, f"{kind} {step}")
     for kind, work, steps in (

@@ -118,7 +118,7 @@ async def test_a_killed_qemu_is_told_and_released_at_once(driver, seen, bare, st
     ref = await driver.domain.define(bare("m"), 0)
     await driver.domain.create(ref.uuid, 0, None)
     os.kill(pid_of(driver, ref.uuid), signal.SIGKILL)
-    await seen.lifecycle(*FAILED, limit_s=10)
+    await seen.lifecycle(*FAILED)
     crashed = (DomainState.SHUTOFF, DomainShutoffReason.CRASHED)
     assert driver.domain.state(ref.uuid, 0) == crashed
     assert not driver.domain.is_active(ref.uuid)
@@ -164,7 +164,7 @@ async def test_autodestroy_ends_with_its_owner_and_with_nobody_else(driver, seen
     mine = await driver.domain.create_xml(bare("mine"), 2, owner)
     await driver.domain.create_xml(bare("other"), 2, other)
     driver.domain.owner_gone(owner)
-    await seen.lifecycle(*DESTROYED, limit_s=10)
+    await seen.lifecycle(*DESTROYED)
     assert [ref.name for ref in driver.domain.list_all(0)] == ["other"]
     with pytest.raises(DomainNotFound):
         driver.domain.by_uuid(mine.uuid)

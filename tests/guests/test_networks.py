@@ -6,6 +6,7 @@ in network namespaces of this test.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -176,8 +177,9 @@ def setting(linux: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
 
 
 def test_the_guest_gets_an_address_that_is_seen_at_once(setting: Setting) -> None:
+    words = (setting.daemon.uri, MAC, "virbr0", str(setting.daemon.pid))
     listen = subprocess.Popen(
-        setting.inside(sys.executable, WATCH, setting.daemon.uri, MAC, "virbr0"),
+        setting.inside(sys.executable, WATCH, *words),
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -188,7 +190,7 @@ def test_the_guest_gets_an_address_that_is_seen_at_once(setting: Setting) -> Non
     )
     assert "obtained" in said, said
     seen = json.loads(listen.stdout.readline())
-    listen.wait(30)
+    listen.wait(60)
     listen.stdout.close()
     print(f"from the request on the bridge to domifaddr: {seen['after_ms']} ms")
     assert seen["address"] == setting.address()
@@ -259,13 +261,13 @@ def test_its_port_is_listed_and_described(setting: Setting) -> None:
     assert "<network connections='1'>" in setting.virsh("net-dumpxml", "default")
 
 
-def test_a_card_that_is_taken_out_takes_its_tap_along(setting: Setting) -> None:
+async def test_a_card_that_is_taken_out_takes_its_tap_along(setting: Setting) -> None:
     cards = setting.virsh("domiflist", "guest")
     (tap, mac) = re.findall(r"(vnet\d+) .* six .*(52:54:[0-9a-f:]+)", cards)[0]
-    events = ["virsh", "-c", setting.daemon.uri, "event", "guest", "device-removed"]
-    waiting = subprocess.Popen([*events, "--timeout", "60"], stdout=subprocess.PIPE, text=True)
-    setting.virsh("detach-interface", "guest", "network", "--mac", mac, "--live")
-    waiting.communicate()
+    detach = ("detach-interface", "guest", "network", "--mac", mac, "--live")
+    async with virtory.connect(setting.daemon.uri) as host, host.events("device-removed") as gone:
+        await asyncio.to_thread(setting.virsh, *detach)
+        assert await gone.next(60)
     assert tap not in setting.virsh("domiflist", "guest")
     assert tap not in setting.daemon.inside("ip", "-o", "link").stdout
     assert setting.virsh("net-port-list", "six", "--uuid").split() == []

@@ -1,9 +1,9 @@
 """Tells how long after a guest's DHCP request its address is in `domifaddr`.
 
-    python watch_lease.py URI MAC BRIDGE
+    python watch_lease.py URI MAC BRIDGE PID
 
-Runs in the daemon's network namespace. Says `ready`, waits for a request on the bridge, then asks
-for the address again and again; prints `{"address": …, "after_ms": …}`.
+Runs in the network namespace of the daemon, whose process is PID. Says `ready`, waits for a request
+on the bridge, then asks for the address again and again; prints `{"address": …, "after_ms": …}`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import asyncio
 import json
 import socket
 import sys
-import time
+
+from stopwatch import Stopwatch
 
 import virtory
 
@@ -20,8 +21,8 @@ PORT_67 = b"\x00\x43"
 COOKIE, REQUEST = b"\x63\x82\x53\x63", b"\x35\x01\x03"
 
 
-def request_on(bridge: str) -> float:
-    """The moment at which a request for an address was on the bridge (RFC 2131 §2)."""
+def request_on(bridge: str) -> None:
+    """Until a request for an address is on the bridge (RFC 2131 §2)."""
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as wire:
         wire.bind((bridge, 0))
         print("ready", flush=True)
@@ -29,13 +30,14 @@ def request_on(bridge: str) -> float:
             frame = wire.recv(2048)
             udp = frame[12:14] == b"\x08\x00" and frame[23] == 17
             if udp and frame[36:38] == PORT_67 and COOKIE in frame and REQUEST in frame:
-                return time.monotonic()
+                return
 
 
-async def main(uri: str, mac: str, bridge: str) -> None:
+async def main(uri: str, mac: str, bridge: str, pid: str) -> None:
     async with virtory.connect(uri) as host:
         domain = await host.domain("guest")
-        asked = await asyncio.to_thread(request_on, bridge)
+        await asyncio.to_thread(request_on, bridge)
+        watch = Stopwatch(int(pid))
         while True:
             found = [
                 address.address
@@ -44,8 +46,8 @@ async def main(uri: str, mac: str, bridge: str) -> None:
                 for address in interface.addresses
             ]
             if found:
-                took = round((time.monotonic() - asked) * 1000, 1)
-                print(json.dumps({"address": found[0], "after_ms": took}), flush=True)
+                took_ms = round(watch.took_s() * 1000, 1)
+                print(json.dumps({"address": found[0], "after_ms": took_ms}), flush=True)
                 return
 
 

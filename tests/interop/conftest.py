@@ -50,7 +50,7 @@ class Virtoryd:
     def stop(self) -> None:
         """End it; whatever it complained of fails the test."""
         self.process.terminate()
-        assert self.process.wait(30) == 0
+        assert self.process.wait(60) == 0
         if self.quiet:
             assert self.errors.read_text() == ""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import select
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -102,34 +104,43 @@ def host(daemon: daemons.Daemon) -> Iterator[Host]:
     assert made.daemon.inside("nft", "list", "ruleset").stdout == ""
 
 
-def test_events_tell_of_a_networks_life(host: Host) -> None:
-    command = ["virsh", "-c", host.daemon.uri, "net-event", "--event", "lifecycle", "--loop"]
-    listener = subprocess.Popen(
-        ["stdbuf", "-oL", *command, "--timeout", "60"], stdout=subprocess.PIPE, text=True
-    )
-    assert listener.stdout is not None
-    # virsh says nothing when it listens: a first network tells that it does.
-    host.network("net-define", "n", 51)
-    while not select_line(listener):
-        host.network("net-define", "again", 52)
-        host.virsh("net-undefine", "again")
-    host.virsh("net-start", "n")
-    host.virsh("net-destroy", "n")
-    host.virsh("net-undefine", "n")
-    heard = []
-    for line in listener.stdout:
-        heard += [line.split(": ")[1].strip()] if "network n:" in line else []
-        if "Undefined" in heard:
-            break
-    listener.terminate()
-    listener.communicate()
-    assert heard[-3:] == ["Started", "Stopped", "Undefined"]
+@contextlib.contextmanager
+def listening(*command: str) -> Iterator[subprocess.Popen[str]]:
+    """A program that tells what it hears, line by line."""
+    with subprocess.Popen(["stdbuf", "-oL", *command], stdout=subprocess.PIPE, text=True) as told:
+        try:
+            yield told
+        finally:
+            told.terminate()
 
 
-def select_line(process: subprocess.Popen[str]) -> bool:
-    import select
+def lines(process: subprocess.Popen[str]) -> Iterator[str]:
+    assert process.stdout is not None
+    return iter(process.stdout)
 
+
+def says_something(process: subprocess.Popen[str]) -> bool:
+    """Whether it has by now; for programs that do not say that they listen."""
     return bool(select.select([process.stdout], [], [], 0.2)[0])
+
+
+def test_events_tell_of_a_networks_life(host: Host) -> None:
+    events = ("virsh", "-c", host.daemon.uri, "net-event", "--event", "lifecycle", "--loop")
+    with listening(*events) as listener:
+        # A first network tells that it listens.
+        host.network("net-define", "n", 51)
+        while not says_something(listener):
+            host.network("net-define", "again", 52)
+            host.virsh("net-undefine", "again")
+        host.virsh("net-start", "n")
+        host.virsh("net-destroy", "n")
+        host.virsh("net-undefine", "n")
+        heard = []
+        for line in lines(listener):
+            heard += [line.split(": ")[1].strip()] if "network n:" in line else []
+            if "Undefined" in heard:
+                break
+    assert heard[-3:] == ["Started", "Stopped", "Undefined"]
 
 
 def test_networks_that_overlap_are_refused_naming_both(host: Host) -> None:
@@ -387,24 +398,25 @@ def test_firewalld_lets_the_guests_through_and_keeps_its_rules(host: Host) -> No
     host.daemon.inside("nft", "delete", "table", "inet", "firewalld")
 
 
+@contextlib.contextmanager
+def rules_told(host: Host) -> Iterator[subprocess.Popen[str]]:
+    """What changes of the rules in the daemon's namespace is told by this from here on."""
+    enter = ("nsenter", f"--net=/proc/{host.inner()}/ns/net")
+    with listening(*enter, "nft", "monitor") as monitor:
+        while not says_something(monitor):
+            host.daemon.inside("nft", "add table ip again; delete table ip again")
+        yield monitor
+
+
 def test_a_server_that_ends_is_started_again(host: Host) -> None:
     host.network("net-create", "n", 78)
     uuid = host.virsh("net-uuid", "n").strip()
     first = int(host.served(uuid, "dnsmasq.pid"))
-    monitor = subprocess.Popen(
-        ["nsenter", f"--net=/proc/{host.inner()}/ns/net", "stdbuf", "-oL", "nft", "monitor"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert monitor.stdout is not None
-    while not select_line(monitor):
-        host.daemon.inside("nft", "add table ip again; delete table ip again")
-    os.kill(first, 9)
-    for line in monitor.stdout:  # what is missing is taken again, rules last
-        if "add chain inet virtory_tb78 postrouting" in line:
-            break
-    monitor.terminate()
-    monitor.communicate()
+    with rules_told(host) as monitor:
+        os.kill(first, 9)
+        for line in lines(monitor):  # what is missing is taken again, rules last
+            if "add chain inet virtory_tb78 postrouting" in line:
+                break
     host.virsh("net-update", "n", "delete", "ip-dhcp-range", SPAN.format(third=78))
     second = int(host.served(uuid, "dnsmasq.pid"))
     assert second != first and os.path.exists(f"/proc/{second}")
@@ -424,36 +436,24 @@ def test_rules_of_the_older_iptables_are_heeded_too(host: Host) -> None:
 
 def test_what_other_programs_do_to_the_rules_is_made_good(host: Host) -> None:
     host.network("net-create", "n", 73)
-    monitor = subprocess.Popen(
-        ["nsenter", f"--net=/proc/{host.inner()}/ns/net", "stdbuf", "-oL", "nft", "monitor"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert monitor.stdout is not None
-
-    def until(*wanted: str) -> None:
-        assert monitor.stdout is not None
-        for line in monitor.stdout:
-            if all(word in line for word in wanted):
-                return
 
     def inside(*words: str) -> None:
         assert host.daemon.inside(*words).returncode == 0
 
-    inside("nft", "add table ip heard")  # only when this is told does the monitor listen
-    while not select_line(monitor):
-        inside("nft", "add table ip again; delete table ip again")
-    inside("iptables", "-N", "DOCKER-USER")  # Docker comes later
-    inside("iptables", "-A", "FORWARD", "-j", "DOCKER-USER")
-    inside("iptables", "-P", "FORWARD", "DROP")
-    until("add chain inet virtory_tb73 postrouting")
-    listed = host.daemon.inside("iptables", "-S", "DOCKER-USER").stdout
-    assert listed.count("virtory tb73") == 2
-    inside("nft", "flush", "ruleset")
-    until("delete table inet virtory_tb73")
-    until("add chain inet virtory_tb73 postrouting")
-    monitor.terminate()
-    monitor.communicate()
+    with rules_told(host) as monitor:
+
+        def until(wanted: str) -> None:
+            assert any(wanted in line for line in lines(monitor))
+
+        inside("iptables", "-N", "DOCKER-USER")  # Docker comes later
+        inside("iptables", "-A", "FORWARD", "-j", "DOCKER-USER")
+        inside("iptables", "-P", "FORWARD", "DROP")
+        until("add chain inet virtory_tb73 postrouting")
+        listed = host.daemon.inside("iptables", "-S", "DOCKER-USER").stdout
+        assert listed.count("virtory tb73") == 2
+        inside("nft", "flush", "ruleset")
+        until("delete table inet virtory_tb73")
+        until("add chain inet virtory_tb73 postrouting")
     host.virsh("net-destroy", "n")
 
 

@@ -118,7 +118,7 @@ c = libvirt.open(sys.argv[1])
 d = c.lookupByName("vm")
 for turn in range(2):
     with socket.socket(fileno=d.openGraphicsFD(0, 1)) as display:
-        display.settimeout(20)
+        display.settimeout(60)
         assert display.recv(12).startswith(b"RFB ")
 stream = c.newStream()
 d.openConsole(None, stream, 0)
@@ -145,7 +145,7 @@ def lifecycle(conn, dom, event, detail, opaque):
         stopped.set()
 c.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, lifecycle, None)
 d.resume(); d.suspend(); d.destroy()
-assert stopped.wait(30)
+assert stopped.wait(60)
 assert seen == [(4, 0), (3, 0), (6, 2), (5, 1)], seen
 """,
         running.uri,
@@ -169,7 +169,7 @@ mine = [pid for pid in os.listdir("/proc") if pid.isdigit()
         and d.UUIDString().encode() in open("/proc/%s/cmdline" % pid, "rb").read()]
 assert len(mine) == 1, mine
 os.kill(int(mine[0]), signal.SIGKILL)
-assert stopped.wait(30)
+assert stopped.wait(60)
 assert d.state()[0] == libvirt.VIR_DOMAIN_SHUTOFF
 d.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
 assert d.state()[0] == libvirt.VIR_DOMAIN_PAUSED

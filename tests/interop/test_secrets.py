@@ -65,7 +65,7 @@ except libvirt.libvirtError as error:
 tell("undefine", one.undefine)
 tell("gone", one.value)
 tell("undefine", two.undefine)
-assert last.wait(20)
+assert last.wait(60)
 print(*seen, sep="\\n")
 """
 

@@ -141,7 +141,7 @@ async def test_a_writer_waits_for_a_slow_reader(links: Any, end: Any) -> None:
         await asyncio.sleep(0)
     assert not waiting.done()
     server.link.resume_reading()
-    await asyncio.wait_for(waiting, 10)
+    await asyncio.wait_for(waiting, 60)
     await server.until(lambda: len(server.values) == 4)
     assert client.link.queued == 0
 

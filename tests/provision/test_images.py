@@ -78,7 +78,7 @@ def test_two_processes_do_not_make_the_same_image(store: ImageStore) -> None:
     other = context.Process(target=_hold, args=(store.directory, ready, go))
     other.start()
     try:
-        assert ready.wait(30)
+        assert ready.wait(60)
         with pytest.raises(ImageInUse, match="another process is making"), store.adding("one"):
             pytest.fail("the lock was given twice")
     finally:

@@ -252,7 +252,7 @@ def test_a_server_that_falls_silent_is_given_up(server: Server, tmp_path: Path) 
         head(handler, 200, Content_Length=100)
         handler.wfile.write(b"x")
         handler.wfile.flush()
-        over.wait(30)
+        over.wait(60)
 
     server.answers["/a"] = answer
     try:

@@ -37,7 +37,7 @@ class Pipe:
         self.reader, self.writer = os.pipe()
 
     async def read(self) -> str:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return (await asyncio.to_thread(os.read, self.reader, 4096)).decode()
 
     def close(self) -> None:
@@ -75,7 +75,7 @@ class Watch:
 async def test_the_end_of_a_child_is_told_with_its_exit_code(tmp_path: Path) -> None:
     watch = Watch()
     Process(spawn(order(tmp_path, "raise SystemExit(7)")), watch)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await watch.ended.wait()
     assert watch.codes == [7]
 
@@ -87,7 +87,7 @@ async def test_a_child_that_ended_before_it_was_watched_is_reaped_all_the_same(
     os.waitid(os.P_PID, identity.pid, os.WEXITED | os.WNOWAIT)
     watch = Watch()
     Process(identity, watch)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await watch.ended.wait()
     assert watch.codes == [0]
     with pytest.raises(ChildProcessError):
@@ -139,7 +139,7 @@ async def test_only_the_descriptors_asked_for_are_inherited(tmp_path: Path) -> N
     watch = Watch()
     code = "import os; print(sorted(int(n) for n in os.listdir('/proc/self/fd')), flush=True)"
     Process(spawn(order(tmp_path, code, fds=[kept])), watch)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await watch.ended.wait()
     os.close(kept)
     os.close(other)
@@ -178,7 +178,7 @@ async def test_root_runs_it_as_somebody_else_without_any_of_its_rights(tmp_path:
     who = Credentials(1_900_000_123, 1_900_000_123, (36,))
     argv = ["/bin/cat", "/proc/self/status"]
     Process(spawn(order(tmp_path, "", argv=argv, credentials=who)), watch)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await watch.ended.wait()
     fields = dict(
         line.split(":\t", 1)

@@ -129,7 +129,7 @@ def running(live: Domain, plan: Plan, capabilities: Capabilities, log: Path) -> 
             monitor.ask(step.command, step.arguments)
         yield monitor
         monitor.ask("quit", {})
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 def _started(
@@ -195,7 +195,7 @@ def test_two_machines_can_not_write_one_image(
         taken = acquire(its_plan)
         try:
             process = _started(other, its_plan, capabilities, taken.fds, tmp_path / "other")
-            assert process.wait(20) != 0
+            assert process.wait(60) != 0
         finally:
             taken.close()
             release(its_plan)

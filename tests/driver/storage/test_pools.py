@@ -218,7 +218,7 @@ async def test_a_volume_made_while_the_directory_is_read_is_not_lost(
         found = list(real(path, but))
         if not but:
             reading.set()
-            assert made.wait(30)
+            assert made.wait(60)
         return found
 
     monkeypatch.setattr(directory, "volumes_of", volumes_of)

@@ -46,7 +46,7 @@ class Seen(NamedTuple):
             if self.alive:
                 signal.pidfd_send_signal(pidfd, number)
 
-    def ended(self, limit_s: float = 20) -> bool:
+    def ended(self, limit_s: float = 60) -> bool:
         """Wait until it is no more."""
         try:
             with pidfd_of(self.pid) as pidfd:
@@ -165,7 +165,7 @@ class DaemonProcess:
             os.close(ready)
         assert self.process is not None
         if told != b"READY=1\n":
-            raise Refused(self.process.wait(20), self.said())
+            raise Refused(self.process.wait(60), self.said())
         self.ready_s = time.monotonic() - begun
         return self
 
@@ -178,13 +178,13 @@ class DaemonProcess:
         """SIGKILL, as by the kernel when memory is short."""
         assert self.process is not None
         self.process.kill()
-        self.process.wait(20)
+        self.process.wait(60)
 
     def end(self) -> None:
         """SIGTERM; it must end well."""
         assert self.process is not None
         self.process.terminate()
-        status = self.process.wait(30)
+        status = self.process.wait(60)
         assert status == 0, f"exit status {status}: {self.said()}"
 
     def clear(self) -> None:

@@ -23,7 +23,7 @@ def main(uri, clients):
     answered.wait()
     print("begun", flush=True)
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     print(f"told {sum(told)}", flush=True)
     sys.stdin.readline()
     connection = libvirt.open(uri)

@@ -11,12 +11,12 @@ import socket
 import struct
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from daemon_process import SOURCE
+from stopwatch import Stopwatch
 
 import virtory
 from virtory.errors import DomainNotFound, OperationAborted, OperationInvalid
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 CROWD = Path(__file__).parent / "crowd.py"
 PATIENCE_S = 1.0
-"""What anybody may have to wait for a plain answer; 20 ms are usual, the rest is for busy hosts."""
+"""What anybody may have to wait for a plain answer; 20 ms are usual."""
 
 
 def crowd(daemon: DaemonProcess, kind: str, clients: int, calls: int) -> subprocess.Popen[str]:
@@ -47,12 +47,12 @@ def crowd(daemon: DaemonProcess, kind: str, clients: int, calls: int) -> subproc
 
 def longest_wait_s(daemon: DaemonProcess, process: subprocess.Popen[str]) -> float:
     """Ask for the host's name until the crowd is done; the longest wait for an answer."""
-    longest = 0.0
+    longest, watch = 0.0, Stopwatch(daemon.pid)
     with virtory.open_sync(daemon.uri) as host:
         while process.poll() is None:
-            begun = time.monotonic()
+            watch.restart()
             host.hostname()
-            longest = max(longest, time.monotonic() - begun)
+            longest = max(longest, watch.took_s())
     said, _ = process.communicate()
     assert (process.returncode, said) == (0, "done\n")
     return longest
@@ -92,7 +92,7 @@ async def test_libvirts_clients_are_told_of_a_kill_and_find_everything_again(
         daemon.kill()
         assert process.stdout.readline() == "told 20\n"
         daemon.start()
-        said, _ = process.communicate("\n", timeout=20)
+        said, _ = process.communicate("\n", timeout=60)
         assert said == "[('defined', -1), ('running', 1)]\n"
 
 
@@ -152,7 +152,7 @@ def raw(daemon: DaemonProcess) -> socket.socket:
     from virtory.wire.remote.connect import CONNECT_OPEN, ConnectOpenArgs
 
     sock = socket.socket(socket.AF_UNIX)
-    sock.settimeout(20)
+    sock.settimeout(60)
     sock.connect(str(daemon.socket))
     path = "qemu:///system" if os.geteuid() == 0 else "qemu:///session"
     sock.sendall(message(CONNECT_OPEN, ConnectOpenArgs(path, 0).encode()))
@@ -200,7 +200,7 @@ async def test_a_subscriber_that_never_reads_is_dropped_and_the_others_hear_ever
                 assert rounds < 500, "the client that never reads is still there"
                 await machine.suspend()
                 await machine.resume()
-            heard = [await events.next(20) for _ in range(2 * rounds)]
+            heard = [await events.next(60) for _ in range(2 * rounds)]
         assert [event.event for event in heard] == [3, 4] * rounds
         await machine.destroy()
     assert "bytes unread" in daemon.said()
@@ -226,9 +226,9 @@ async def test_clients_that_ask_and_ask_and_never_read_cost_little_and_delay_nob
                     pass
             except OSError:
                 pass  # it takes no more, or has had enough of us
-            begun = time.monotonic()
+            watch = Stopwatch(daemon.pid)
             await host.hostname()
-            assert time.monotonic() - begun < PATIENCE_S
+            assert watch.took_s() < PATIENCE_S
         grown = daemon.status("VmHWM") - before
         assert grown < 32 << 10, f"clients that do not read cost {grown} KiB"
         for sock in deaf:
@@ -258,14 +258,14 @@ async def test_a_thousand_domains_are_defined_found_and_kept_in_little_memory(
     async with virtory.connect(daemon.uri) as host:
         found = await host.list_domains()
         assert {domain.name for domain in found} == set(names)
-        begun = time.monotonic()
+        watch = Stopwatch(daemon.pid)
         for domain in found[::10]:
             assert (await host.domain(domain.name)).uuid == domain.uuid
             assert (await domain.state()).state == DomainState.SHUTOFF
-        assert time.monotonic() - begun < 2 * PATIENCE_S
-        begun = time.monotonic()
+        assert watch.took_s() < 2 * PATIENCE_S
+        watch.restart()
         assert len(await host.domain_stats()) == MANY
-        assert time.monotonic() - begun < 3 * PATIENCE_S
+        assert watch.took_s() < 3 * PATIENCE_S
         await asyncio.gather(*(domain.undefine() for domain in found))
         assert await host.list_domains() == []
     assert daemon.rows() == (set(), set(), [])

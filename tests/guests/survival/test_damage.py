@@ -77,7 +77,7 @@ async def test_a_full_disk_refuses_what_it_can_not_keep_and_harms_nothing_else(
         assert (await running.state()).state == DomainState.RUNNING
         async with host.events("lifecycle", domain=ended) as events:
             await ended.destroy()
-            while (await events.next(20)).event != DomainEventLifecycle.STOPPED:
+            while (await events.next(60)).event != DomainEventLifecycle.STOPPED:
                 pass
         assert len(daemon.guests()) == 1
     # Even a new daemon finds them on the full disk.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 from daemon_process import processes_with
+from stopwatch import Stopwatch
 from storm import passt
 from test_kills import loopback, passt_works
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from daemon_process import DaemonProcess, Seen
 
 AT_ONCE_S = 1.0
-"""Most of it is for a busy machine: some 20 ms are usual."""
+"""Some 20 ms are usual."""
 
 
 def only(guests: dict[str, Seen]) -> Seen:
@@ -44,10 +44,10 @@ async def test_its_end_is_told_at_once_as_a_crash(
         await machine.start()
         process = only(daemon.guests())
         async with host.events("lifecycle") as events:
-            begun = time.monotonic()
+            watch = Stopwatch(daemon.pid, process.pid)
             process.kill(number)
-            event = await events.next(20)
-            took_s = time.monotonic() - begun
+            event = await events.next(60)
+            took_s = watch.took_s()
         assert event is not None
         stopped = (DomainEventLifecycle.STOPPED, DomainEventStopped.FAILED)
         assert (event.event, event.detail) == stopped
@@ -72,7 +72,7 @@ async def test_a_transient_domain_is_gone_and_its_name_is_free(
             async with host.events("lifecycle") as events:
                 await host.create_domain(bare("m"))
                 only(daemon.guests()).kill()
-                while (event := await events.next(20)).event != DomainEventLifecycle.STOPPED:
+                while (event := await events.next(60)).event != DomainEventLifecycle.STOPPED:
                     pass
                 assert event.detail == DomainEventStopped.FAILED
             assert await host.list_domains() == []
@@ -118,7 +118,7 @@ async def test_its_helpers_end_with_it(daemon: DaemonProcess, bare: Callable[...
             await host.create_domain(bare("m", passt(address, 1)))
             helper = only(processes_with("cmdline", mark))
             only(daemon.guests()).kill()
-            while (await events.next(20)).event != DomainEventLifecycle.STOPPED:
+            while (await events.next(60)).event != DomainEventLifecycle.STOPPED:
                 pass
         assert helper.ended()
         await host.create_domain(bare("n", passt(address, 1)))  # its port is free again
@@ -136,7 +136,7 @@ async def test_the_other_guests_do_not_notice(daemon: DaemonProcess, bare: Calla
         victim = guests.pop(next(name for name in guests if name.startswith("1-")))
         async with host.events("lifecycle", domain=machines[0]) as events:
             victim.kill()
-            assert (await events.next(20)).event == DomainEventLifecycle.STOPPED
+            assert (await events.next(60)).event == DomainEventLifecycle.STOPPED
         assert daemon.guests() == guests
         assert [await machine.state() for machine in machines[1:]] == states[1:]
         await machines[1].resume()

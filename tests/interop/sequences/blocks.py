@@ -10,7 +10,7 @@ import libvirt
 DISK = """<disk type='file' device='disk'><driver name='qemu' type='qcow2'/>
 <source file='{}'/><target dev='vda' bus='virtio'/></disk>"""
 TRANSIENT = libvirt.VIR_DOMAIN_BLOCK_COPY_TRANSIENT_JOB
-JOB_S = 30
+JOB_S = 60
 
 
 class Jobs:

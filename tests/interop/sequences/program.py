@@ -54,7 +54,7 @@ def main(uri, name, directory):
     # A thread that is in libvirt's loop when the interpreter goes away crashes: it ends before.
     ended.set()
     libvirt.virEventAddTimeout(0, lambda *_: None, None)
-    loop.join(20)
+    loop.join(60)
 
 
 if __name__ == "__main__":

@@ -146,7 +146,7 @@ class Transcript:
         """Write down the events so far: those before the definition of a last domain."""
         self._ended.clear()
         last = self.c.defineXML(DOMAIN.format(name="sentinel", uuid=UUID % 9, devices=""))
-        assert self._ended.wait(30)
+        assert self._ended.wait(60)
         last.undefine()
         self.add(label, self.events)
         self.events = []
