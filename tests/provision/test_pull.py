@@ -10,11 +10,12 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
+from urllib.request import Request
 
 import pytest
 from tests.provision.conftest import qcow2
 
-from virtory.provision.download import download
+from virtory.provision.download import _Redirects, download
 from virtory.provision.errors import BadImage, DownloadFailed, ImageInUse
 from virtory.provision.pull import guess_user, name_of, pull
 
@@ -112,6 +113,10 @@ def sha256(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
+def zstd(data: bytes) -> bytes:
+    return subprocess.run(["zstd", "-q"], input=data, capture_output=True, check=True).stdout
+
+
 def left_in(store: ImageStore) -> list[str]:
     names = (path.name for path in store.directory.iterdir())
     return sorted(name for name in names if not name.endswith(".lock"))
@@ -134,7 +139,7 @@ def test_a_qcow2_image_arrives_as_it_was(server: Server, store: ImageStore, disk
 
 @pytest.mark.parametrize(
     ("ending", "pack"),
-    [(".gz", gzip.compress), (".xz", lzma.compress)],
+    [(".gz", gzip.compress), (".xz", lzma.compress), (".zst", zstd)],
 )
 def test_a_compressed_raw_image_becomes_qcow2(
     server: Server, store: ImageStore, ending: str, pack: Callable[[bytes], bytes]
@@ -274,6 +279,29 @@ def test_a_redirect_is_followed_with_its_range(server: Server, tmp_path: Path) -
     assert server.asked[-2:] == [("/a", "bytes=4000-"), ("/b", "bytes=4000-")]
 
 
+def test_a_redirect_asks_the_other_server_under_its_own_name(
+    server: Server, tmp_path: Path
+) -> None:
+    hosts: list[str] = []
+
+    def named(handler: BaseHTTPRequestHandler) -> None:
+        hosts.append(handler.headers["Host"])
+        whole(b"data")(handler)
+
+    server.answers["/b"] = named
+    elsewhere = server.url("/b").replace("127.0.0.1", "localhost")
+    server.answers["/a"] = redirect(elsewhere)
+    assert download(server.url("/a"), tmp_path / "a").read_bytes() == b"data"
+    assert hosts == [elsewhere.removeprefix("http://").removesuffix("/b")]
+
+
+@pytest.mark.parametrize("to", ["http://127.0.0.1/b", "HTTP://127.0.0.1/b"])
+def test_a_redirect_does_not_lead_from_encrypted_to_plain(to: str) -> None:
+    asked = Request("https://127.0.0.1/a")
+    with pytest.raises(DownloadFailed, match="not encrypted"):
+        _Redirects().redirect_request(asked, None, 302, "Found", {}, to)
+
+
 def test_redirects_that_never_end_are_ended(server: Server, tmp_path: Path) -> None:
     server.answers["/a"] = redirect("/b")
     server.answers["/b"] = redirect("/a")
@@ -325,10 +353,17 @@ def test_a_hostile_or_foreign_file_becomes_no_image(
     assert left_in(store) == []
 
 
-def test_a_bomb_is_not_unpacked_to_the_end(server: Server, store: ImageStore) -> None:
-    server.answers["/a.raw.gz"] = whole(gzip.compress(bytes(8 << 20)))
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, zstd])
+def test_a_bomb_is_not_unpacked_to_the_end(
+    server: Server, store: ImageStore, pack: Callable[[bytes], bytes]
+) -> None:
+    server.answers["/a.raw"] = whole(pack(bytes(8 << 20)))
     with pytest.raises(BadImage, match="unpacks to more"):
-        pull(server.url("/a.raw.gz"), store, largest=1 << 20)
+        pull(server.url("/a.raw"), store, largest=1 << 20)
+    assert left_in(store) == []
+
+
+def test_a_compressed_file_that_is_cut_off_is_damaged(server: Server, store: ImageStore) -> None:
     server.answers["/b.raw.xz"] = whole(lzma.compress(bytes(1 << 20))[:-40])
     with pytest.raises(BadImage, match="damaged"):
         pull(server.url("/b.raw.xz"), store)

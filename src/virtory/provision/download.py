@@ -223,22 +223,18 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
         check_url(newurl)
-        if req.type == "https" and newurl.startswith("http:"):
+        if req.type == "https" and urllib.parse.urlsplit(newurl).scheme != "https":
             raise DownloadFailed(f"{req.full_url} redirects to {newurl}, which is not encrypted")
         tried = len(getattr(req, "redirect_dict", {}))
         if tried >= MOST_REDIRECTS:
             raise DownloadFailed(
                 f"{req.full_url} redirects again and again", cure="check the address"
             )
-        request = super().redirect_request(req, fp, code, msg, headers, newurl)
-        if request is not None:
-            for name, value in req.header_items():
-                request.add_header(name, value)
-        return request
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def partial_name(url: str) -> str:
-    """The name that a part of `url` is kept under between calls."""
+def partial_name(url: str, name: str) -> str:
+    """What a part of `url` is kept as between calls; each image that is made has its own."""
     import hashlib
 
-    return f".download-{hashlib.sha256(os.fsencode(url)).hexdigest()[:16]}"
+    return f".download-{hashlib.sha256(os.fsencode(f'{name} {url}')).hexdigest()[:16]}"

@@ -9,18 +9,19 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import subprocess
+import tempfile
 import urllib.parse
 from typing import TYPE_CHECKING
 
 from virtory.provision.download import LARGEST, TIMEOUT_S, check_url, download, partial_name
 from virtory.provision.errors import BadImage, DownloadFailed
 from virtory.provision.images import DISK, Image, ImageStore, check_name
-from virtory.provision.programs import run
+from virtory.provision.programs import require, run
 from virtory.provision.qcow2 import check_harmless, detect
 from virtory.provision.steps import Report, silent, step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 _ENDINGS = re.compile(r"(\.(qcow2|img|raw|xz|gz|zst))+$")
@@ -39,6 +40,13 @@ _USERS = {
     "freebsd": "freebsd",
 }
 _BLOCK = 1 << 20
+_MOST_WORDS = 2000
+_UNPACKERS = {
+    b"\xfd7zXZ": ["xz", "-dcq", "--memlimit-decompress=512MiB"],
+    b"\x1f\x8b": ["gzip", "-dcq"],
+    b"\x28\xb5\x2f\xfd": ["zstd", "-dcq", "--memory=512MB"],
+}
+"""How a file begins, and what unpacks it."""
 
 
 def pull(
@@ -66,7 +74,7 @@ def pull(
         with step("download", report):
             arrived = download(
                 url,
-                store.directory / partial_name(url),
+                store.directory / partial_name(url, name),
                 report,
                 largest=largest,
                 timeout_s=timeout_s,
@@ -144,40 +152,36 @@ def _import(arrived: Path, place: Path, largest: int) -> None:
 def _unpacked(source: Path, target: Path, largest: int) -> Path:
     with open(source, "rb") as file:
         magic = file.read(6)
-    if magic.startswith(b"\xfd7zXZ"):
-        import lzma
-
-        return _streamed(lambda: lzma.open(source), target, largest)
-    if magic.startswith(b"\x1f\x8b"):
-        import gzip
-
-        return _streamed(lambda: gzip.open(source), target, largest)
-    if magic.startswith(b"\x28\xb5\x2f\xfd"):
-        run(
-            ["zstd", "-q", "-d", f"--memory={512 << 20}", source, "-o", target],
-            doing="unpack the zstd file",
-        )
-        return target
+    for beginning, program in _UNPACKERS.items():
+        if magic.startswith(beginning):
+            _unpack(program, source, target, largest)
+            return target
     os.replace(source, target)
     return target
 
 
-def _streamed(opener: Callable[[], object], target: Path, largest: int) -> Path:
-    import lzma
-    import zlib
-
+def _unpack(program: list[str], source: Path, target: Path, largest: int) -> None:
+    """Write what `program` makes of the file, with holes for its zeroes, and at most `largest`."""
+    require(program[0])
     size = 0
-    try:
-        with opener() as source, open(target, "wb") as file:  # type: ignore[attr-defined]
-            while block := source.read(_BLOCK):
-                size += len(block)
-                if size > largest:
-                    raise BadImage(f"the file unpacks to more than {largest} bytes")
-                if block.count(0) == len(block):
-                    file.seek(size)
-                else:
-                    file.write(block)
-            file.truncate(size)
-    except (lzma.LZMAError, zlib.error, EOFError, OSError) as error:
-        raise BadImage(f"the compressed file is damaged: {error}") from None
-    return target
+    with (
+        open(source, "rb") as packed,
+        tempfile.TemporaryFile() as said,
+        open(target, "wb") as file,
+        subprocess.Popen(program, stdin=packed, stdout=subprocess.PIPE, stderr=said) as process,
+    ):
+        assert process.stdout is not None
+        while block := process.stdout.read(_BLOCK):
+            size += len(block)
+            if size > largest:
+                process.kill()
+                raise BadImage(f"the file unpacks to more than {largest} bytes")
+            if block.count(0) == len(block):
+                file.seek(size)
+            else:
+                file.write(block)
+        file.truncate(size)
+        if process.wait():
+            said.seek(0)
+            words = said.read(_MOST_WORDS).decode(errors="replace").strip()
+            raise BadImage(f"the compressed file is damaged: {words or program[0]}")
