@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from virtory.driver.network import dnsmasq
+from virtory.driver.network.limits import limit_rules, table_of
 from virtory.driver.network.plan import NetworkPlan
 from virtory.driver.network.rules import foreign_rules, no_rules, rules
 from virtory.model.network import Network, parse_network
@@ -77,6 +78,17 @@ def test_nft_understands_every_transaction(name: str) -> None:
     command = ["unshare", "--user", "--map-root-user", "--net", "/usr/sbin/nft", "-c", "-f", "-"]
     done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(shutil.which("nft", path="/usr/sbin:/sbin") is None, reason="needs nftables")
+def test_devices_of_similar_names_have_tables_of_their_own() -> None:
+    wanted = {"inbound": (100, 0, 128)}
+    names = ["br-1", "br_1", "br.1", "a--_.9"]
+    assert len({table_of(name) for name in names}) == len(names)
+    text = "".join("\n".join(limit_rules(name, wanted)) + "\n" for name in names)
+    command = ["unshare", "--user", "--map-root-user", "--net", "/usr/sbin/nft", "-c", "-f", "-"]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    assert "syntax error" not in done.stderr
 
 
 def test_other_programs_chains_let_through_what_is_judged_in_our_own() -> None:

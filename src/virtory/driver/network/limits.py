@@ -34,9 +34,8 @@ def limits(bandwidth: Bandwidth | None) -> dict[str, Limit | None]:
 
 
 def table_of(device: str) -> str:
-    """The name of a device's table: nft takes letters, digits and underscores."""
-    word = "".join(each if each.isascii() and each.isalnum() else "_" for each in device)
-    return f"virtory_{word}"
+    """The name of a device's table, its alone: nft takes all that a device's name can have."""
+    return f"virtory_{device}"
 
 
 def limit_rules(device: str, wanted: dict[str, Limit | None]) -> list[str]:
