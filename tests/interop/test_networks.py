@@ -186,6 +186,17 @@ def test_one_of_several_definitions_of_a_name_is_kept(host: Host) -> None:
     assert host.virsh("net-list", "--all", "--name").split().count("n") == 1
 
 
+def test_networks_that_are_created_at_once_choose_bridges_of_their_own(host: Host) -> None:
+    def create(third: int) -> str:
+        return host.network("net-create", f"n{third}", third, bridge="tb%d")
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(create, range(90, 94)))
+    tables = host.daemon.inside("nft", "list", "tables").stdout.split()
+    bridges = [f"virtory_tb{number}" for number in range(4)]
+    assert sorted(word for word in tables if word.startswith("virtory_")) == bridges
+
+
 def test_many_networks_and_guests_start_and_end_at_once(host: Host) -> None:
     thirds = range(80, 86)
     for third in thirds:

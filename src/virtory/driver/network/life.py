@@ -133,13 +133,25 @@ async def start_transient(networks: Networks, entry: Entry, network: Network) ->
 
 
 async def _start(networks: Networks, entry: Entry, network: Network) -> None:
-    from virtory.driver.network import choice, resources
+    from virtory.driver.network import choice
     from virtory.model.network import format_network
 
     network = with_nat_ports(network)
-    here = await asyncio.to_thread(choice.surroundings)
-    plan = await asyncio.to_thread(plan_of, network, entry, networks, here)
-    entry.plan, entry.live = plan, format_network(network)
+    async with networks.starting:
+        here = await asyncio.to_thread(choice.surroundings)
+        plan = await asyncio.to_thread(plan_of, network, entry, networks, here)
+        entry.plan, entry.live = plan, format_network(network)
+        await _take(networks, entry, network, plan)
+    networks.checkpoint("net-saved")
+    listen(networks, entry)
+    networks.watch()
+    networks.bus.publish(NetworkLifecycle(entry.ref, STARTED, 0))
+
+
+async def _take(networks: Networks, entry: Entry, network: Network, plan: NetworkPlan) -> None:
+    """Take what is planned, with nothing left of it on an error."""
+    from virtory.driver.network import resources
+
     try:
         await networks.store.save(entry.row())
         networks.checkpoint("net-planned")
@@ -154,10 +166,6 @@ async def _start(networks: Networks, entry: Entry, network: Network) -> None:
         with contextlib.suppress(Exception):
             await networks.store.save(_row_after(entry))
         raise
-    networks.checkpoint("net-saved")
-    listen(networks, entry)
-    networks.watch()
-    networks.bus.publish(NetworkLifecycle(entry.ref, STARTED, 0))
 
 
 def with_nat_ports(network: Network) -> Network:

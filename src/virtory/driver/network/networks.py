@@ -73,7 +73,9 @@ class Networks(Changes, Ports):
         self.guests = guests
         self.checkpoint = checkpoint
         self.table = NetworkTable()
+        self.starting = asyncio.Lock()  # what one has taken, the next sees before it chooses
         self._naming = asyncio.Lock()
+        self._claims: dict[Entry, str] = {}  # bridges of networks that are being made
         self._watch = RulesWatch(self._rules_changed)
         self._restoring: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -211,8 +213,7 @@ class Networks(Changes, Ports):
             async with known.lock:
                 await self.keep(known, network)
         finally:
-            if not known.is_known:
-                self.table.remove(known)
+            self._made(known)
         self.bus.publish(NetworkLifecycle(known.ref, life.DEFINED, 0))
         return known.ref
 
@@ -222,7 +223,14 @@ class Networks(Changes, Ports):
             network, entry = await self.read(xml)
             known = entry or Entry(network.name, _raw(network))
             self.table.add(known)
+            self._claims[known] = _bridge_name(network)
         return network, known
+
+    def _made(self, known: Entry) -> None:
+        """The end of what `_claim` began; what came to nothing is forgotten."""
+        self._claims.pop(known, None)
+        if not known.is_known:
+            self.table.remove(known)
 
     async def undefine(self, uuid: bytes) -> None:
         entry = self.table.get(uuid)
@@ -265,17 +273,18 @@ class Networks(Changes, Ports):
             network = dataclasses.replace(network, mac=entry.network(inactive=True).mac)
         here = await asyncio.to_thread(choice.surroundings)
         others = [each for each in self.table if each is not entry and each.is_known]
-        bridges = {each: self._bridge_of(each) for each in others}
+        bridges = {each: _bridge_name(each.network(inactive=True)) for each in others}
+        bridges |= {each: name for each, name in self._claims.items() if each is not entry}
         network = choice.with_identity(network, bridges.values(), here)
-        mine = network.bridge.name if network.bridge is not None else None
+        mine = _bridge_name(network)
         for other, name in bridges.items():
-            if name == mine and mine is not None and network.is_ours:
+            if name == mine and mine and network.is_ours:
                 raise InternalError(
                     f"bridge name '{mine}' already in use by network '{other.name}'",
                     cure="give the network another bridge name, or none to have one chosen",
                     domain=FROM_NETWORK,
                 )
-            mac = other.network(inactive=True).mac
+            mac = other.network(inactive=True).mac if other.is_known else None
             if network.mac is not None and mac is not None and mac.address == network.mac.address:
                 raise OperationFailed(
                     f"MAC address {mac.address} is already the bridge's of network '{other.name}'",
@@ -305,10 +314,6 @@ class Networks(Changes, Ports):
             )
         return None
 
-    def _bridge_of(self, entry: Entry) -> str:
-        bridge = entry.network(inactive=True).bridge
-        return (bridge.name if bridge is not None else None) or ""
-
     # -- life ------------------------------------------------------------------------------------
     async def create_xml(self, xml: str, flags: int) -> NamedRef:
         if flags & ~VALIDATE:
@@ -321,8 +326,7 @@ class Networks(Changes, Ports):
                 )
             await life.start_transient(self, known, network)
         finally:
-            if not known.is_known:
-                self.table.remove(known)
+            self._made(known)
         return known.ref
 
     async def create(self, uuid: bytes) -> None:
@@ -389,6 +393,10 @@ class Networks(Changes, Ports):
                         netlink.set_link(port.device, master=plan.bridge)
                     except OSError as error:
                         _log.warning("%s can not be put on %s: %s", port.device, plan.bridge, error)
+
+
+def _bridge_name(network: Network) -> str:
+    return (network.bridge.name if network.bridge is not None else None) or ""
 
 
 def _raw(network: Network) -> bytes:
