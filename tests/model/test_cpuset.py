@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from virtory.model.domain.cpuset import canonical, members, spelled
+from virtory.model.domain.cpuset import MOST, canonical, members, spelled
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,11 @@ def test_a_hostile_text_takes_no_long_time() -> None:
     with pytest.raises(ValueError, match="characters"):
         members("0-16383," * 100000)
     assert time.process_time() - begun < 2
+
+
+def test_many_sets_of_high_numbers_take_no_long_time() -> None:
+    start = time.process_time()
+    for number in range(20_000):
+        assert canonical(f"{MOST - 1 - number % 9}") == f"{MOST - 1 - number % 9}"
+    assert canonical(",".join(f"{number}" for number in range(0, MOST, 2)))
+    assert time.process_time() - start < 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from virtory.model.domain import parse_domain, problems
@@ -359,3 +361,23 @@ def test_modules_need_slots() -> None:
 )  # fmt: skip
 def test_numbers_beyond_what_there_can_be(inner: str, devices: str, place: str) -> None:
     assert place in dict(found(inner, devices))
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        "<iothreadids>"
+        + "".join(f"<iothread id='{i}'/>" for i in range(1, 30_000))
+        + "</iothreadids>",
+        "<clock>" + "<timer name='rtc'/>" * 30_000 + "</clock>",
+        "<seclabel type='none' model='dac'/>" * 30_000,
+        "<cpu><numa>"
+        + "".join(f"<cell id='{i}' cpus='{i % 16000}' memory='1'/>" for i in range(10_000))
+        + "</numa></cpu>",
+    ],
+    ids=["iothreads", "timers", "seclabels", "cells"],
+)
+def test_floods_are_judged_in_a_time_that_goes_with_their_length(inner: str) -> None:
+    start = time.process_time()
+    found(inner)
+    assert time.process_time() - start < 4

@@ -203,3 +203,28 @@ def test_a_port_reads_back() -> None:
 </networkport>
 """
     assert format_port(parse_port(xml)) == xml
+
+
+def test_subnets_are_held_against_each_other_whatever_their_order_and_size() -> None:
+    ips = "".join(
+        f"<ip family='{family}' address='{address}' prefix='{prefix}'/>"
+        for family, address, prefix in (
+            ("ipv4", "10.1.0.1", 16),
+            ("ipv4", "10.0.0.1", 24),
+            ("ipv6", "fd00::1", 64),
+            ("ipv4", "10.0.0.129", 25),  # in the second
+            ("ipv4", "10.0.0.1", 8),  # around both
+            ("ipv6", "fd00:0:0:1::1", 64),
+            ("ipv6", "fd00::2", 48),  # around the third and the sixth
+            ("ipv4", "0.0.0.1", 24),
+        )
+    )
+    route = "<route address='172.16.0.0' prefix='16' gateway='{}'/>"
+    routes = route.format("10.1.255.254") + route.format("11.0.0.1")
+    found = bad(f"<network><name>n</name>{ips}{routes}</network>")
+    assert {place: said.rpartition(" of ")[2] for place, said in found.items()} == {
+        "/network/ip[4]": "/network/ip[2]",
+        "/network/ip[5]": "/network/ip[1]",
+        "/network/ip[7]": "/network/ip[6]",
+        "/network/route[2]/@gateway": "this network",
+    }

@@ -24,7 +24,7 @@ def shown(params: list[Param], flags: int) -> list[Param]:
 async def get_all_domain_stats(
     peer: Peer, args: domain_stats.ConnectGetAllDomainStatsArgs
 ) -> domain_stats.ConnectGetAllDomainStatsRet:
-    uuids = [domain.uuid for domain in args.doms]
+    uuids = list(dict.fromkeys(domain.uuid for domain in args.doms))
     return domain_stats.ConnectGetAllDomainStatsRet(
         await peer.driver.domain.stats(uuids, args.stats, args.flags)
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 MOST = 1 << 14
 LONGEST = 1 << 17
@@ -20,9 +20,15 @@ def members(text: str) -> frozenset[int]:
     Raises:
         ValueError: it is no such text, or names nothing.
     """
+    found = mask(text)
+    return frozenset(number for first, last in _spans(found) for number in range(first, last + 1))
+
+
+def mask(text: str) -> int:
+    """As `members`, with a bit for each number: a text of many wide ranges takes no long time."""
     if len(text) > LONGEST:
         raise ValueError(f"a set of numbers has at most {LONGEST} characters")
-    found = 0  # a bit for each: a text of many wide ranges takes no long time
+    found = 0
     for part in text.replace(" ", "").split(","):
         excluded = part.startswith("^")
         first, dash, last = part.lstrip("^").partition("-")
@@ -35,7 +41,19 @@ def members(text: str) -> frozenset[int]:
         found = found & ~span if excluded else found | span
     if not found:
         raise ValueError(f"{text!r} names nothing")
-    return frozenset(number for number in range(found.bit_length()) if found >> number & 1)
+    return found
+
+
+def _spans(found: int) -> Iterator[tuple[int, int]]:
+    """The first and last bit of each row of ones."""
+    below = 0
+    while found:
+        zeroes = (found & -found).bit_length() - 1
+        found >>= zeroes
+        ones = (~found & found + 1).bit_length() - 1
+        yield below + zeroes, below + zeroes + ones - 1
+        found >>= ones
+        below += zeroes + ones
 
 
 def _is_number(text: str) -> bool:
@@ -50,6 +68,10 @@ def spelled(numbers: Iterable[int]) -> str:
             spans[-1][1] = number
         else:
             spans.append([number, number])
+    return _joined(spans)
+
+
+def _joined(spans: Iterable[Iterable[int]]) -> str:
     return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in spans)
 
 
@@ -58,6 +80,6 @@ def canonical(text: str | None) -> str | None:
     if text is None:
         return None
     try:
-        return spelled(members(text))
+        return _joined(_spans(mask(text)))
     except ValueError:
         return text

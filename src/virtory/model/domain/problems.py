@@ -5,13 +5,14 @@ The rule kept here: all problems at once, each with its XPath, what was found an
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 from virtory.model.domain.device_problems import device_problems, places
 from virtory.model.domain.tuning_problems import tuning_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from virtory.model.domain.domain import Domain
 
@@ -169,6 +170,11 @@ def _clock(domain: Domain) -> Problems:
         yield "/domain/clock/@start", f"{clock.start} is no time in seconds since 1970"
 
 
+def _repeated(values: Iterable[Any]) -> list[Any]:
+    """Those that are there more than once, sorted."""
+    return sorted(value for value, count in Counter(values).items() if count > 1)
+
+
 def _settings(domain: Domain) -> Problems:
     yield from _clock(domain)
     clock = domain.clock
@@ -176,24 +182,24 @@ def _settings(domain: Domain) -> Problems:
         yield "/domain/clock/@timezone", "offset 'timezone' needs the name of a time zone"
     if clock.offset == "absolute" and clock.start is None:
         yield "/domain/clock/@start", "offset 'absolute' needs a start, in seconds since 1970"
-    timers = [timer.name for timer in clock.timers]
-    for name in sorted({name for name in timers if timers.count(name) > 1}):
+    for name in _repeated(timer.name for timer in clock.timers):
         yield f"/domain/clock/timer[@name='{name}']", f"the timer {name!r} is given twice"
     resource = domain.resource
     if resource is not None and resource.partition and not resource.partition.startswith("/"):
         yield "/domain/resource/partition", f"{resource.partition!r} does not start with '/'"
+    models: set[str | None] = set()
     for number, label in enumerate(domain.seclabels, 1):
         place = f"/domain/seclabel[{number}]"
         if label.type == "static" and label.label is None:
             yield place, "type 'static' needs a <label>"
-        if any(label.model == other.model for other in domain.seclabels[: number - 1]):
+        if label.model in models:
             yield place, f"the security model {label.model!r} is given twice"
+        models.add(label.model)
     emulator = domain.devices.emulator
     if emulator is not None and not emulator.startswith("/"):
         yield "/domain/devices/emulator", f"{emulator!r} is not an absolute path"
     if domain.iothreadids is not None:
-        ids = [thread.id for thread in domain.iothreadids.iothreads]
-        for number in sorted({i for i in ids if ids.count(i) > 1}):
+        for number in _repeated(thread.id for thread in domain.iothreadids.iothreads):
             yield (
                 f"/domain/iothreadids/iothread[@id='{number}']",
                 f"the I/O thread {number} is given twice",

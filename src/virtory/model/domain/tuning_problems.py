@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from virtory.model.domain.cpuset import members
+from virtory.model.domain.cpuset import mask
 from virtory.model.domain.devices.limits import MOST_IO_THREADS
 from virtory.model.values import size_of
 
@@ -23,7 +23,7 @@ def tuning_problems(domain: Domain) -> Problems:
     """Every (XPath, message)."""
     for where, text in _sets(domain):
         try:
-            members(text)
+            mask(text)
         except ValueError as error:
             yield where, str(error)
     if (domain.iothreads or 0) > MOST_IO_THREADS:
@@ -101,8 +101,9 @@ def _pins(domain: Domain) -> Problems:
             where = f"/domain/cputune/vcpupin[{number}]/@vcpu"
             yield where, f"vCPU {pin.vcpu} is pinned twice"
         pinned.add(pin.vcpu)
+    known = threads(domain)
     for number, thread in enumerate(tune.iothreadpins, 1):
-        if thread.iothread not in threads(domain):
+        if thread.iothread not in known:
             where = f"/domain/cputune/iothreadpin[{number}]/@iothread"
             yield where, f"there is no I/O thread {thread.iothread}; see <iothreads>"
 

@@ -6,6 +6,7 @@ explicit here and nowhere else. ValueError says what is wrong with a text.
 
 from __future__ import annotations
 
+import bisect
 import ipaddress
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,29 @@ def address_of(text: str) -> Address:
     if "%" in text:
         raise ValueError(f"{text!r} names a scope, which only a host's own addresses have")
     return ipaddress.ip_address(text)
+
+
+class Subnets:
+    """Subnets of which none overlaps another, so that each question takes one search."""
+
+    def __init__(self) -> None:
+        self._begins: list[tuple[int, int]] = []
+        self._subnets: list[Subnet] = []
+
+    def add(self, subnet: Subnet) -> None:
+        begin = (subnet.version, int(subnet.network_address))
+        place = bisect.bisect(self._begins, begin)
+        self._begins.insert(place, begin)
+        self._subnets.insert(place, subnet)
+
+    def overlapping(self, subnet: Subnet) -> Subnet | None:
+        """One of them that shares addresses with `subnet`."""
+        last = int(subnet.broadcast_address)
+        place = bisect.bisect(self._begins, (subnet.version, last)) - 1
+        found = self._subnets[place] if place >= 0 else None
+        if found is None or found.version != subnet.version:
+            return None
+        return found if found.broadcast_address >= subnet.network_address else None  # type: ignore[operator]
 
 
 def host_address(ip: NetworkIp) -> HostAddress:

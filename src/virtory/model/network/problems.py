@@ -5,12 +5,14 @@ The rule kept here: pure. What depends on the host (whether a subnet is free) is
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import TYPE_CHECKING, Any
 
 from virtory.model.network.addresses import (
     Address,
     Subnet,
+    Subnets,
     address_of,
     host_address,
     route_subnet,
@@ -149,7 +151,7 @@ def _nat(network: Network) -> Problems:
 
 def _ips(network: Network) -> Problems:
     served = 0
-    seen: list[tuple[Subnet, str]] = []
+    seen, places = Subnets(), dict[Subnet, str]()
     for number, ip in enumerate(network.ips, 1):
         place = f"/network/ip[{number}]" if len(network.ips) > 1 else "/network/ip"
         try:
@@ -162,10 +164,12 @@ def _ips(network: Network) -> Problems:
             yield f"{place}/@family", f"{ip.address} is an address of family '{family}'"
         if ip.netmask is not None and ip.prefix is not None:
             yield f"{place}/@prefix", "there is a netmask already"
-        for subnet, other in seen:
-            if subnet.version == interface.version and subnet.overlaps(interface.network):
-                yield place, f"{interface.network} overlaps {subnet} of {other}"
-        seen.append((interface.network, place))
+        other = seen.overlapping(interface.network)
+        if other is not None:
+            yield place, f"{interface.network} overlaps {other} of {places[other]}"
+        else:
+            seen.add(interface.network)
+            places[interface.network] = place
         if ip.dhcp is not None:
             if interface.version == 4 and (ip.dhcp.ranges or ip.dhcp.hosts):
                 served += 1
@@ -231,6 +235,15 @@ def _dhcp_hosts(place: str, dhcp: Dhcp, subnet: Subnet) -> Problems:
 
 
 def _routes(network: Network) -> Problems:
+    known, told = Subnets(), False
+    for ip in network.ips:
+        try:
+            subnet = host_address(ip).network
+        except ValueError:
+            told = True  # any gateway may have been in this one
+            continue
+        if known.overlapping(subnet) is None:
+            known.add(subnet)
     for number, route in enumerate(network.routes, 1):
         place = f"/network/route[{number}]" if len(network.routes) > 1 else "/network/route"
         try:
@@ -242,13 +255,7 @@ def _routes(network: Network) -> Problems:
         if leads.version != gateway.version:
             yield f"{place}/@gateway", f"{gateway} is of another family than {leads}"
             continue
-        reachable = False
-        for ip in network.ips:
-            try:
-                reachable |= gateway in host_address(ip).network
-            except ValueError:
-                reachable = True  # told already
-        if not reachable:
+        if not told and known.overlapping(ipaddress.ip_network(gateway)) is None:
             yield f"{place}/@gateway", f"{gateway} is in no subnet of this network"
 
 
