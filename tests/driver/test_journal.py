@@ -2,8 +2,11 @@
 
 from contextlib import closing
 
-from virtory.driver.journal import Journal, recover
+import pytest
+
+from virtory.driver.journal import Journal, Mending
 from virtory.driver.store import ForgetObject, ObjectRow, Store
+from virtory.errors import OperationInvalid
 
 ROW = ObjectRow("pool", b"k" * 16, "images", "<pool/>\n", '{"a": 1}')
 
@@ -27,7 +30,7 @@ async def test_the_last_step_of_a_work_is_found_again(tmp_path):
             seen.append(step)
             await work.done(ROW)
 
-        await recover(Journal(store), loaded.intents, {"clone": mend})
+        await Mending(Journal(store), {"clone": mend}).recover(loaded.intents)
         assert seen == [{"step": "define", "made": ["/x"]}]
     store, loaded = reopened(directory)
     with closing(store):
@@ -50,11 +53,45 @@ async def test_a_work_that_can_not_be_mended_stays_and_hides_no_other(tmp_path, 
                 raise ValueError("no")
             await work.done()
 
-        await recover(Journal(store), loaded.intents, {"bad": mend, "good": mend})
+        await Mending(Journal(store), {"bad": mend, "good": mend}).recover(loaded.intents)
     store, loaded = reopened(directory)
     with closing(store):
         assert {intent.kind for intent in loaded.intents} == {"bad", "unknown"}
-        assert len(caplog.records) == 2
+        assert "no" in caplog.text and "this version of virtoryd can not" in caplog.text
+
+
+async def test_what_can_not_be_mended_is_tried_again_for_its_domain_or_given_up(tmp_path):
+    directory, one, two = str(tmp_path), b"1" * 16, b"2" * 16
+    with closing(Store(directory)) as store:
+        store.load()
+        await Journal(store).begin("work", step="a", domain=one.hex())
+        await Journal(store).begin("work", step="b", original=two.hex())
+        await Journal(store).begin("work", step="c")
+    store, loaded = reopened(directory)
+    with closing(store):
+        bad = {"a", "b", "c"}
+
+        async def mend(work, step):
+            await mending.again(one)  # what a mender does waits for no mender
+            if step["step"] in bad:
+                raise OperationInvalid("not yet")
+            await work.done()
+
+        mending = Mending(Journal(store), {"work": mend})
+        await mending.recover(loaded.intents)
+        assert len(mending.left) == 3
+        with pytest.raises(OperationInvalid, match=r"'a' was cut off and can not be ended: .*not"):
+            await mending.again(one)
+        bad.remove("a")
+        await mending.again(one)
+        assert mending.of(one) == [] and len(mending.of(two)) == 1
+        await mending.again()
+        assert mending.give_up(two, "other") == []
+        await store.save(*mending.give_up(two))
+        assert [left.step["step"] for left in mending.left] == ["c"]
+    store, loaded = reopened(directory)
+    store.close()
+    assert len(loaded.intents) == 1
 
 
 async def test_an_object_is_kept_and_forgotten(tmp_path):

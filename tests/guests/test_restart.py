@@ -202,7 +202,7 @@ async def test_a_work_that_fails_unforeseen_does_not_keep_the_daemon_from_starti
     await driver.stop()
     other = await restarted(state, settings)
     assert other.domain.by_name("m") == ref
-    assert "a work that was cut off can not be ended" in caplog.text
+    assert "work 'revert' was cut off and can not be ended" in caplog.text
     await other.stop()
     await driver.start()
 

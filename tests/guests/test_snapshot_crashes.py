@@ -15,6 +15,7 @@ import pytest
 from test_restart import end, qemu_processes, restarted
 from test_snapshots import asked, check, disk, image, states_in
 
+from virtory.errors import OperationInvalid
 from virtory.model.flags import DomainState
 
 MEMORY = "<memory snapshot='external' file='{0}/one.mem'/>"
@@ -225,5 +226,30 @@ async def test_a_deletion_cut_off_loses_nothing(
         for one in files_in(await driver.domain.xml(uuid, 2)):
             check(one)
         await driver.domain.create(uuid, 0, None)
+    finally:
+        await end(driver)
+
+
+async def test_a_work_that_can_not_be_ended_is_told_and_keeps_the_machine_until_it_can(
+    state, settings, bare, no_processes, tmp_path, caplog
+):
+    path = image(tmp_path / "a.qcow2")
+    uuid = await prepared(state, settings, bare, path, running=False, snapshots=[("one", "", 0x10)])
+    await asyncio.to_thread(crash, state, settings, "snapshot forgotten", "delete", "one", 0)
+    away = Path(path).rename(tmp_path / "away")
+    driver = await restarted(state, settings)
+    try:
+        told = f"work 'merge' was cut off and can not be ended: .*{path}"
+        assert re.search(told, driver.domain.messages(uuid, 0)[0])
+        assert "'merge' was cut off" in await driver.domain.inspect(uuid, 0)
+        assert "'merge' was cut off" in await driver.connect.host_report()
+        with pytest.raises(OperationInvalid, match=told):
+            await driver.domain.create(uuid, 0, None)
+        with pytest.raises(OperationInvalid, match=told):
+            await driver.snapshot.create(uuid, asked("two", ""), 0)
+        away.rename(path)
+        await driver.domain.create(uuid, 0, None)
+        assert driver.domain.messages(uuid, 0) == [] and driver.snapshot.names(uuid, 0) == []
+        await whole(driver, uuid, tmp_path)
     finally:
         await end(driver)

@@ -18,6 +18,7 @@ def explained(report: dict[str, Any], *, features: bool = False) -> str:
     state = report["state"] + (f", QEMU process {report['pid']}" if running else "")
     parts = [
         [f"{report['name']} ({report['uuid']}): {state}"],
+        _unfinished(report.get("unfinished", [])),
         _instructions(report["acceleration"], report["machine"]),
         _machine(report["machine"]),
         _processors(report["processors"], report["machine"], running=running),
@@ -32,6 +33,11 @@ def explained(report: dict[str, Any], *, features: bool = False) -> str:
 
 def _line(label: str, text: str) -> str:
     return f"  {label:<{_LABEL}}{text}"
+
+
+def _unfinished(works: list[str]) -> list[str]:
+    """What a daemon's end left undone and the next ones could not end."""
+    return ["Unfinished", *(f"  {work}" for work in works)] if works else []
 
 
 # -- who executes --------------------------------------------------------------------------------

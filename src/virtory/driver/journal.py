@@ -9,18 +9,21 @@ that what it touched is as before or as after, never between.
     …switch…
     await work.done(ObjectRow(…))        # the last change and the end of the work are one save
 
-Each kind of work has a *mender*, called with the work and its last step when a daemon starts. It
-must itself be repeatable, and end with `work.done`.
+Each kind of work has a *mender*, called with the work and its last step when a daemon starts, and
+again when what it failed for may be there. It must itself be repeatable, and end with `work.done`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
-from typing import TYPE_CHECKING, Any
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from virtory.driver.store import ForgetIntent, Intent
+from virtory.errors import OperationInvalid, VirtoryError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -66,16 +69,101 @@ class Journal:
         return Work(self._store, intent.kind, intent.key)
 
 
-async def recover(
-    journal: Journal, intents: Sequence[Intent], menders: Mapping[str, Mender]
-) -> None:
-    """Let every work that was cut off be mended; what fails is logged and stays written down."""
-    for intent in intents:
-        mender = menders.get(intent.kind)
+class Left(NamedTuple):
+    """A work that was cut off and can not be ended yet."""
+
+    intent: Intent
+    step: dict[str, Any]
+    problem: str
+
+    @property
+    def owner(self) -> str | None:
+        """The domain that it is of, by its UUID's hexadecimal digits."""
+        return self.step.get("domain") or self.step.get("original")
+
+    @property
+    def told(self) -> str:
+        """What is wrong, in a sentence."""
+        what = self.step.get("step", self.intent.kind)
+        return f"work '{what}' was cut off and can not be ended: {self.problem}"
+
+
+class Mending:
+    """Works that an earlier daemon left: each is mended, or kept until it can be.
+
+    A work is of the domain that its step names (`domain`, hexadecimal; a clone's `original`); what
+    can not be mended keeps that domain from being started or changed, and is tried again then.
+    """
+
+    def __init__(self, journal: Journal, menders: Mapping[str, Mender]) -> None:
+        self.left: list[Left] = []
+        self._journal = journal
+        self._menders = menders
+        self._turn = asyncio.Lock()
+
+    async def recover(self, intents: Sequence[Intent]) -> None:
+        """Let each be mended; what fails is logged, and stays written down and `left`."""
+        for intent in intents:
+            left = await self._mended(intent)
+            if left is not None:
+                _log.error("%s", left.told)
+                self.left.append(left)
+
+    async def again(self, domain: bytes | None = None) -> None:
+        """Try once more with what is left, of one domain or all.
+
+        Raises:
+            OperationInvalid: this domain's work still can not be ended.
+        """
+        if not self.left or _mending.get():
+            return
+        async with self._turn:
+            owner = domain.hex() if domain is not None else None
+            for left in list(self.left):
+                if owner is not None and left.owner != owner:
+                    continue
+                now = await self._mended(left.intent)
+                self.left.remove(left)
+                if now is None:
+                    continue
+                self.left.append(now)
+                if owner is not None:
+                    raise OperationInvalid(
+                        now.told,
+                        cure="mend that; it is tried again whenever the machine is started or a "
+                        "pool is. To give it up: virsh undefine, then define the machine again",
+                    )
+
+    def of(self, domain: bytes) -> list[str]:
+        """What is left of a domain's, in sentences."""
+        return [left.told for left in self.left if left.owner == domain.hex()]
+
+    def give_up(self, domain: bytes, step: str | None = None) -> list[Change]:
+        """Forget what is left of a domain's (only such a `step`); what is to be saved for that."""
+        gone = [
+            left
+            for left in self.left
+            if left.owner == domain.hex() and step in (None, left.step.get("step"))
+        ]
+        self.left = [left for left in self.left if left not in gone]
+        return [ForgetIntent(left.intent.key) for left in gone]
+
+    async def _mended(self, intent: Intent) -> Left | None:
+        step = json.loads(intent.step)
+        mender = self._menders.get(intent.kind)
         if mender is None:
-            _log.error("a work of kind '%s' was cut off, and nobody can mend it", intent.kind)
-            continue
+            return Left(intent, step, "this version of virtoryd can not")
+        token = _mending.set(True)
         try:
-            await mender(journal.found(intent), json.loads(intent.step))
-        except Exception:
-            _log.exception("a work of kind '%s' was cut off and can not be mended", intent.kind)
+            await mender(self._journal.found(intent), step)
+        except Exception as error:
+            if not isinstance(error, VirtoryError):
+                _log.exception("a work of kind '%s' can not be mended", intent.kind)
+            return Left(intent, step, str(error))
+        finally:
+            _mending.reset(token)
+        return None
+
+
+_mending: ContextVar[bool] = ContextVar("mending", default=False)
+"""Whether this is done by a mender: it waits for no other."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from virtory.driver.bus import Bus
-from virtory.driver.journal import Journal, recover
+from virtory.driver.journal import Journal, Mending
 from virtory.driver.storage import unnamed, wiping
 from virtory.driver.storage.driver import Storage
 from virtory.driver.store import Store
@@ -42,7 +42,7 @@ class Host:
             self.storage.boot = boot
         wipes = [intent for intent in self.loaded.intents if intent.kind == wiping.KIND]
         others = [intent for intent in self.loaded.intents if intent.kind != wiping.KIND]
-        await recover(Journal(self.store), others, {unnamed.KIND: unnamed.mend})
+        await Mending(Journal(self.store), {unnamed.KIND: unnamed.mend}).recover(others)
         self.storage.load([row for row in self.loaded.objects if row.kind == "pool"])
         await self.storage.resume(autostart=booted)
         self.storage.go_on_wiping(wipes)

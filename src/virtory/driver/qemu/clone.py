@@ -64,6 +64,7 @@ class Clones(Part):
         return await asyncio.shield(asyncio.ensure_future(self._cloned(entry, wanted, flags)))
 
     async def _cloned(self, entry: Entry, wanted: Wanted, flags: int) -> DomainRef:
+        await self._runtime.mending.again(entry.uuid)
         fresh = wanted.claim(self._table, running_is_fine=True)
         self._table.hold(entry)
         try:

@@ -18,7 +18,7 @@ from virtory.errors import FROM_CPU, InternalError, InvalidArgument, OpenFailed
 from virtory.model.flags import ConnectCompareCpu
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from virtory.driver.interface import NodeInfo, Param
     from virtory.driver.qemu.capabilities import Capabilities
@@ -41,6 +41,7 @@ class Connect:
         self._preparation = preparation
         self._version: int | None = None
         self._capabilities: tuple[tuple[object, ...], str] | None = None
+        self.unfinished: Callable[[], list[str]] = list
 
     @functools.cached_property
     def _pages(self) -> HostPages:
@@ -246,5 +247,9 @@ class Connect:
 
         settings, here = self._preparation.settings, await self._preparation.host()
         return await asyncio.to_thread(
-            host_report, here.verdict, settings.state_directory, settings.run_directory
+            host_report,
+            here.verdict,
+            settings.state_directory,
+            settings.run_directory,
+            self.unfinished(),
         )

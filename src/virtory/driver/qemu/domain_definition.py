@@ -109,6 +109,8 @@ class DomainDefinitions(Part):
                     entry.guest.configuration_text = row.xml
         finally:
             self._table.let_go(entry)
+        if given_up := self._runtime.mending.give_up(uuid):
+            await self._runtime.records.store.save(*given_up)
         if row.managed_save:
             await self._preparation.clear_save(uuid)
         event = Lifecycle(entry.ref, DomainEventLifecycle.UNDEFINED, DomainEventUndefined.REMOVED)

@@ -91,7 +91,9 @@ class DomainInsides(Part):
 
         refuse_unknown(flags, 0, "virtoryDomainInspect")
         entry = self._entry(uuid)
-        return json.dumps(await inspect(entry, self._table, await self._preparation.host()))
+        report = await inspect(entry, self._table, await self._preparation.host())
+        report["unfinished"] = self._runtime.mending.of(uuid)
+        return json.dumps(report)
 
 
 def filesystems_in(told: Any, domain: Domain) -> list[GuestFilesystem]:

@@ -65,6 +65,7 @@ class DomainLives(Part):
         entry = self._entry(uuid)
         if entry.guest is not None:
             raise OperationInvalid("domain is already running")
+        await self._runtime.mending.again(uuid)  # it may change the definition
         if entry.row is not None and entry.row.managed_save:
             from virtory.driver.qemu.domain_saves import DomainSaves
 

@@ -67,12 +67,16 @@ class DomainStates(Part):
         return self.info(uuid).max_memory_kib
 
     def messages(self, uuid: bytes, flags: int) -> list[str]:
-        """What taints it (bit 1) and what is deprecated (bit 0); 0 asks for both."""
+        """What taints it (bit 1) and what is deprecated (bit 0); 0 asks for both.
+
+        A work that could not be ended is told whatever is asked for.
+        """
         refuse_unknown(flags, 3, "qemuDomainGetMessages")
         guest = self._entry(uuid).guest
+        left = [f"unfinished: {told}" for told in self._runtime.mending.of(uuid)]
         if guest is None or flags == 1:
-            return []
-        return [f"tainted: {message}" for message in guest.messages]
+            return left
+        return left + [f"tainted: {message}" for message in guest.messages]
 
     def security_label(self, uuid: bytes) -> tuple[str, bool]:
         self._entry(uuid)

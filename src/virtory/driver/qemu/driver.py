@@ -6,18 +6,19 @@ The rule kept here: stopping the daemon never stops a guest.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from virtory.driver.boot import boot_id
 from virtory.driver.bus import Bus
 from virtory.driver.interfaces import Interfaces
-from virtory.driver.journal import Journal, recover
+from virtory.driver.journal import Journal, Mending
 from virtory.driver.node_devices import NodeDevices
 from virtory.driver.qemu.domains import Domains
 from virtory.driver.qemu.logs import LogKeeper
-from virtory.driver.qemu.preparation import Preparation, Wanted
+from virtory.driver.qemu.preparation import Preparation
 from virtory.driver.qemu.records import Records
 from virtory.driver.qemu.runtime import Runtime
 from virtory.driver.qemu.settings import settings_of
@@ -25,9 +26,11 @@ from virtory.driver.qemu.snapshot.snapshots import Snapshots
 from virtory.driver.qemu.table import DomainTable, Entry
 from virtory.driver.store import Store
 from virtory.errors import OpenFailed, SystemCallFailed, VirtoryError
+from virtory.model.events import StoragePoolLifecycle
+from virtory.model.list_flags import StoragePoolEventKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Sequence
 
     from virtory.driver.interface.connect import ConnectDriver
     from virtory.driver.interface.domain import DomainDriver
@@ -42,7 +45,8 @@ if TYPE_CHECKING:
     from virtory.driver.secrets import Secrets
     from virtory.driver.storage.driver import Storage
     from virtory.driver.storage.usage import Use
-    from virtory.driver.store import Loaded, ObjectRow
+    from virtory.driver.store import Intent, Loaded, ObjectRow
+    from virtory.model.events import Event
 
 _log = logging.getLogger(__name__)
 _AUTOSTARTED = "autostarted"
@@ -84,14 +88,14 @@ class QemuDriver:
         self._storage: Storage | None = None
         self._kept_secrets: Secrets | None = None
         self._preparation.volumes = self._volume_path
-        self._afterwards: list[Coroutine[Any, Any, None]] = []  # what needs networks and pools
         self._menders: dict[str, Mender] = {
             "storage-file": _mend_storage_file,
             "storage-logical": _mend_storage_logical,
         }
         self._runtime: Runtime | None = None
         self._networks: Networks | None = None
-        self.connect = Connect(self._preparation, privileged=privileged)
+        connect = self.connect = Connect(self._preparation, privileged=privileged)
+        connect.unfinished = self._unfinished
         self.node_device = NodeDevices()
         self.interface = Interfaces()
 
@@ -137,8 +141,9 @@ class QemuDriver:
         loaded = self._store.load()
         _make_run_directory(settings.run_directory)
         table = DomainTable()
+        mending = Mending(Journal(self._store), self._menders)
         self._runtime = Runtime(
-            table, Records(self._store), self.bus, LogKeeper(), self._checkpoint
+            table, Records(self._store), self.bus, LogKeeper(), mending, self._checkpoint
         )
         self._preparation.given_ports = table.display_ports
         self.domain = Domains(self._runtime, self._preparation)
@@ -153,35 +158,48 @@ class QemuDriver:
         if any(row.kind == "snapshot" for row in loaded.objects):
             await self._recall_snapshots(loaded)
         self.snapshot = Snapshots(self._runtime, self._preparation)
+        works = _by_need(loaded.intents)
         if loaded.intents:
             self._learn_mending()
-        wipes = [intent for intent in loaded.intents if intent.kind == _WIPE]
-        others = [intent for intent in loaded.intents if intent.kind != _WIPE]
-        await recover(Journal(self._store), others, self._menders)
-        known = [entry.guest.plan.directory for entry in table if entry.guest is not None]
-        await asyncio.to_thread(self._runtime.strays.sweep, settings.run_directory, known, table)
-        first = _first_since_boot(os.path.join(settings.run_directory, _AUTOSTARTED))
-        if settings.privileged:
-            await self._open_networks(loaded.objects, first)
+        await mending.recover(works.of_files)
         if pools := [row for row in loaded.objects if row.kind == "pool"]:
             self._pools().load(pools)
+        first = _first_since_boot(os.path.join(settings.run_directory, _AUTOSTARTED))
+        if pools:
             await self._pools().resume(autostart=first)
-        if wipes:
-            self._pools().go_on_wiping(wipes)
+        await mending.recover(works.of_domains)
+        known = [entry.guest.plan.directory for entry in table if entry.guest is not None]
+        await asyncio.to_thread(self._runtime.strays.sweep, settings.run_directory, known, table)
+        if settings.privileged:
+            await self._open_networks(loaded.objects, first)
         if secrets := [row for row in loaded.objects if row.kind == "secret"]:
             self._secrets().load(secrets)
-        await self._finish_afterwards()
+        await asyncio.gather(*(mending.recover([work]) for work in works.of_starts))
+        if works.wipes:
+            self._pools().go_on_wiping(works.wipes)
+        self.bus.listen(self._on_pool, StoragePoolLifecycle)
         if first:
             for entry in table:
                 if entry.autostart and entry.guest is None:
                     self._runtime.run(self._autostart(entry), f"autostart of '{entry.name}'")
 
-    async def _finish_afterwards(self) -> None:
-        """Each by itself: what goes wrong with one keeps neither another nor the daemon back."""
-        for outcome in await asyncio.gather(*self._afterwards, return_exceptions=True):
-            if isinstance(outcome, BaseException):
-                _log.error("a work that was cut off can not be ended", exc_info=outcome)
-        self._afterwards.clear()
+    def _unfinished(self) -> list[str]:
+        """Works that were cut off and can not be ended, each with its machine."""
+        told: list[str] = []
+        if self._runtime is None:
+            return told
+        for left in self._runtime.mending.left:
+            entry = self._runtime.table.find(bytes.fromhex(left.owner or ""))
+            told.append(f"of domain '{entry.name}': {left.told}" if entry else left.told)
+        return told
+
+    def _on_pool(self, event: Event) -> None:
+        """What could not be mended may have lacked what is in this pool."""
+        runtime = self._runtime
+        if runtime is None or not runtime.mending.left:
+            return
+        if isinstance(event, StoragePoolLifecycle) and event.event == StoragePoolEventKind.STARTED:
+            runtime.run(runtime.mending.again(), "mending works that were cut off")
 
     def _learn_mending(self) -> None:
         """Who takes up which work of a former daemon."""
@@ -193,9 +211,7 @@ class QemuDriver:
         assert self._runtime is not None
         self._menders[domain_saves.WORK] = partial(domain_saves.mend, self._runtime)
         self._menders["clone"] = partial(_mend_clone, self._runtime)
-        self._menders[taking.WORK] = partial(
-            mending.mend, self._runtime, self._preparation, self._afterwards
-        )
+        self._menders[taking.WORK] = partial(mending.mend, self._runtime, self._preparation)
 
     async def _recall_snapshots(self, loaded: Loaded) -> None:
         """Give every domain its snapshots; those of a domain that is no more are forgotten.
@@ -233,15 +249,8 @@ class QemuDriver:
         await networks.open(rows, first=first)
 
     async def _autostart(self, entry: Entry) -> None:
-        from virtory.driver.qemu.start import start
-
-        assert self._runtime is not None
         try:
-            if entry.row is not None and entry.row.managed_save:
-                await self.domain.create(entry.uuid, 0, None)
-                return
-            wanted = Wanted(entry.configuration(), None)
-            await start(self._runtime, self._preparation, entry, wanted, 0, None)
+            await self.domain.create(entry.uuid, 0, None)
         except VirtoryError as error:
             _log.error("domain '%s' could not be started by itself: %s", entry.name, error)
 
@@ -281,6 +290,29 @@ async def _mend_clone(runtime: Runtime, work: Work, step: dict[str, Any]) -> Non
     from virtory.driver.qemu import clone
 
     await clone.mend(runtime, work, step)
+
+
+class _Works(NamedTuple):
+    """Works that an earlier daemon left, by what must be there before they are taken up."""
+
+    of_files: list[Intent]  # nothing: no pool has been looked at, and no half-made file is seen
+    of_domains: list[Intent]  # pools
+    of_starts: list[Intent]  # networks, too
+    wipes: list[Intent]  # long work, done beside all else
+
+
+def _by_need(intents: Sequence[Intent]) -> _Works:
+    works = _Works([], [], [], [])
+    for intent in intents:
+        if intent.kind == _WIPE:
+            works.wipes.append(intent)
+        elif intent.kind.startswith("storage-"):
+            works.of_files.append(intent)
+        elif json.loads(intent.step).get("step") == "revert":
+            works.of_starts.append(intent)
+        else:
+            works.of_domains.append(intent)
+    return works
 
 
 def _make_run_directory(path: str) -> None:

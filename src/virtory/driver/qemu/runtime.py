@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from virtory.driver.bus import Bus
     from virtory.driver.interface import DomainRef
+    from virtory.driver.journal import Mending
     from virtory.driver.qemu.logs import LogKeeper
     from virtory.driver.qemu.records import Records
     from virtory.driver.qemu.table import DomainTable, Entry
@@ -64,12 +65,14 @@ class Runtime:
         records: Records,
         bus: Bus,
         logs: LogKeeper,
+        mending: Mending,
         checkpoint: Callable[[str], None] | None = None,
     ) -> None:
         self.table = table
         self.records = records
         self.bus = bus
         self.logs = logs
+        self.mending = mending
         self.checkpoint = checkpoint or (lambda _: None)
         self.starting: set[Entry] = set()  # being planned: no guest yet
         self.strays = Strays()

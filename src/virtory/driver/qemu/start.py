@@ -74,6 +74,7 @@ async def start(
     With a `resumption` it does not boot: its memory is brought back. Once begun it goes on, even
     when the caller is cancelled.
     """
+    await runtime.mending.again(entry.uuid)
     if entry.guest is not None or entry in runtime.starting:
         raise OperationInvalid("domain is already running")
     if entry.busy is not None:

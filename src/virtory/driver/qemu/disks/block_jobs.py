@@ -54,6 +54,7 @@ class BlockJobs(Part):
         refuse_unknown(flags, DomainBlockCommit.ALL, "qemuDomainBlockCommit")
         speed = _speed(bandwidth, bool(flags & DomainBlockCommit.BANDWIDTH_BYTES))
         guest = self._guest(uuid)
+        await self._runtime.mending.again(uuid)
         async with guest.job("block commit"):
             target, chain = _chain(guest, disk)
             first, last = _commit_range(chain, target, base, top, flags)
@@ -93,6 +94,7 @@ class BlockJobs(Part):
                 "flag VIR_DOMAIN_BLOCK_REBASE_RELATIVE is valid only with non-null base"
             )
         guest = self._guest(uuid)
+        await self._runtime.mending.again(uuid)
         async with guest.job("block pull"):
             target, chain = _chain(guest, disk)
             last = len(chain)
@@ -165,6 +167,7 @@ class BlockJobs(Part):
     ) -> None:
         from virtory.driver.qemu.disks.block_copy import prepare
 
+        await self._runtime.mending.again(guest.entry.uuid)
         async with guest.job("block copy"):
             target, chain = _chain(guest, disk)
             if guest.entry.is_persistent and not transient_job:

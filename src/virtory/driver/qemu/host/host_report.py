@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from virtory.driver.qemu.host import firmware, hardware
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from virtory.driver.qemu.host.accelerator import Verdict
 
@@ -67,9 +67,16 @@ class Check:
     cure: str | None = None
 
 
-def host_report(verdict: Verdict, state_directory: str, run_directory: str) -> str:
-    """The report as JSON: `{"checks": [{name, status, found, cure}, …]}`. Blocking, some 0.1 s."""
+def host_report(
+    verdict: Verdict, state_directory: str, run_directory: str, unfinished: Sequence[str] = ()
+) -> str:
+    """The report as JSON: `{"checks": [{name, status, found, cure}, …]}`. Blocking, some 0.1 s.
+
+    `unfinished` are works of this daemon that were cut off and can not be ended.
+    """
     found = checks(verdict, state_directory, run_directory)
+    cure = "mend what it says; it is tried again when the machine or a pool is started"
+    found += [Check("unfinished work", "warning", told, cure) for told in unfinished]
     return json.dumps({"checks": [asdict(check) for check in found]})
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver.qemu.snapshot import internal as internal
@@ -17,25 +16,20 @@ from virtory.errors import VirtoryError
 from virtory.model.flags import DomainState
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
     from virtory.driver.journal import Work
     from virtory.driver.qemu.guest import Guest
     from virtory.driver.qemu.preparation import Preparation
     from virtory.driver.qemu.runtime import Runtime
     from virtory.driver.qemu.table import Entry
 
-_log = logging.getLogger(__name__)
-
 
 async def mend(
     runtime: Runtime,
     preparation: Preparation,
-    afterwards: list[Coroutine[Any, Any, None]],
     work: Work,
     step: dict[str, Any],
 ) -> None:
-    """Take up one work at its last step; what needs networks or pools goes to `afterwards`."""
+    """Take up one work at its last step."""
     entry = runtime.table.find(bytes.fromhex(step["domain"]))
     if entry is None:
         await work.done()
@@ -44,7 +38,8 @@ async def mend(
         await _undo_inside(entry, step)
         await work.done()
     elif step["step"] == "revert":
-        afterwards.append(_go_back(runtime, preparation, entry, work, step))
+        await _go_back(runtime, preparation, entry, step)
+        await work.done()
     elif step["step"] == "delete":
         await _delete(entry, work, step)
     elif step["step"] == "branch":
@@ -96,25 +91,15 @@ async def _drop_open(guest: Guest, name: str, paths: list[str]) -> list[str]:
 
 
 async def _go_back(
-    runtime: Runtime, preparation: Preparation, entry: Entry, work: Work, step: dict[str, Any]
+    runtime: Runtime, preparation: Preparation, entry: Entry, step: dict[str, Any]
 ) -> None:
     from virtory.driver.qemu.snapshot.reverting import Reverting
 
-    try:
-        if entry.guest is not None:
-            await _drop_jobs(entry.guest)
-        else:
-            await _calm(preparation, entry, step["name"])
-        await Reverting(runtime, preparation).revert(entry, step["name"], step["flags"])
-    except VirtoryError as error:
-        _log.error(
-            "domain '%s' was on its way back to snapshot '%s' and can not go on: %s",
-            entry.name,
-            step["name"],
-            error,
-        )
-    finally:
-        await work.done()
+    if entry.guest is not None:
+        await _drop_jobs(entry.guest)
+    else:
+        await _calm(preparation, entry, step["name"])
+    await Reverting(runtime, preparation).revert(entry, step["name"], step["flags"])
 
 
 async def _calm(preparation: Preparation, entry: Entry, name: str) -> None:

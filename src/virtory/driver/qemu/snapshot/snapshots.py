@@ -61,7 +61,7 @@ class Snapshots(Part):
         _refuse_create(flags)
         taking = Taking(self._runtime, self._preparation)
         entry = self._entry(uuid)
-        return await to_the_end(_in_turn(entry, taking.take(entry, xml, flags)))
+        return await to_the_end(self._in_turn(entry, taking.take(entry, xml, flags)))
 
     async def revert(self, uuid: bytes, name: str, flags: int) -> None:
         refuse_unknown(flags, SnapshotRevert.ALL, "qemuDomainRevertToSnapshot")
@@ -71,7 +71,10 @@ class Snapshots(Part):
             raise InvalidArgument("running and paused flags are mutually exclusive")
         reverting = Reverting(self._runtime, self._preparation)
         entry = self._entry(uuid)
-        await to_the_end(_in_turn(entry, reverting.revert(entry, name, flags)))
+        # Wherever it was going back to before, it goes there no more.
+        if gone := self._runtime.mending.give_up(uuid, "revert"):
+            await self._runtime.records.store.save(*gone)
+        await to_the_end(self._in_turn(entry, reverting.revert(entry, name, flags)))
 
     async def delete(self, uuid: bytes, name: str, flags: int) -> None:
         refuse_unknown(flags, SnapshotDelete.ALL, "qemuDomainSnapshotDelete")
@@ -81,7 +84,31 @@ class Snapshots(Part):
             raise InvalidArgument("children and children_only flags are mutually exclusive")
         deleting = Deleting(self._runtime, self._preparation)
         entry = self._entry(uuid)
-        await to_the_end(_in_turn(entry, deleting.delete(entry, name, flags)))
+        await to_the_end(self._in_turn(entry, deleting.delete(entry, name, flags)))
+
+    async def _in_turn(self, entry: Entry, work: Coroutine[Any, Any, T]) -> T:
+        """One machine's snapshots are worked on one after the other: their images are shared."""
+        if entry.snapshot_turn is None:
+            entry.snapshot_turn = asyncio.Lock()
+        turn = entry.snapshot_turn
+        try:
+            async with asyncio.timeout(_TURN_S if turn.locked() else None):
+                await turn.acquire()
+        except TimeoutError:
+            work.close()
+            raise OperationTimeout(
+                "cannot acquire state change lock (held by other work on the domain's snapshots)",
+                cure=f"wait for that, or destroy domain '{entry.name}'",
+            ) from None
+        try:
+            try:
+                await self._runtime.mending.again(entry.uuid)
+            except BaseException:
+                work.close()
+                raise
+            return await work
+        finally:
+            turn.release()
 
 
 def family_of(entry: Entry) -> Family:
@@ -89,26 +116,6 @@ def family_of(entry: Entry) -> Family:
     if entry.snapshots is None:
         entry.snapshots = Family(entry.uuid)
     return entry.snapshots
-
-
-async def _in_turn(entry: Entry, work: Coroutine[Any, Any, T]) -> T:
-    """One machine's snapshots are worked on one after the other: their images are shared."""
-    if entry.snapshot_turn is None:
-        entry.snapshot_turn = asyncio.Lock()
-    turn = entry.snapshot_turn
-    try:
-        async with asyncio.timeout(_TURN_S if turn.locked() else None):
-            await turn.acquire()
-    except TimeoutError:
-        work.close()
-        raise OperationTimeout(
-            "cannot acquire state change lock (held by other work on the domain's snapshots)",
-            cure=f"wait for that, or destroy domain '{entry.name}'",
-        ) from None
-    try:
-        return await work
-    finally:
-        turn.release()
 
 
 def occupy(runtime: Runtime, entry: Entry, what: str) -> None:
