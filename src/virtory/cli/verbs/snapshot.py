@@ -15,6 +15,7 @@ from virtory.lean import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from virtory.cli.terminal import Terminal
     from virtory.client.domain import Domain
+    from virtory.client.snapshot import Snapshot
 
 _REDEFINE, _MAKE_CURRENT = 1, 2
 _TAKING = {
@@ -43,6 +44,7 @@ def _flags(given: dict[str, Any]) -> int:
     flag("redefine", "put a description back; nothing is taken"),
     flag("current", "with --redefine: it is the current one"),
     *_TAKING_FLAGS,
+    loop=True,
 )
 async def snapshot_create(
     terminal: Terminal,
@@ -58,7 +60,7 @@ async def snapshot_create(
     machine = await terminal.domain(domain)
     xml = "<domainsnapshot/>" if xmlfile is None else text_of(xmlfile)
     flags = _flags(given) | redefine * _REDEFINE | current * _MAKE_CURRENT
-    snapshot = await machine.create_snapshot(xml, flags=flags)
+    snapshot = await _watched(terminal, machine, xml, flags)
     origin = f" from '{xmlfile}'" if xmlfile is not None else ""
     return Line(f"Domain snapshot {snapshot.name} created{origin}", name=snapshot.name)
 
@@ -79,6 +81,7 @@ async def snapshot_create(
         required=False,
         kind="words",
     ),
+    loop=True,
 )
 async def snapshot_create_as(
     terminal: Terminal,
@@ -95,8 +98,14 @@ async def snapshot_create_as(
     xml = _description(name, description, memspec, diskspec)
     if print_xml:
         return Text(f"{xml}\n\n", key="xml")
-    snapshot = await machine.create_snapshot(xml, flags=_flags(given))
+    snapshot = await _watched(terminal, machine, xml, _flags(given))
     return Line(f"Domain snapshot {snapshot.name} created", name=snapshot.name)
+
+
+async def _watched(terminal: Terminal, machine: Domain, xml: str, flags: int) -> Snapshot:
+    from virtory.cli.memory_jobs import watched
+
+    return await watched(terminal, machine, "Snapshot", machine.create_snapshot(xml, flags=flags))
 
 
 def _description(
@@ -266,6 +275,7 @@ async def snapshot_edit(
     argument("name", "its name; the time, such as 2026-11-25_17-30-00, by default", required=False),
     option("description", "what it is for"),
     flag("disks", "of the disks alone, in new files; the machine is not stopped"),
+    loop=True,
 )
 async def snapshot(
     terminal: Terminal, domain: str, name: str | None, description: str | None, disks: bool
@@ -280,10 +290,7 @@ async def snapshot(
     began = time.monotonic()
     xml = _description(name, description, None, [])
     flags = _TAKING["disk_only"][0] if disks else 0
-    with terminal.if_broken_off(
-        f"the daemon finishes '{name}'; it is in 'virtory snapshots {machine.name}' then"
-    ):
-        made = await machine.create_snapshot(xml, flags=flags)
+    made = await _watched(terminal, machine, xml, flags)
     return _taken(machine, made.name, time.monotonic() - began)
 
 

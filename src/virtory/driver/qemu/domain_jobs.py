@@ -90,7 +90,10 @@ class DomainJobs(Part):
         refuse_unknown(flags, COMPLETED | KEEP_COMPLETED, "qemuDomainGetJobStats")
         entry = self._entry(uuid)
         if flags & COMPLETED:
-            return entry.guest.last_job if entry.guest is not None else (0, [])
+            known = entry.last_job
+            if not flags & KEEP_COMPLETED:
+                entry.last_job = (0, [])
+            return known
         return await transfer.statistics(self._guest(uuid))
 
     async def abort_job(self, uuid: bytes, flags: int) -> None:
@@ -120,6 +123,4 @@ async def memory_only(guest: Guest, descriptor: int, wanted: str) -> None:
                 f"unsupported dumpformat '{wanted}' for this QEMU binary",
                 cure=f"use one of: {', '.join(able.get('formats', ()))}",
             )
-    await guest.execute("getfd", {"fdname": "dump"}, fds=(descriptor,))
-    arguments = {"paging": False, "protocol": "fd:dump", "format": wanted}
-    await guest.execute("dump-guest-memory", arguments)
+    await transfer.dump(guest, descriptor, wanted)

@@ -321,6 +321,12 @@ def _migration(guest: Guest, data: dict[str, Any]) -> None:
         guest.transfer.report(str(data.get("status", "")))
 
 
+def _dumped(guest: Guest, data: dict[str, Any]) -> None:
+    if guest.transfer is not None:
+        guest.transfer.error = data.get("error")
+        guest.transfer.report(str(data["result"]["status"]))
+
+
 def _screen(phase: int) -> Callable[[Guest, dict[str, Any]], None]:
     def reaction(guest: Guest, data: dict[str, Any]) -> None:
         server, client = data.get("server") or {}, data.get("client") or {}
@@ -389,6 +395,7 @@ _REACTIONS: dict[str, Callable[[Guest, dict[str, Any]], None]] = {
     "VSERPORT_CHANGE": _port,
     "MEMORY_FAILURE": _memory_failed,
     "MIGRATION": _migration,
+    "DUMP_COMPLETED": _dumped,
     "JOB_STATUS_CHANGE": _job,
     "BLOCK_WRITE_THRESHOLD": _threshold,
     "VNC_CONNECTED": _screen(DomainEventGraphics.CONNECT),

@@ -25,7 +25,7 @@ from virtory.model.lifecycle import Trigger
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from virtory.driver.interface import DomainRef, Owner, Param
+    from virtory.driver.interface import DomainRef, Owner
     from virtory.driver.qemu.agent import Agent
     from virtory.driver.qemu.disks.block_job import BlockJob
     from virtory.driver.qemu.monitor import Monitor
@@ -80,7 +80,6 @@ class Guest:
         self.unplugged_edits: dict[str, dict[str, str]] = {}  # alias → what its end does beside
         self.transfer: Transfer | None = None  # of its memory, into or out of a file
         self.concluding: dict[str, asyncio.Future[None]] = {}  # QEMU's jobs whose end is awaited
-        self.last_job: tuple[int, list[Param]] = (0, [])
         self.block_jobs: dict[str, BlockJob] = {}  # by the disk's target
         self.block_waiters: dict[str, list[asyncio.Future[str | None]]] = {}  # by the job's id
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()

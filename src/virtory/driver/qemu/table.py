@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from virtory.driver.snapshot_family import Family
     from virtory.driver.store import RunningRow
     from virtory.model.domain import Domain
+    from virtory.model.refs import Param
 
 
 class Entry:
@@ -40,6 +41,7 @@ class Entry:
         "busy",
         "guest",
         "holds",
+        "last_job",
         "name",
         "reason",
         "row",
@@ -58,6 +60,7 @@ class Entry:
         self.row = row
         self.guest: Guest | None = None
         self.holds = 0
+        self.last_job: tuple[int, list[Param]] = (0, [])  # how its last save, dump … ended
         self.snapshot_turn: asyncio.Lock | None = None  # held by work on its snapshots
         self.busy: str | None = None  # what is done to it while it is off: "cloned" …
         self.updated = False  # the definition is not what runs

@@ -46,18 +46,27 @@ class Operation:
     DUMP = (8, "domain core dump job")
 
 
-class Transfer:
-    """One transfer under way; `progress` is QEMU's last word on it."""
+class Way:
+    """What in QEMU carries it; only a migration can be told to end."""
 
-    def __init__(self, operation: tuple[int, str]) -> None:
+    MIGRATION = "migration"
+    IMAGES = "images"  # into disk images, while QEMU does nothing else
+    DUMP = "dump"  # memory alone
+
+
+class Transfer:
+    """One transfer under way, and QEMU's last word on it."""
+
+    def __init__(self, operation: tuple[int, str], way: str = Way.MIGRATION) -> None:
         self.number, self.words = operation
+        self.way = way
         self.began = time.monotonic()
         self.aborted = False
-        self.in_images = False  # by a job that QEMU can not be told to end
+        self.error: str | None = None
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def report(self, status: str) -> None:
-        """A MIGRATION event."""
+        """A MIGRATION or DUMP_COMPLETED event."""
         if status in _ENDS and not self.ended.done():
             self.ended.set_result(status)
 
@@ -96,6 +105,24 @@ async def read(guest: Guest, descriptor: int) -> None:
         await guest.execute("getfd", {"fdname": "migrate"}, fds=(descriptor,))
         await guest.execute("migrate-incoming", {"uri": "fd:migrate"})
         await _await_end(guest, transfer)
+    finally:
+        guest.transfer = None
+
+
+async def dump(guest: Guest, descriptor: int, wanted: str) -> None:
+    """Write the guest's memory alone into a file, as ELF or kdump."""
+    transfer = guest.transfer = Transfer(Operation.DUMP, Way.DUMP)
+    assert guest.process is not None
+    try:
+        await guest.execute("getfd", {"fdname": "dump"}, fds=(descriptor,))
+        arguments = {"paging": False, "protocol": "fd:dump", "format": wanted, "detach": True}
+        await guest.execute("dump-guest-memory", arguments)
+        ends = (transfer.ended, guest.process.ended)
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if not transfer.ended.done():
+            raise OperationFailed("domain is no longer running")
+        if transfer.ended.result() != "completed":
+            raise OperationFailed(f"{transfer.words}: {transfer.error or 'QEMU gives no reason'}")
     finally:
         guest.transfer = None
 
@@ -146,7 +173,9 @@ async def abort(guest: Guest) -> None:
     transfer = guest.transfer
     if transfer is None:
         raise OperationInvalid("no job is active on the domain")
-    if transfer.in_images:
+    if transfer.way == Way.DUMP:
+        raise OperationInvalid("cannot abort memory-only dump", cure="wait for it")
+    if transfer.way == Way.IMAGES:
         raise OperationInvalid(
             f"cannot abort {transfer.words}", cure="wait for it, or destroy the domain"
         )
@@ -160,12 +189,24 @@ async def _progress(guest: Guest) -> dict[str, Any]:
     return {}
 
 
+async def _told(guest: Guest, transfer: Transfer) -> dict[str, Any]:
+    """How far it is, as query-migrate says it."""
+    if transfer.way == Way.MIGRATION:
+        return await _progress(guest)
+    if transfer.way == Way.DUMP:
+        with contextlib.suppress(VirtoryError):
+            told = await guest.execute("query-dump", timeout_s=5)
+            total, done = int(told["total"]), int(told["completed"])
+            return {"ram": {"total": total, "transferred": done, "remaining": total - done}}
+    return {}
+
+
 async def numbers(guest: Guest) -> list[int]:
     """The twelve numbers of `virDomainJobInfo`; zeros when nothing is under way."""
     transfer = guest.transfer
     if transfer is None:
         return [0] * 12
-    sizes = [0, 0, 0] if transfer.in_images else _sizes(await _progress(guest))
+    sizes = _sizes(await _told(guest, transfer))
     return [UNBOUNDED, transfer.elapsed_ms, 0, *sizes, *sizes, 0, 0, 0]
 
 
@@ -179,8 +220,7 @@ async def statistics(guest: Guest) -> tuple[int, list[Param]]:
     transfer = guest.transfer
     if transfer is None:
         return 0, []
-    told = {} if transfer.in_images else await _progress(guest)
-    return UNBOUNDED, _params(transfer, told)
+    return UNBOUNDED, _params(transfer, await _told(guest, transfer))
 
 
 def _params(transfer: Transfer, told: dict[str, Any]) -> list[Param]:
@@ -194,9 +234,11 @@ def _params(transfer: Transfer, told: dict[str, Any]) -> list[Param]:
         for name in ("downtime", "setup-time")
         if name in told
     ]
-    for kind in ("data", "memory"):
+    for kind in ("memory",) if transfer.way == Way.DUMP else ("data", "memory"):
         for name, value in zip(_SIZES, _sizes(told), strict=True):
             params.append(Param(f"{kind}_{name}", ULLONG, value))
+    if transfer.way == Way.DUMP:
+        return params
     params.append(Param("memory_bps", ULLONG, int(float(ram.get("mbps", 0)) * 1e6 / 8)))
     params += [Param(f"memory_{ours}", ULLONG, int(ram.get(name, 0))) for ours, name in _RAM]
     return params
@@ -204,6 +246,6 @@ def _params(transfer: Transfer, told: dict[str, Any]) -> list[Param]:
 
 async def _tell(guest: Guest, transfer: Transfer) -> None:
     """Tell listeners that the job is done; nobody waits for it."""
-    params = _params(transfer, await _progress(guest))
-    guest.last_job = (COMPLETED, params)
+    params = _params(transfer, await _told(guest, transfer))
+    guest.entry.last_job = (COMPLETED, params)
     guest.runtime.announce(guest.entry, JobCompleted(guest.ref, tuple(params)), save=False)

@@ -64,9 +64,9 @@ async def _run(guest: Guest, command: str, arguments: dict[str, Any]) -> None:
     guest.concluding[identity] = asyncio.get_running_loop().create_future()
     operation = transfer.Operation
     reverting = command == "snapshot-load"
-    known = transfer.Transfer(operation.SNAPSHOT_REVERT if reverting else operation.SNAPSHOT)
-    known.in_images = True
-    guest.transfer = known
+    guest.transfer = transfer.Transfer(
+        operation.SNAPSHOT_REVERT if reverting else operation.SNAPSHOT, transfer.Way.IMAGES
+    )
     try:
         await guest.execute(command, {"job-id": identity, **arguments})
         problem = await conclude(guest, identity)
