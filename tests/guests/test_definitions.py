@@ -264,3 +264,19 @@ async def test_qemus_words_about_a_file_name_the_file(driver, bare, tmp_path):
     with pytest.raises(InternalError, match=rf"Is another process using the image \[{image}\]"):
         await driver.domain.create(ref.uuid, 0, None)
     assert not driver.domain.is_active(ref.uuid)
+
+
+async def test_names_of_another_run_are_not_kept_nor_what_could_not_be_one(driver, bare):
+    ports = "".join(
+        f"<serial type='pty'><alias name='{name}'/></serial>"
+        for name in ("serial7", "serial7", "ua-a,b", "ua-mine_1")
+    )
+    ref = await driver.domain.define(bare("m", ports), 0)
+    assert "serial7" not in await driver.domain.xml(ref.uuid, 0)
+    assert re.findall("<alias name='([^']*)'", await driver.domain.xml(ref.uuid, 0)) == [
+        "ua-mine_1"
+    ]
+    await driver.domain.create(ref.uuid, 0, None)
+    live = await driver.domain.xml(ref.uuid, 0)
+    for name in ("serial0", "serial1", "serial2", "ua-mine_1"):
+        assert f"<alias name='{name}'/>" in live

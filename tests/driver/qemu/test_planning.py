@@ -14,7 +14,9 @@ from virtory.driver.network.attachment import Attachment
 from virtory.driver.qemu.command_line import command_line, setup
 from virtory.driver.qemu.host.host_memory import free_huge_pages
 from virtory.driver.qemu.plan import Plan
+from virtory.driver.qemu.planning.characters import plan_character
 from virtory.driver.qemu.planning.choice import prepare
+from virtory.driver.qemu.planning.draft import Draft
 from virtory.driver.qemu.planning.firmware import variables_path
 from virtory.driver.qemu.planning.host import FIRST_UID, can_bind
 from virtory.driver.qemu.planning.hostdevs import usb_devices
@@ -22,6 +24,7 @@ from virtory.driver.qemu.planning.user import UID_COUNT, user_of
 from virtory.errors import ConfigUnsupported, SystemCallFailed, VirtoryError
 from virtory.model.domain import format_domain
 from virtory.model.domain.devices.address import HostAddress
+from virtory.model.domain.devices.channel import Channel, ChannelTarget
 from virtory.model.domain.devices.hostdev import HostdevSource
 from virtory.model.domain.seclabel import Seclabel
 from virtory.model.values import Size
@@ -217,6 +220,23 @@ def test_the_first_free_vnc_port_is_taken(tmp_path: Path) -> None:
     assert plan.vnc_ports == (5902,)
 
 
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("org.example.one", "org.example.one"),
+        ("monitor.sock", "channel0.sock"),
+        ("serial0.log", "channel0.sock"),
+        ("..", "channel0.sock"),
+        ("a/b", "channel0.sock"),
+    ],
+)
+def test_a_channels_name_takes_no_other_files_place(tmp_path: Path, name: str, file: str) -> None:
+    draft = Draft(definition("q35-devices", tmp_path), host(), 1)
+    channel = Channel(type="unix", target=ChannelTarget(type="virtio", name=name), alias="channel0")
+    plan_character(channel, draft)
+    assert draft.listens[-1].path == f"{draft.directory}/{file}"
+
+
 def test_a_port_that_somebody_listens_on_can_not_be_bound() -> None:
     import socket
 
@@ -311,6 +331,7 @@ def test_usb_devices_are_found_by_their_numbers(tmp_path: Path) -> None:
 
     assert found(vendor=0x1234, product=0xBEEF) == ["/dev/bus/usb/002/007"]
     assert found(address=HostAddress(bus="1", device=3)) == ["/dev/bus/usb/001/003"]
+    assert found(address=HostAddress(bus="002", device=7)) == ["/dev/bus/usb/002/007"]
     assert found(vendor=0x1234, product=1) == []
     assert found(address=HostAddress(bus="9", device=9)) == []
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from virtory.driver.qemu.definition.device_defaults import disk_number
 from virtory.model.domain.devices.address import DimmAddress, DriveAddress
+from virtory.model.domain.devices.device import is_users_alias
 
 if TYPE_CHECKING:
     from virtory.model.domain import Devices, Domain
@@ -70,15 +71,14 @@ def without_aliases(domain: Domain) -> Domain:
     """The same without the names that were made; those that the user gave stay."""
     changes: dict[str, Any] = {}
     devices = domain.devices
-    for field in (*_NUMBERED, "disks", "controllers", "consoles", "memories"):
-        row = getattr(devices, field)
-        if row:
-            changes[field] = tuple(_unnamed(each) for each in row)
-    for field in ("balloon", "vsock", "iommu"):
-        device = getattr(devices, field)
-        if device is not None:
-            changes[field] = _unnamed(device)
-    return replace(domain, devices=replace(devices, **changes))
+    for declared in type(devices).declared():
+        value = getattr(devices, declared.name)
+        if isinstance(value, tuple):
+            if any(_is_made(each) for each in value):
+                changes[declared.name] = tuple(_unnamed(each) for each in value)
+        elif _is_made(value):
+            changes[declared.name] = _unnamed(value)
+    return replace(domain, devices=replace(devices, **changes)) if changes else domain
 
 
 def disk_alias(disk: Disk, devices: Devices) -> str:
@@ -130,10 +130,13 @@ def _named(device: Any, name: str) -> Any:
     return device if device.alias else replace(device, alias=name)
 
 
+def _is_made(device: Any) -> bool:
+    alias = getattr(device, "alias", None)
+    return alias is not None and not is_users_alias(alias)
+
+
 def _unnamed(device: Any) -> Any:
-    if device.alias is None or device.alias.startswith("ua-"):
-        return device
-    return replace(device, alias=None)
+    return replace(device, alias=None) if _is_made(device) else device
 
 
 def next_alias(field: str, device: Any, devices: Devices) -> str:

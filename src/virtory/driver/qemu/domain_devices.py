@@ -25,6 +25,7 @@ from virtory.errors import (
     OperationUnsupported,
     XmlError,
 )
+from virtory.model.domain.devices.device import is_users_alias
 from virtory.model.flags import DomainAffect, DomainDeviceModify
 
 if TYPE_CHECKING:
@@ -78,8 +79,6 @@ class DomainDevices(Part):
         if medium is not None:
             return await self._updated(domain, device)
         _refuse_twice(domain, device, OperationInvalid)
-        if device.alias is not None and not device.alias.startswith("ua-"):
-            device = replace(device, alias=None)
         return await self._preparation.completed(device_edit.added(domain, device))
 
     async def detach_device(self, uuid: bytes, xml: str, flags: int) -> None:
@@ -185,7 +184,7 @@ class DomainDevices(Part):
         if getattr(device, "address", None) is None and hasattr(device, "address"):
             kept["address"] = former.device.address
         alias = getattr(former.device, "alias", None)
-        kept["alias"] = alias if alias is not None and alias.startswith("ua-") else None
+        kept["alias"] = alias if is_users_alias(alias) else None
         if not hasattr(device, "alias"):
             kept.pop("alias")
         if former.field == "disks":

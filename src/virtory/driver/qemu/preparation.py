@@ -212,6 +212,7 @@ class Preparation:
     async def completed(self, domain: Domain, *, grow: bool = True) -> Domain:
         """The same machine, checked, with all that it leaves unsaid; `grow` as `with_addresses`."""
         from virtory.codec.xml import Problem, error_of, replaced
+        from virtory.driver.qemu.aliases import without_aliases
         from virtory.driver.qemu.definition.addresses import with_addresses
         from virtory.driver.qemu.definition.defaults import with_defaults, with_identity
         from virtory.driver.qemu.definition.unsupported import unsupported
@@ -227,7 +228,7 @@ class Preparation:
             found.append(Problem("/domain/os/type/@machine", told, unsupported=True))
             os_ = domain.os  # the rest is judged by the machine there is
             domain = replaced(domain, os=replaced(os_, type=replaced(os_.type, machine=None)))
-        whole = with_defaults(with_identity(domain), capabilities)
+        whole = with_defaults(with_identity(without_aliases(domain)), capabilities)
         refused = unsupported(whole, capabilities, host.verdict)
         found += [Problem(*problem, unsupported=True) for problem in refused]
         if found:

@@ -17,6 +17,7 @@ from virtory.model.domain.devices.address import (
     VirtioSerialAddress,
     bus_number,
 )
+from virtory.model.domain.devices.device import is_users_alias
 from virtory.model.domain.devices.limits import (
     MOST_CONTROLLERS,
     MOST_DRIVES,
@@ -319,7 +320,7 @@ def _same(devices: Devices) -> Problems:
     addresses: list[tuple[str, str]] = []
     for place, device in every_device(devices):
         alias = getattr(device, "alias", None)
-        if alias is not None and alias.startswith("ua-"):
+        if is_users_alias(alias):
             aliases.append((f"{place}/alias/@name", f"the alias {alias!r}"))
         spelled = _address(device)
         if spelled is not None:

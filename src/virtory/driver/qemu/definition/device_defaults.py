@@ -104,9 +104,10 @@ def _hostdev(device: Hostdev) -> Hostdev:
         changes["display"] = False
     source = device.source
     address = source.address if source is not None else None
-    if device.type == "pci" and source is not None and address is not None and address.bus:
+    if source is not None and address is not None and address.bus:
         number = bus_number(address.bus)
-        bus = address.bus if number is None else f"{number:#04x}"
+        spelled = f"{number:#04x}" if device.type == "pci" else str(number)
+        bus = address.bus if number is None else spelled
         changes["source"] = replace(source, address=replace(address, bus=bus))
     return replace(device, **changes) if changes else device
 

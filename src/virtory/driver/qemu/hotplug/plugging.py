@@ -23,6 +23,7 @@ from virtory.driver.qemu.hotplug.items import describe, fragment, owned, undoing
 from virtory.driver.qemu.live import with_plan, with_terminals
 from virtory.driver.qemu.part import both, found_edit
 from virtory.errors import OperationFailed, OperationUnsupported, VirtoryError
+from virtory.model.domain.devices.device import is_users_alias
 from virtory.model.events import DeviceAdded, DeviceRemoved
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ async def placed(guest: Guest, preparation: Preparation, device: Any) -> list[An
     Raises what `Preparation.completed` raises, InternalError when there is no place for it.
     """
     domain = guest.domain
-    if device.alias is not None and not device.alias.startswith("ua-"):
+    if not is_users_alias(device.alias):
         device = replace(device, alias=None)
     field = device_edit.field_of(device, domain.devices)
     row = getattr(domain.devices, field)

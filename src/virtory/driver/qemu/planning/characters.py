@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from virtory.model.domain import Devices
 
 
+_OURS = (".sock", ".log", ".log.0", ".pid")
+"""How the names of other files in a guest's directory end."""
+
+
 def characters(devices: Devices) -> tuple[Any, ...]:
     """All devices of these kinds that have a back end of their own."""
     consoles = [c for c in devices.consoles if c.target and c.target.type == "virtio"]
@@ -56,5 +60,7 @@ def plan_character(device: Any, draft: Draft) -> None:
 
 
 def _socket_name(device: Any, alias: str) -> str:
-    name = getattr(getattr(device, "target", None), "name", None)
-    return name.replace("/", "_") if name else f"{alias}.sock"
+    """The channel's name where that is a file's, and none that something else here has."""
+    name = getattr(getattr(device, "target", None), "name", None) or ""
+    plain = "/" not in name and not name.startswith(".") and not name.endswith(_OURS)
+    return name if name and plain else f"{alias}.sock"

@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 from virtory.errors import ConfigUnsupported, OperationFailed
+from virtory.model.domain.devices.address import bus_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +60,7 @@ def usb_devices(source: HostdevSource, directory: str = _USB) -> Iterator[str]:
         if bus is None or number is None:
             continue
         if address is not None and address.bus is not None and address.device is not None:
-            wanted = int(address.bus, 0) == bus and address.device == number
+            wanted = bus_number(address.bus) == bus and address.device == number
         else:
             wanted = source.vendor is not None
         if source.vendor is not None and _number(here, "idVendor", 16) != source.vendor:
@@ -91,7 +92,7 @@ def _refuse_pci(source: HostdevSource) -> None:
     address = source.address
     if address is None:
         raise ConfigUnsupported("a PCI device of the host needs its <address>")
-    bus = int(address.bus or "0", 0)
+    bus = bus_number(address.bus or "0") or 0
     place = f"{address.domain or 0:04x}:{bus:02x}:{address.slot or 0:02x}.{address.function or 0}"
     here = os.path.join(_PCI, place)
     if not os.path.exists(here):

@@ -87,9 +87,12 @@ Address = (
 
 
 def bus_number(text: str) -> int | None:
-    """The number of a bus of the host, decimal or as `0x1f`; None for what is no such number."""
+    """The number of a bus of the host; None for what is no such number.
+
+    Decimal, also with zeros in front, as lsusb prints it, or as `0x1f`.
+    """
     try:
-        number = int(text, 0)
+        number = int(text, 16 if text[:2].lower() == "0x" else 10)
     except ValueError:
         return None
     return number if 0 <= number <= 0xFFFF else None

@@ -5,10 +5,18 @@ The rule kept here: these come after a device's own elements, as libvirt writes 
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from virtory.codec.xml import At, Attr, Element, OnOff, Range, YesNo
 from virtory.model.domain.devices.address import Address
+
+_USERS_ALIAS = re.compile(r"ua-[A-Za-z0-9_-]*")
+
+
+def is_users_alias(alias: str | None) -> bool:
+    """Whether a user gave this name to a device; others are those of one run, and not kept."""
+    return alias is not None and _USERS_ALIAS.fullmatch(alias) is not None
 
 
 class Rom(Element):
