@@ -16,6 +16,7 @@ from virtory.errors import (
     MetadataNotFound,
     OperationFailed,
     OperationInvalid,
+    SystemCallFailed,
     XmlError,
 )
 from virtory.model.flags import ConnectListDomains, DomainMetadata, DomainXml
@@ -122,6 +123,9 @@ async def test_renaming(driver, bare, seen):
         ("c", OperationInvalid, "Can't rename domain to itself"),
         ("b", OperationInvalid, "domain with name 'b' already exists"),
         ("x/y", XmlError, "name x/y cannot contain '/'"),
+        ("x\x01y", InvalidArgument, "control character"),
+        ("x\ny", InvalidArgument, "line break"),
+        ("x" * 201, InvalidArgument, "longer than 200 bytes"),
     ):
         with pytest.raises(error, match=words):
             await driver.domain.rename(ref.uuid, name, 0)
@@ -280,3 +284,15 @@ async def test_names_of_another_run_are_not_kept_nor_what_could_not_be_one(drive
     live = await driver.domain.xml(ref.uuid, 0)
     for name in ("serial0", "serial1", "serial2", "ua-mine_1"):
         assert f"<alias name='{name}'/>" in live
+
+
+async def test_peeking_tells_all_that_was_asked_for_or_why_not(driver, bare, tmp_path):
+    path = tmp_path / "disk.img"
+    path.write_bytes(b"x" * 1000)
+    disk = f"<disk type='file'><source file='{path}'/><target dev='vda' bus='virtio'/></disk>"
+    ref = await driver.domain.define(bare("m", disk), 0)
+    assert await driver.domain.block_peek(ref.uuid, "vda", 990, 10, 0) == b"x" * 10
+    with pytest.raises(InvalidArgument, match="'vda' starting from 990 has only 10 bytes avail"):
+        await driver.domain.block_peek(ref.uuid, "vda", 990, 512, 0)
+    with pytest.raises(SystemCallFailed, match="cannot seek into"):
+        await driver.domain.block_peek(ref.uuid, "vda", 1 << 63, 16, 0)

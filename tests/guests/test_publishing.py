@@ -47,6 +47,14 @@ async def test_a_page_of_the_guest_is_read_through_a_published_port(driver, linu
         await fetched(forward.host_port)
 
 
+async def test_a_card_with_a_name_of_the_users_own_takes_ports_too(driver, bare):
+    card = CARD.replace("<model", "<alias name='ua-card'/><model")
+    ref = await driver.domain.create_xml(bare("m", card), 0, None)
+    forward = Forward("tcp", "127.0.0.1", free_port(), 80)
+    await driver.domain.publish(ref.uuid, forward, DomainAffect.LIVE)
+    await driver.domain.unpublish(ref.uuid, forward, DomainAffect.LIVE)
+
+
 async def test_a_card_that_is_not_qemus_own_takes_ports_only_at_its_start(driver, bare):
     ref = await driver.domain.define(
         bare("m", "<interface type='user'><backend type='passt'/></interface>"), 0

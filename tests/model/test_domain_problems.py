@@ -60,6 +60,12 @@ def test_bad_names(name: str, said: str) -> None:
             "/domain/cpu/topology",
         ),
         ("<cpu><feature name='vmx'/></cpu>", "/domain/cpu/model"),
+        ("<cpu mode='maximum'><feature name='vmx,pmu'/></cpu>", "/domain/cpu/feature[1]/@name"),
+        ("<cpu><model vendor_id='a,b'>qemu64</model></cpu>", "/domain/cpu/model/@vendor_id"),
+        (
+            "<features><hyperv><vendor_id state='on' value='a,b'/></hyperv></features>",
+            "/domain/features/hyperv/vendor_id/@value",
+        ),
         (
             "<cpu mode='maximum'><feature name='a'/><feature name='a'/></cpu>",
             "/domain/cpu/feature[2]",

@@ -12,6 +12,7 @@ from cases import qemu_7_2
 
 from virtory.driver.qemu.capabilities import (
     Capabilities,
+    _features_of,
     capabilities_of,
     load,
     probe,
@@ -127,3 +128,8 @@ async def test_features_of_another_cpu_model_are_asked_once(tmp_path: Path) -> N
     assert features["sse4.2"] is True
     assert features["avx"] is False
     assert load(QEMU, cache) == more
+
+
+def test_a_number_of_a_cpu_model_is_no_feature_of_it() -> None:
+    told = {"model": {"props": {"avx": True, "stepping": 1, "xlevel2": 0, "vme": False}}}
+    assert _features_of(told) == {"avx": True, "vme": False}

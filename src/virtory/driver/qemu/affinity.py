@@ -10,6 +10,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Any, Final
 
+from virtory.driver.qemu.iothreads import numbered
 from virtory.errors import ConfigUnsupported, SystemCallFailed
 from virtory.model.domain.cpuset import members, spelled
 
@@ -105,8 +106,7 @@ def threads_of(pid: int) -> list[int]:
 
 def iothreads_in(answer: list[dict[str, Any]]) -> dict[int, int]:
     """query-iothreads: the thread of each I/O thread, by its number."""
-    named = ((str(each["id"]).removeprefix("iothread"), int(each["thread-id"])) for each in answer)
-    return {int(name): thread for name, thread in named if name.isdecimal()}
+    return {number: int(each["thread-id"]) for number, each in numbered(answer)}
 
 
 def refuse_without_processors(domain: Domain, online: frozenset[int]) -> None:

@@ -23,7 +23,7 @@ _CURE: Final = "Install QEMU: apt install qemu-system-x86; or name another <emul
 UNKNOWN: Final = "?"
 """Stands for the features that a model lacks where QEMU does not say which."""
 
-_CACHE_FORMAT = 1
+_CACHE_FORMAT = 2
 _SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 _VARIANTS = ("netdev_add", "blockdev-add", "chardev-add", "object-add")
 
@@ -330,7 +330,7 @@ def _cpus(replies: list[Any], accelerator: str) -> dict[str, Any]:
 def _features_of(reply: Any) -> dict[str, bool]:
     """The boolean properties, which are the features."""
     properties = reply["model"]["props"] if isinstance(reply, dict) else {}
-    return {name: value for name, value in sorted(properties.items()) if value in (True, False)}
+    return {name: value for name, value in sorted(properties.items()) if isinstance(value, bool)}
 
 
 def _machine(entry: dict[str, Any]) -> list[Any]:

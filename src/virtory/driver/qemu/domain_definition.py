@@ -9,21 +9,19 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from virtory.codec.xml_compile import impossible
+from virtory.driver.metadata import find_metadata, with_changed_metadata
 from virtory.driver.qemu.part import Part, affected, redefining, refuse_busy, refuse_unknown
 from virtory.driver.qemu.table import row_of
 from virtory.driver.store import Autostart
 from virtory.errors import (
     FROM_DOMAIN,
-    ArgumentUnsupported,
     InvalidArgument,
-    MetadataNotFound,
     OperationFailed,
     OperationInvalid,
     XmlError,
 )
 from virtory.model.domain import format_domain, parse_domain, without_secrets
-from virtory.model.domain.metadata import metadata_of, with_metadata
+from virtory.model.domain.problems import name_problem
 from virtory.model.events import Lifecycle, MetadataChange
 from virtory.model.flags import (
     DomainAffect,
@@ -121,6 +119,8 @@ class DomainDefinitions(Part):
         entry = self._entry(uuid)
         if "/" in name:
             raise XmlError(f"name {name} cannot contain '/'", domain=10)
+        if (problem := name_problem(name)) is not None:
+            raise InvalidArgument(problem, domain=FROM_DOMAIN)
         async with redefining(self._runtime, entry):
             old, row = entry.ref, self._renamed(entry, name)
             self._table.rename(entry, name)
@@ -191,14 +191,10 @@ class DomainDefinitions(Part):
         refuse_unknown(flags, DomainAffect.ALL, "qemuDomainGetMetadata")
         entry = self._entry(uuid)
         live, _ = affected(entry, flags)
-        if kind == DomainMetadata.TITLE and not live:
-            text = entry.definition().title
-        else:
-            domain = entry.running().domain if live else entry.configuration()
-            text = _read(domain, kind, uri)
-        if text is None:
-            raise MetadataNotFound("Requested metadata element is not present", domain=FROM_DOMAIN)
-        return text
+        if kind == DomainMetadata.TITLE and not live and (title := entry.definition().title):
+            return title  # lists ask for it: without parsing
+        domain = entry.running().domain if live else entry.configuration()
+        return find_metadata(domain, kind, uri)
 
     async def set_metadata(
         self,
@@ -213,7 +209,7 @@ class DomainDefinitions(Part):
         entry = self._entry(uuid)
 
         def written(domain: Domain) -> Domain:
-            return _written(domain, kind, metadata, key, uri)
+            return with_changed_metadata(domain, kind, metadata, key, uri)
 
         async def nothing(_: Guest) -> tuple[Event, ...]:
             return ()
@@ -226,36 +222,3 @@ class DomainDefinitions(Part):
 def _refuse_saved(row: DomainRow, flags: int) -> None:
     if row.managed_save and not flags & DomainUndefine.MANAGED_SAVE:
         raise OperationInvalid("Refusing to undefine while domain managed save image exists")
-
-
-def _read(domain: Domain, kind: int, uri: str | None) -> str | None:
-    if kind == DomainMetadata.DESCRIPTION:
-        return domain.description
-    if kind == DomainMetadata.TITLE:
-        return domain.title
-    if kind == DomainMetadata.ELEMENT and uri:
-        return metadata_of(domain, uri)
-    raise InvalidArgument(f"unknown metadata type '{kind}'", domain=FROM_DOMAIN)
-
-
-def _written(
-    domain: Domain, kind: int, metadata: str | None, key: str | None, uri: str | None
-) -> Domain:
-    if metadata and (found := impossible.search(metadata)):
-        raise InvalidArgument(
-            f"the metadata of domain '{domain.name}' has the character {found[0]!r}, which XML"
-            " has no way to write",
-            cure="leave it out; what is not ASCII has to be UTF-8",
-            domain=FROM_DOMAIN,
-        )
-    if kind == DomainMetadata.DESCRIPTION:
-        return dataclasses.replace(domain, description=metadata or None)
-    if kind == DomainMetadata.TITLE:
-        if metadata and "\n" in metadata:
-            raise InvalidArgument("metadata title can't contain newlines", domain=FROM_DOMAIN)
-        return dataclasses.replace(domain, title=metadata or None)
-    if kind == DomainMetadata.ELEMENT and uri:
-        if metadata is not None and not key:
-            raise ArgumentUnsupported("an element of the metadata needs a key, its prefix")
-        return with_metadata(domain, uri, key or "", metadata)
-    raise InvalidArgument(f"unknown metadata type '{kind}'", domain=FROM_DOMAIN)

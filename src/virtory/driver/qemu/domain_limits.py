@@ -5,6 +5,7 @@ The rule kept here: a limit that nothing would enforce is refused, not written d
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -12,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from virtory.driver.qemu import traffic
 from virtory.driver.qemu.devices.disk import device_path, throttle_steps
 from virtory.driver.qemu.disks import block_job, disk_limits
-from virtory.driver.qemu.disks.block import find, path_of
+from virtory.driver.qemu.disks.block import find, image_path
 from virtory.driver.qemu.part import Part, affected, refuse_unknown
 from virtory.errors import (
+    FROM_STORAGE,
     ConfigUnsupported,
     InvalidArgument,
     OperationFailed,
@@ -68,7 +70,8 @@ class DomainLimits(Part):
 
     async def block_peek(self, uuid: bytes, path: str, offset: int, size: int, flags: int) -> bytes:
         refuse_unknown(flags, 0, "qemuDomainBlockPeek")
-        one = find(self._entry(uuid).current(), path, "invalid disk or path '{}'")
+        entry = self._entry(uuid)
+        one = find(entry.current(), path, "invalid disk or path '{}'")
         if size > _LONGEST_PEEK:
             raise InvalidArgument(f"at most {_LONGEST_PEEK} bytes are told at once, not {size}")
         image_format = one.driver.type if one.driver is not None else None
@@ -78,7 +81,13 @@ class DomainLimits(Part):
             )
         import asyncio
 
-        return await asyncio.to_thread(_read, path_of(one), offset, size)
+        file = image_path(one, entry.guest) or self._preparation.volume_path(one)
+        data = await asyncio.to_thread(_read, file, offset, size)
+        if len(data) < size:
+            raise InvalidArgument(
+                f"'{path}' starting from {offset} has only {len(data)} bytes available"
+            )
+        return data
 
     def block_io_tune(self, uuid: bytes, disk: str, flags: int) -> list[Param]:
         refuse_unknown(flags, DomainAffect.ALL, "qemuDomainGetBlockIoTune")
@@ -212,12 +221,13 @@ def _card(domain: Domain, device: str) -> Any:
 
 def _read(path: str, offset: int, size: int) -> bytes:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         try:
             return os.pread(descriptor, size, offset)
         finally:
             os.close(descriptor)
+    except OverflowError:
+        problem, number = f"cannot seek into '{path}': {os.strerror(errno.EINVAL)}", errno.EINVAL
     except OSError as error:
-        raise SystemCallFailed(
-            f"cannot read '{path}': {error.strerror}", errno=error.errno
-        ) from None
+        problem, number = f"cannot read '{path}': {error.strerror}", error.errno or 0
+    raise SystemCallFailed(problem, errno=number, domain=FROM_STORAGE)

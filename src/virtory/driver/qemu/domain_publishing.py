@@ -94,6 +94,7 @@ class DomainPublishing(Part):
 async def _tell(guest: Guest, command: str, forward: Forward) -> None:
     """QEMU's own user-mode network is ruled by its human monitor; it answers only what failed."""
     from virtory.driver import publishing
+    from virtory.driver.qemu.devices.interface import back_end_name
 
     card = publishing.card_of(guest.domain)
     if any(one.name == f"passt-{card.alias}" for one in guest.plan.helpers):
@@ -104,7 +105,7 @@ async def _tell(guest: Guest, command: str, forward: Forward) -> None:
     rule = f"{forward.protocol}:{forward.address or ''}:{forward.host_port}"
     if command == "hostfwd_add":
         rule += f"-:{forward.guest_port}"
-    line = f"{command} host{card.alias} {rule}"
+    line = f"{command} {back_end_name(card)} {rule}"
     said = str(await guest.execute("human-monitor-command", {"command-line": line})).strip()
     if said and "removed" not in said:
         low = 0 < forward.host_port < _LOWEST_FREE_PORT

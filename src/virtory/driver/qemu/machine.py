@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from virtory.driver.qemu import cpu
 from virtory.driver.qemu.definition.machine_kind import family
+from virtory.driver.qemu.iothreads import defined_numbers
 from virtory.driver.qemu.machine_memory import cells
 from virtory.driver.qemu.machine_text import escaped, on, packed
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from virtory.model.domain.sysinfo import Entry, EntryBlock
 
 _SMBIOS_TABLES = (("bios", 0), ("system", 1), ("chassis", 3))
+_SMBIOS_NAMES = frozenset(
+    ("asset", "date", "family", "location", "manufacturer", "product", "release", "serial", "sku",
+     "uuid", "vendor", "version")
+)  # fmt: skip
 
 
 def firmware(wiring: Wiring) -> list[str]:
@@ -112,15 +117,8 @@ def _clock_flags(domain: Domain) -> str:
 
 def iothreads(domain: Domain) -> list[str]:
     """Threads for disks."""
-    numbers = list(range(1, (domain.iothreads or 0) + 1))
-    if domain.iothreadids is not None:
-        named = [each.id for each in domain.iothreadids.iothreads]
-        spare = (n for n in range(1, len(numbers) + len(named) + 1) if n not in named)
-        while len(named) < len(numbers):
-            named.append(next(spare))
-        numbers = named
     arguments = []
-    for number in numbers:
+    for number in defined_numbers(domain):
         arguments += ["-object", packed({"qom-type": "iothread", "id": f"iothread{number}"})]
     return arguments
 
@@ -178,7 +176,7 @@ def boot(wiring: Wiring) -> list[str]:
         arguments += ["-append", os_.cmdline]
     for number, table in enumerate(os_.acpi.tables if os_.acpi is not None else ()):
         path = _readable(f"acpi:{number}", wiring)
-        arguments += ["-acpitable", f"sig={table.type.upper()},file={path}"]
+        arguments += ["-acpitable", f"sig={table.type.upper()},file={escaped(path or '')}"]
     return arguments
 
 
@@ -216,7 +214,7 @@ def _smbios_table(table: int, block: EntryBlock | Any) -> list[str]:
     parts = [
         f"{e.name}={escaped(e.value or '')}"
         for e in block.entries
-        if not (table == 1 and e.name == "uuid")  # said by -uuid
+        if e.name in _SMBIOS_NAMES and (table != 1 or e.name != "uuid")  # said by -uuid
     ]
     return ["-smbios", ",".join([f"type={table}", *parts])] if parts else []
 

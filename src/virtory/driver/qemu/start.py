@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import resource
 import time
 from typing import TYPE_CHECKING, Any
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
 GREETING_TIMEOUT_S = 60.0
 _LIMITS = ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, 65536))
 _QUOTED = 4000
+_TERMINAL = re.compile(r"(?:pty:)?(/dev/pts/[0-9]+)")
 _NO_NEWS = ("# ", "char device redirected to ")
 
 
@@ -302,11 +304,14 @@ def threads_in(answer: list[dict[str, Any]]) -> list[int]:
 
 def terminals_in(answer: list[dict[str, Any]]) -> dict[str, str]:
     """query-chardev: the pseudo terminal of each device that has one, by alias."""
-    return {
-        str(one["label"]).removeprefix("char"): str(one["filename"]).removeprefix("pty:")
-        for one in answer
-        if str(one.get("filename", "")).startswith("pty:")
-    }
+    named = ((one["label"], terminal_in(one.get("filename"))) for one in answer)
+    return {str(label).removeprefix("char"): path for label, path in named if path is not None}
+
+
+def terminal_in(said: object) -> str | None:
+    """The path of a terminal as QEMU tells it, which the guest may be behind: nothing else."""
+    found = _TERMINAL.fullmatch(str(said))
+    return found[1] if found is not None else None
 
 
 def _ports(domain: Domain) -> tuple[CharacterDevice, ...]:

@@ -5,6 +5,7 @@ The rule kept here: all problems at once, each with its XPath, what was found an
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     Problems = Iterator[tuple[str, str]]
 
+_FEATURE = re.compile(r"[A-Za-z0-9_.-]+")
 LONGEST_ADJUSTMENT_S = 10**10
 LONGEST_NAME = 200
 """In bytes of UTF-8: the name becomes part of file names, which may have 255."""
@@ -36,18 +38,26 @@ def problems(domain: Domain) -> list[tuple[str, str]]:
     ]
 
 
-def _names(domain: Domain) -> Problems:
-    name = domain.name
+def name_problem(name: str) -> str | None:
+    """Why a machine can not be called so."""
     if not name.strip():
-        yield "/domain/name", "the name is empty"
-    elif "/" in name:
-        yield "/domain/name", f"the name {name!r} contains '/', which is not allowed"
-    elif "\n" in name:
-        yield "/domain/name", f"the name {name!r} contains a line break, which is not allowed"
-    elif name in (".", ".."):
-        yield "/domain/name", f"the name {name!r} means a directory, which is not allowed"
-    elif len(name.encode()) > LONGEST_NAME:
-        yield "/domain/name", f"the name is longer than {LONGEST_NAME} bytes"
+        return "the name is empty"
+    if "/" in name:
+        return f"the name {name!r} contains '/', which is not allowed"
+    if "\n" in name:
+        return f"the name {name!r} contains a line break, which is not allowed"
+    if any(character < " " or character == "\x7f" for character in name):
+        return f"the name {name!r} contains a control character, which is not allowed"
+    if name in (".", ".."):
+        return f"the name {name!r} means a directory, which is not allowed"
+    if len(name.encode()) > LONGEST_NAME:
+        return f"the name is longer than {LONGEST_NAME} bytes"
+    return None
+
+
+def _names(domain: Domain) -> Problems:
+    if (problem := name_problem(domain.name)) is not None:
+        yield "/domain/name", problem
     if domain.title is not None and "\n" in domain.title:
         yield "/domain/title", "the title contains a line break; put longer text in <description>"
     for number, sysinfo in enumerate(domain.sysinfos, 1):
@@ -103,8 +113,13 @@ def _processors(domain: Domain) -> Problems:
     named = cpu.model is not None and cpu.model.name is not None
     if cpu.mode in (None, "custom") and cpu.features and not named:
         yield "/domain/cpu/model", "features need a CPU model, or a mode such as host-model"
+    vendor = cpu.model.vendor_id if cpu.model is not None else None
+    if vendor is not None and (len(vendor) != 12 or "," in vendor):
+        yield "/domain/cpu/model/@vendor_id", f"{vendor!r} has not 12 characters, or a comma"
     seen: set[str] = set()
     for number, feature in enumerate(cpu.features, 1):
+        if not _FEATURE.fullmatch(feature.name):
+            yield f"/domain/cpu/feature[{number}]/@name", f"{feature.name!r} is no feature's name"
         if feature.name in seen:
             yield f"/domain/cpu/feature[{number}]", f"the feature {feature.name!r} is given twice"
         seen.add(feature.name)
@@ -177,6 +192,11 @@ def _repeated(values: Iterable[Any]) -> list[Any]:
 
 def _settings(domain: Domain) -> Problems:
     yield from _clock(domain)
+    hyperv = domain.features.hyperv if domain.features is not None else None
+    name = hyperv.vendor_id.value if hyperv is not None and hyperv.vendor_id is not None else None
+    if name is not None and (len(name) > 12 or "," in name):
+        place = "/domain/features/hyperv/vendor_id/@value"
+        yield place, f"{name!r} has more than 12 characters, or a comma"
     clock = domain.clock
     if clock.offset == "timezone" and not clock.timezone:
         yield "/domain/clock/@timezone", "offset 'timezone' needs the name of a time zone"

@@ -33,9 +33,7 @@ MODELS = (
 
 def describe(interface: Interface, wiring: Wiring, boot_index: int | None = None) -> list[Item]:
     """The host's side, then the card."""
-    alias = interface.alias or ""
-    number = alias.removeprefix("net")
-    back_end = f"hostnet{number}" if number.isdigit() else f"host-{alias}"
+    alias, back_end = interface.alias or "", back_end_name(interface)
     model = interface.model or "rtl8139"
     virtio = model.startswith("virtio")
     value = {
@@ -53,6 +51,11 @@ def describe(interface: Interface, wiring: Wiring, boot_index: int | None = None
         Item("netdev", _back_end(interface, wiring, back_end)),
         Item("device", without_none(value)),
     ]
+
+
+def back_end_name(interface: Interface) -> str:
+    """QEMU's name of the host's side."""
+    return f"host{interface.alias}"
 
 
 def _queues(interface: Interface) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from virtory.driver.qemu.machine_text import escaped
 from virtory.driver.qemu.planning.displays import spice_socket
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def _place(graphics: Graphics, number: int, wiring: Wiring) -> list[str]:
         return []
     if listen.type == "socket":
         return ["unix=on", f"addr={spice_socket('', number)[1:]}"]  # from where QEMU runs
-    return [f"port={wiring.plan.vnc_ports[number]}", f"addr={listen.address or '127.0.0.1'}"]
+    address = escaped(listen.address or "127.0.0.1")
+    return [f"port={wiring.plan.vnc_ports[number]}", f"addr={address}"]
 
 
 def _on(value: bool | None) -> str | None:

@@ -22,6 +22,7 @@ from virtory.driver.qemu.disks import disk_limits
 from virtory.driver.qemu.hotplug.items import describe, fragment, owned, undoing
 from virtory.driver.qemu.live import with_plan, with_terminals
 from virtory.driver.qemu.part import both, found_edit
+from virtory.driver.qemu.start import terminal_in
 from virtory.errors import OperationFailed, OperationUnsupported, VirtoryError
 from virtory.model.domain.devices.device import is_users_alias
 from virtory.model.events import DeviceAdded, DeviceRemoved
@@ -168,8 +169,9 @@ async def make(guest: Guest, items: list[Item]) -> dict[str, str]:
             answer = await guest.execute(_COMMANDS[item.kind], item.value)
             made.append(item)
             guest.runtime.checkpoint(f"plug: {item.kind}")
-            if item.kind == "chardev" and isinstance(answer, dict) and "pty" in answer:
-                terminals[str(item.value["id"]).removeprefix("char")] = str(answer["pty"])
+            pty = answer.get("pty") if isinstance(answer, dict) else None
+            if item.kind == "chardev" and (path := terminal_in(pty)) is not None:
+                terminals[str(item.value["id"]).removeprefix("char")] = path
     except BaseException as error:
         await unmake(guest, made)
         if isinstance(error, VirtoryError) and "does not support hotplugging" in error.detail:
