@@ -99,9 +99,14 @@ class Family:
 
     def descendants(self, name: str | None) -> list[Kept]:
         """All that were taken after it, parents before children."""
-        found = []
-        for kept in self.children(name):
-            found += [kept, *self.descendants(kept.name)]
+        children: dict[str | None, list[Kept]] = {}
+        for kept in self.by_name.values():
+            children.setdefault(kept.parent, []).append(kept)
+        found: list[Kept] = []
+        waiting = children.get(name, [])[::-1]
+        while waiting:
+            found.append(waiting.pop())
+            waiting += children.get(found[-1].name, [])[::-1]
         return found
 
     def select(self, flags: int, below: str | None = None) -> list[Kept]:
