@@ -65,6 +65,8 @@ def test_every_part_is_taken_apart() -> None:
         ("qemu+ssh://-l@host/system", "can not begin with '-'"),
         ("qemu+ssh://%2Dl@host/system", "can not begin with '-'"),
         ("qemu+ssh://h$(id)/system", "can not be a host"),
+        ("qemu+ssh://a%60id%60@host/system", "can not be a user"),
+        ("qemu+ssh://a%0aid@host/system", "can not be a user"),
         ("qemu+ssh://host:/system", "no port"),
         ("qemu+ssh://host:0/system", "no port"),
         ("qemu+ssh://host:65536/system", "no port"),

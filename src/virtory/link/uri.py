@@ -53,6 +53,7 @@ OTHER_TRANSPORTS = ("tls", "tcp", "ext", "libssh", "libssh2")
 DRIVERS_OF_VIRTORYD = ("virtory", "test")
 _HEX = frozenset("0123456789abcdefABCDEF")
 _DRIVER_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_-.")
+_OF_A_SHELL = frozenset("'`\";&<>|(){}")  # ssh hands a name to a shell where it is told to
 _HOST_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._")
 
 
@@ -164,6 +165,8 @@ def _refuse_strange_text(text: str) -> None:
 def _authority(text: str, authority: str) -> tuple[str | None, str | None, int | None]:
     login, at, place = authority.rpartition("@")
     user = _decoded(text, login) if at else None
+    if user and (set(user) & _OF_A_SHELL or not user.isprintable()):
+        raise _invalid(text, f"{user!r} can not be a user's name")
     if at and not user:
         raise _invalid(text, "the user's name before '@' is empty")
     if place.startswith("["):
