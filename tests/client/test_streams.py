@@ -14,9 +14,12 @@ from virtory.client.storage import StorageVolume
 from virtory.client.streams import Hole
 from virtory.wire.incoming import StreamAborted, StreamData, StreamFinished, StreamHole
 from virtory.wire.remote import domain_device
+from virtory.wire.remote.storage_volume import StorageVolGetInfoRet
 from virtory.wire.remote.types import NonnullDomain, NonnullStorageVol
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import virtory
 
 REF = NonnullDomain("web", bytes(16), 3)
@@ -88,6 +91,23 @@ async def test_a_hole_larger_than_memory_is_read_in_pieces(download: Any) -> Non
     assert await stream.read(10) == bytes(10)
     assert await stream.read_piece() == Hole((1 << 50) - 10)
     assert await stream.read_piece() is None
+
+
+async def test_a_hole_that_no_file_can_have_is_refused(
+    host: virtory.Host, daemon: Any, tmp_path: Path
+) -> None:
+    daemon.script["STORAGE_VOL_DOWNLOAD"] = None
+    daemon.script["STORAGE_VOL_GET_INFO"] = StorageVolGetInfoRet(0, 1 << 20, 0)
+    target = tmp_path / "disk"
+    asked = StorageVolume(host, VOLUME).download_file(str(target), sparse=True)
+    loading = asyncio.ensure_future(asked)
+    await daemon.called("STORAGE_VOL_DOWNLOAD")
+    far = Far(daemon, "STORAGE_VOL_DOWNLOAD")
+    far.send(2**63 - 1, 1)
+    await far.until(StreamAborted)
+    with pytest.raises(errors.OperationFailed, match="no file can reach"):
+        await loading
+    assert not target.exists()
 
 
 async def test_reading_everything_has_a_limit(download: Any) -> None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 PACKET = 262120
 HIGH_WATER = 16 << 20
 LOW_WATER = 4 << 20
+PIECE = 256
+"""What a piece that waits takes beside its bytes: a flood of tiny ones, or of holes, counts too."""
 
 
 class Hole(NamedTuple):
@@ -62,10 +64,11 @@ class Stream:
         if isinstance(piece, Hole):
             if piece.length > limit:
                 self._received.appendleft(Hole(piece.length - limit))
+                self._buffered += PIECE
             return bytes(min(limit, piece.length))
         if len(piece) > limit:
             self._received.appendleft(piece[limit:])
-            self._buffered += len(piece) - limit
+            self._buffered += len(piece) - limit + PIECE
             return piece[:limit]
         return piece
 
@@ -108,10 +111,9 @@ class Stream:
             finally:
                 self._reader = None
         piece = self._received.popleft()
-        if isinstance(piece, bytes):
-            self._buffered -= len(piece)
-            if self._buffered < LOW_WATER:
-                self._caller.link.resume_reading()
+        self._buffered -= PIECE + (0 if isinstance(piece, Hole) else len(piece))
+        if self._buffered < LOW_WATER:
+            self._caller.link.resume_reading()
         return piece
 
     # -- writing -------------------------------------------------------------------------------
@@ -191,15 +193,10 @@ class Stream:
         if kind is StreamData:
             if not value.view:
                 self._ended = True
-            elif not self._closed:
-                data = value.data
-                self._received.append(data)
-                self._buffered += len(data)
-                if self._buffered > HIGH_WATER and not self._caller.waited_for:
-                    self._caller.link.pause_reading()
+            else:
+                self._arrive(value.data, len(value.view))
         elif kind is StreamHole:
-            if not self._closed:
-                self._received.append(Hole(value.length))
+            self._arrive(Hole(value.length), 0)
         elif kind is StreamFinished:
             self._finished = self._ended = True
         elif kind is StreamAborted:
@@ -207,6 +204,14 @@ class Stream:
         for waiter in (self._reader, self._closer):
             if waiter is not None and not waiter.done():
                 waiter.set_result(None)
+
+    def _arrive(self, piece: bytes | Hole, size: int) -> None:
+        if self._closed:
+            return
+        self._received.append(piece)
+        self._buffered += size + PIECE
+        if self._buffered > HIGH_WATER and not self._caller.waited_for:
+            self._caller.link.pause_reading()
 
     def _on_aborted(self, error: VirtoryError | None) -> None:
         if error is None and self._closed:

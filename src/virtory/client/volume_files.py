@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 
-from virtory.errors import OpenFailed
+from virtory.errors import OpenFailed, OperationFailed
 from virtory.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     Progress = Callable[[int, int], None]  # bytes so far, and of how many
 
 _STEP = 1 << 20
+LARGEST = 2**63 - 1
+"""What the kernel can say of a file's size."""
 
 
 async def upload(
@@ -121,6 +123,11 @@ async def _receive(fd: int, stream: Stream, tell: Callable[[int], None]) -> None
                 rest = rest[written:]
         else:
             position += piece.length
+            if position > LARGEST:
+                raise OperationFailed(
+                    f"the daemon sends a hole up to byte {position}, where no file can reach",
+                    cure="ask whoever runs the daemon: what it sends is no volume",
+                )
         tell(position)
     if os.fstat(fd).st_size < position:
         os.ftruncate(fd, position)
