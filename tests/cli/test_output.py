@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 
 import pytest
 
 from virtory.cli.output import (
+    Data,
     Done,
     Field,
     Fields,
@@ -16,6 +19,7 @@ from virtory.cli.output import (
     Text,
     Together,
     broken,
+    harmless,
     key_of,
     show,
 )
@@ -101,3 +105,25 @@ def test_several_answers_may_have_data_of_their_own() -> None:
     parts = Table(["Id"], [[1]]), Text("two")
     assert Together(*parts).data() == [[{"id": 1}], "two"]
     assert Together(*parts, data={"all": 1}).data() == {"all": 1}
+
+
+class Screen(io.StringIO):
+    """What a terminal was sent."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_is_commanded_by_no_guest(monkeypatch: pytest.MonkeyPatch) -> None:
+    title = "\x1b]0;pwned\x07\x9b2J\tno\n"
+    assert harmless(title) == "\\x1b]0;pwned\\x07\\x9b2J\tno\n"
+    for output in (Text(title), Fields([Field("Name", title)]), Table(["Name"], [[title]])):
+        screen = Screen()
+        monkeypatch.setattr(sys, "stdout", screen)
+        show(output, as_json=False, quiet=False)
+        assert "pwned" in screen.getvalue()
+        assert "\x1b]" not in screen.getvalue() and "\x9b" not in screen.getvalue()
+    console = Screen()
+    monkeypatch.setattr(sys, "stdout", console)
+    show(Data(title, {}, raw=True), as_json=False, quiet=False)
+    assert console.getvalue() == title

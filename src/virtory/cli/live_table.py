@@ -12,6 +12,7 @@ import sys
 import termios
 import tty
 
+from virtory.cli.output import harmless
 from virtory.lean import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -71,6 +72,6 @@ async def _passed(ended: asyncio.Event, seconds: float) -> bool:
 def _show(text: str) -> None:
     """As much of it as the terminal has room for."""
     columns, lines = shutil.get_terminal_size()
-    shown = [line[:columns] for line in text.splitlines()[: lines - 1]]
+    shown = [line[:columns] for line in harmless(text).splitlines()[: lines - 1]]
     sys.stdout.write(_HOME_AND_CLEAR + "\n".join(shown) + "\n")
     sys.stdout.flush()

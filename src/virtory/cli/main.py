@@ -45,15 +45,15 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _write_any_name() -> None:
-    """Where the locale has not every letter: as virsh, UTF-8 into files and pipes, whose readers
-    parse it; a terminal is shown an escape for what it can not.
+    """Whatever the locale: as virsh, UTF-8 into files and pipes, whose readers parse it, and what
+    is none as it came; a terminal is shown an escape for what it can not.
     """
     out = sys.stdout
-    if out.encoding.lower() not in ("utf-8", "utf8") and isinstance(out, io.TextIOWrapper):
+    if isinstance(out, io.TextIOWrapper):
         if out.isatty():
             out.reconfigure(errors="backslashreplace")
         else:
-            out.reconfigure(encoding="utf-8")
+            out.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
 def _status(words: list[str]) -> int:
@@ -78,10 +78,12 @@ def _status(words: list[str]) -> int:
 
 
 def _refused(error: VirtoryError) -> int:
+    from virtory.cli.output import harmless
+
     sys.stdout.flush()
-    sys.stderr.write(f"error: {error.message}\n")
+    sys.stderr.write(f"error: {harmless(error.message)}\n")
     if error.cure:
-        sys.stderr.write(f"cure: {error.cure}\n")
+        sys.stderr.write(f"cure: {harmless(error.cure)}\n")
     return 1
 
 

@@ -27,6 +27,8 @@ class Output:
     """Anything a verb answers; `status` is the process's exit status."""
 
     status = 0
+    raw = False
+    """The text goes to a terminal as it is, its control letters too: it is a console's."""
 
     def text(self) -> str:
         """What virsh would print."""
@@ -151,8 +153,8 @@ class Together(Output):
 class Data(Output):
     """Text for people beside data of another shape for programs."""
 
-    def __init__(self, text: str, data: Any) -> None:
-        self._text, self._data = text, data
+    def __init__(self, text: str, data: Any, *, raw: bool = False) -> None:
+        self._text, self._data, self.raw = text, data, raw
 
     def text(self) -> str:
         return self._text
@@ -192,9 +194,20 @@ def _show_on_a_terminal(output: Output) -> None:
     elif isinstance(output, Prose):
         import shutil
 
-        sys.stdout.write(broken(output.text(), shutil.get_terminal_size().columns))
+        columns = shutil.get_terminal_size().columns
+        sys.stdout.write(harmless(broken(output.text(), columns)))
     else:
-        sys.stdout.write(output.text())
+        sys.stdout.write(output.text() if output.raw else harmless(output.text()))
+
+
+_CONTROLS = {
+    code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)
+}
+
+
+def harmless(text: str) -> str:
+    """`text` without what commands a terminal: a guest or a daemon chose some of the letters."""
+    return text.translate(_CONTROLS)
 
 
 def broken(text: str, columns: int) -> str:
@@ -221,7 +234,7 @@ def _draw(table: Table) -> None:
     for column in table.columns:
         drawn.add_column(column, overflow="fold")
     for row in table.rows:
-        drawn.add_row(*(Styled(cell, style=_COLOURS.get(cell, "")) for cell in row))
+        drawn.add_row(*(Styled(harmless(cell), style=_COLOURS.get(cell, "")) for cell in row))
     Console(highlight=False).print(drawn)
 
 

@@ -39,7 +39,7 @@ async def console(
     machine = await terminal.domain(domain)
     if history:
         text = (await machine.console_history(devname, limit=1 << 20)).decode(errors="replace")
-        return Data(text, {"console": text})
+        return Data(text, {"console": text}, raw=True)
     from virtory.cli.console import ESCAPE, attach
 
     key = ESCAPE
