@@ -17,6 +17,7 @@ import fcntl
 import json
 import os
 import re
+import shlex
 import shutil
 import tempfile
 import time
@@ -208,7 +209,7 @@ class ImageStore:
         if users:
             raise ImageInUse(
                 f"image '{name}' is the base of the disk of: {', '.join(users)}",
-                cure=f"remove these machines first: virtory rm {' '.join(users)}",
+                cure=f"remove these machines first: virtory rm {shlex.join(users)}",
             )
 
     @contextlib.contextmanager

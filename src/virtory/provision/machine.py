@@ -207,10 +207,10 @@ async def _network(host: Host, name: str) -> None:
     try:
         await host.network(name)
     except NetworkNotFound as error:
-        error.cure = error.cure or (
-            "'virtory net-list --all' shows what there is; without --network it is on none and"
-            " reaches out in user mode"
-        )
+        listed = "'virtory net-list --all' shows what there is"
+        if host.address.instance == "session":
+            listed = "an ordinary user's daemon has no networks of its own"
+        error.cure = error.cure or f"{listed}; without --network it reaches out in user mode"
         raise
 
 

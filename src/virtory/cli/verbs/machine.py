@@ -65,16 +65,18 @@ async def wait(terminal: Terminal, name: str, timeout: int | None) -> Output:
 @verb(
     "rm",
     "machine",
-    "remove a machine and all that is its own",
-    _MACHINE,
+    "remove machines and all that is their own",
+    argument("name", "the machines' names", kind="words", required=True, complete="domain"),
     flag("force", "destroy it first when it runs", short="f"),
     loop=True,
 )
-async def rm(terminal: Terminal, name: str, force: bool) -> Output:
-    """Remove what belongs to the machine, and nothing else."""
+async def rm(terminal: Terminal, name: list[str], force: bool) -> Output:
+    """Remove what belongs to each machine, and nothing else; none, where one is not there."""
     from virtory.cli.machines import removed
 
-    return await removed(terminal, (await terminal.domain(name)).name, force=force)
+    names = [(await terminal.domain(word)).name for word in name]
+    gone = [await removed(terminal, each, force=force) for each in dict.fromkeys(names)]
+    return gone[0] if len(gone) == 1 else Together(*gone)
 
 
 @verb(
