@@ -129,6 +129,18 @@ def lacking() -> str:
     return next((f"{place} does not exist" for place in PLACES if not os.path.isdir(place)), "")
 
 
+def closed_to(uid: int) -> str:
+    """Why this user can not run what is tested, as in a checkout in root's home; empty: he can."""
+    ids = [f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
+    tried = subprocess.run(
+        ["setpriv", *ids, sys.executable, "-c", "import virtory"],
+        env={"PYTHONPATH": str(SOURCE)},
+        capture_output=True,
+        check=False,
+    )
+    return f"an ordinary user can not run {sys.executable}" if tried.returncode else ""
+
+
 def _directory() -> Path:
     """Short, since sockets are below it, and open to guests that run as other users."""
     path = Path(tempfile.mkdtemp(prefix="v-", dir="/tmp"))

@@ -130,11 +130,22 @@ def _denied(device: str, status: os.stat_result) -> Verdict:
     found = f"{device} has mode {mode:04o} and group {group}, of which user {user} is no member"
     if mode & 0o060 != 0o060 or status.st_gid == 0:
         cure = f"Run: sudo chgrp kvm {device} && sudo chmod 660 {device}"
+        if not _in_group("kvm"):
+            cure += f" && sudo usermod -aG kvm {user}, then log in again."
     elif group.isdigit() and container() is not None:
         cure = f"Start the container with supplementary group {group}, e.g. --group-add {group}."
     else:
         cure = f"Run: sudo usermod -aG {group} {user}, then log in again."
     return Verdict("no permission", found, cure)
+
+
+def _in_group(name: str) -> bool:
+    import grp
+
+    try:
+        return grp.getgrnam(name).gr_gid in (os.getegid(), *os.getgroups())
+    except KeyError:
+        return False
 
 
 def _cure_of_absence(device: str) -> str:
