@@ -21,6 +21,7 @@ from virtory.driver.qemu.cpu_compare import (
     Provided,
     baseline,
     compare,
+    expanded,
     parse_cpu,
     shown_by_hosts,
 )
@@ -188,6 +189,11 @@ def test_the_baseline_is_what_all_have() -> None:
     assert common.name == "kvm64"
     assert [each.name for each in common.features] == ["pclmuldq"]
     assert parse_cpu(baseline([other])).name == "EPYC"
+
+
+def test_a_baseline_is_written_out_under_libvirts_names() -> None:
+    whole = parse_cpu(expanded(baseline([cpu("<feature name='avx'/>")]), frozenset({"sse4-1"})))
+    assert [each.name for each in whole.features] == ["avx", "sse4.1"]
 
 
 def test_cpus_of_two_vendors_have_no_baseline() -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _ARCHES = ("x86_64", "i686")
 _MOST_EMULATED_VCPUS = 255
 _EVERY_GUESTS = "hypervisor"  # the bit by which a guest knows that it is one
+_EXPAND_FEATURES = 1  # virConnectBaselineCPUFlags
 _NATIVE_FORMAT = "qemu-argv"
 
 
@@ -135,10 +136,15 @@ class Connect:
         return sorted(names)
 
     async def baseline_cpu(self, cpus: Sequence[str], flags: int) -> str:
-        from virtory.driver.qemu.cpu_compare import baseline
+        from virtory.driver.qemu.cpu_compare import baseline, expanded, parse_cpu
 
         refuse_unknown(flags, 3, "qemuConnectBaselineCPU")
-        return baseline(cpus)
+        common = baseline(cpus)
+        if not flags & _EXPAND_FEATURES:
+            return common
+        found = await self._preparation.capabilities(None)
+        made_of = await self._made_of(parse_cpu(common).name, found, found.accelerators[0])
+        return expanded(common, made_of)
 
     async def compare_cpu(self, cpu: str, flags: int) -> int:
         from virtory.driver.qemu.cpu_compare import Provided, compare, parse_cpu, shown_by_hosts

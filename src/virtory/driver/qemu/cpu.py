@@ -30,6 +30,11 @@ _QEMU_NAMES: Final = {
     "tsc_adjust": "tsc-adjust",
     "xgetbv1": "xgetbv1",
 }
+_LIBVIRT_NAMES: Final = {
+    **{theirs: ours for ours, theirs in _QEMU_NAMES.items()},
+    "sse4-1": "sse4.1",
+    "sse4-2": "sse4.2",
+}
 _HYPERV: Final = {
     "relaxed": "hv-relaxed",
     "vapic": "hv-vapic",
@@ -51,6 +56,11 @@ _GENERIC: Final = ("486", "pentium", "qemu", "kvm", "base", "max", "host")
 def qemu_name(feature: str) -> str:
     """QEMU's name of a feature that libvirt's users write."""
     return _QEMU_NAMES.get(feature, feature)
+
+
+def libvirt_name(feature: str) -> str:
+    """libvirt's name of one of QEMU's features."""
+    return _LIBVIRT_NAMES.get(feature, feature)
 
 
 def plain_name(feature: str) -> str:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from virtory.codec import xml
-from virtory.codec.xml import Attr, Element
-from virtory.driver.qemu.cpu import plain_name
+from virtory.codec.xml import Attr, Element, replaced
+from virtory.driver.qemu.cpu import libvirt_name, plain_name
 from virtory.errors import CpuIncompatible, InvalidArgument, OperationFailed
 from virtory.model.domain.cpu import CpuFeature, CpuModel
 
@@ -116,6 +116,14 @@ def compare(
 def shown_by_hosts(model: frozenset[str], mine: frozenset[str]) -> frozenset[str]:
     """Features of a model that the kernel's list of flags can show at all."""
     return model & (mine | _SHOWN)
+
+
+def expanded(text: str, model: frozenset[str]) -> str:
+    """The same `<cpu>` with every feature of its named model written out."""
+    given = parse_cpu(text)
+    said = {plain_name(each.name) for each in given.features}
+    more = (CpuFeature(policy="require", name=libvirt_name(each)) for each in sorted(model - said))
+    return xml.format(replaced(given, features=(*given.features, *more)))
 
 
 def baseline(texts: Sequence[str]) -> str:
