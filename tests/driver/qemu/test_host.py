@@ -91,6 +91,7 @@ def test_the_capabilities_say_what_clients_look_for() -> None:
         64,
         "/usr/bin/qemu-system-x86_64",
     )
+    assert [each.name for each in arch.machines[:2]] == ["pc-i440fx-7.2", "pc"]  # the default first
     aliases = {each.name: each.canonical for each in arch.machines if each.canonical}
     assert aliases["q35"] == "pc-q35-7.2"
     assert [each.type for each in arch.domains] == ["qemu"]

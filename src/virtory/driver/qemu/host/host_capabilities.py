@@ -250,7 +250,8 @@ def _caches() -> model.HostCache | None:
 
 def _guest(binary: Capabilities, verdict: Verdict) -> model.Guest:
     machines: list[model.MachineType] = []
-    for each in binary.machines.values():
+    # virt-install and virt-manager take the first for the one to use when nothing is said.
+    for each in sorted(binary.machines.values(), key=lambda each: not each.default):
         if each.name == "none":
             continue
         deprecated = True if each.deprecated else None
@@ -278,5 +279,6 @@ def _guest(binary: Capabilities, verdict: Verdict) -> model.Guest:
             apic=model.Toggle(default=True, toggle=False),
             cpuselection=True,
             deviceboot=True,
+            disksnapshot=model.Toggle(default=True, toggle=False),
         ),
     )
