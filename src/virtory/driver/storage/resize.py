@@ -59,7 +59,7 @@ def _resize_raw(volume: StorageVolume, capacity: int, *, allocated: bool) -> Non
             lock(fd, volume.name)
             before = os.fstat(fd).st_size
             if allocated and capacity > before:
-                allocate(fd, path, before, capacity - before)
+                allocate(fd, path, 0, capacity)  # what was sparse before, too
             os.ftruncate(fd, capacity)
         finally:
             os.close(fd)
