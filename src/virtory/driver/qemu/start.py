@@ -152,8 +152,10 @@ async def _start(
                 state = DomainEventAgentState.DISCONNECTED
                 told = AgentLifecycle(guest.ref, state, DomainEventAgentReason.DOMAIN_STARTED)
                 runtime.announce(guest.entry, told, save=False)
-            if not paused and resumption is None:
-                await guest.execute("cont")
+            if resumption is None:
+                guest.balloon_kib = guest.domain.memory.kib  # until its driver gives some back
+                if not paused:
+                    await guest.execute("cont")
             _refuse_if_ended(guest)
         except BaseException as error:
             await _undo(guest)
