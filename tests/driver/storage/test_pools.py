@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
+import tempfile
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +25,7 @@ from virtory.model.list_flags import ConnectListStoragePools as F
 from virtory.model.list_flags import StoragePoolCreate, StoragePoolEventKind
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 POOL = "<pool type='dir'><name>{name}</name><target><path>{path}</path></target></pool>"
 
@@ -179,12 +181,12 @@ async def test_a_type_that_is_not_served_is_refused_by_name(host: Any, kind: str
     assert host.storage.list_pools(0) == []
 
 
-async def test_a_missing_program_is_named_with_its_package(
-    host: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+@pytest.mark.skipif(
+    shutil.which("vgs", path="/usr/sbin:/sbin") is not None, reason="this host has LVM"
+)
+async def test_a_missing_program_is_named_with_its_package(host: Any) -> None:
     xml = "<pool type='logical'><name>vg</name></pool>"
     uuid = (await host.storage.define_pool(xml, 0)).uuid
-    monkeypatch.setattr("virtory.driver.storage.failures.shutil.which", lambda *_, **__: None)
     with pytest.raises(InternalError, match="'vgs' is not installed; apt install lvm2"):
         await host.storage.start_pool(uuid, 0)
     assert not host.storage.pool_is_active(uuid)
@@ -256,12 +258,16 @@ async def test_only_one_of_two_changes_of_a_pool_happens(host: Any) -> None:
     assert sum(not isinstance(result, Exception) for result in results) == 1
 
 
-async def test_a_choice_that_the_file_system_lacks_is_refused(
-    host: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(directory, "without_copies", lambda fd, wanted: False)
+@pytest.fixture
+def in_memory() -> Iterator[str]:
+    """A directory of a file system that has no choice of when it copies: a tmpfs."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="virtory-") as path:
+        yield path
+
+
+async def test_a_choice_that_the_file_system_lacks_is_refused(host: Any, in_memory: str) -> None:
     features = "<features><cow state='{}'/></features>"
-    xml = POOL.format(name="p", path=host.directory / "p").replace("<target", "{}<target")
+    xml = POOL.format(name="p", path=f"{in_memory}/p").replace("<target", "{}<target")
     for state in ("yes", "no"):
         uuid = (await host.storage.define_pool(xml.format(features.format(state)), 0)).uuid
         if state == "yes":

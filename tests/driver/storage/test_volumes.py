@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from virtory.driver import image_lock
-from virtory.driver.storage import create, unnamed, wiping
+from virtory.driver.storage import unnamed, wiping
 from virtory.driver.store import Intent
 from virtory.errors import (
     ArgumentUnsupported,
@@ -31,9 +31,8 @@ from virtory.errors import (
 from virtory.model.image_format import new_qcow2
 from virtory.model.list_flags import StorageVolumeCreate, StorageVolumeResize
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("qemu-img") is None, reason="qemu-img is not installed"
-)
+QEMU_IMG = shutil.which("qemu-img")
+pytestmark = pytest.mark.skipif(QEMU_IMG is None, reason="qemu-img is not installed")
 
 
 def info(path: Path | str) -> Any:
@@ -245,34 +244,37 @@ async def test_a_file_that_appears_meanwhile_is_not_replaced(
     host: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pool = await host.pool()
-    real = create._fill_raw
-
-    def fill(file: Any, volume: Any, format: str) -> None:
-        real(file, volume, format)
-        with open(file.path, "w") as other:
-            other.write("the user's")
-
-    monkeypatch.setattr(create, "_fill_raw", fill)
+    path = host.directory / "p" / "v"
+    program = host.directory / "qemu-img"  # makes the image, and the user another meanwhile
+    program.write_text(f'#!/bin/sh\nprintf %s "theirs" > {path}\nexec {QEMU_IMG} "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{host.directory}:{os.environ['PATH']}")
     with pytest.raises(OperationInvalid, match="already exists"):
-        await host.volume(pool, "v")
-    assert (host.directory / "p" / "v").read_text() == "the user's"
+        await host.volume(pool, "v", format="vdi")
+    assert path.read_text() == "theirs"
     assert host.names(pool) == []
 
 
-async def test_a_failure_leaves_nothing(host: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("format", ["qcow2", "vdi"])
+async def test_a_failure_leaves_nothing(host: Any, format: str) -> None:
     pool = await host.pool()
-    monkeypatch.setattr(create, "_fill_qcow2", lambda *_, **__: False)
-    with pytest.raises(InternalError, match="cannot create qcow2 image"):
-        await host.volume(pool, "v", 1 << 62, format="qcow2")
+    features = "<compat>1.1</compat><features><extended_l2/></features>"  # only qemu-img makes them
+    xml = (
+        f"<volume><name>v</name><capacity>{1 << 62}</capacity><target><format type='{format}'/>"
+        f"{features if format == 'qcow2' else ''}</target></volume>"
+    )
+    with pytest.raises(InternalError, match=f"cannot create {format} image"):
+        await host.storage.create_volume(pool, xml, 0)
     assert os.listdir(host.directory / "p") == []
-    await host.volume(pool, "v", format="qcow2")
+    await host.volume(pool, "v", format=format)
 
 
 async def test_without_unnamed_files_a_daemon_that_ended_is_tidied_after(
     host: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pool = await host.pool()
-    monkeypatch.setattr(unnamed.os, "O_TMPFILE", os.O_DIRECTORY | os.O_EXCL)
+    # As a kernel or a file system without them answers: EISDIR.
+    monkeypatch.setattr(os, "O_TMPFILE", os.O_DIRECTORY | os.O_EXCL)
     await host.volume(pool, "v", format="vmdk")
     assert os.listdir(host.directory / "p") == ["v"]
     left = host.directory / "p" / f"{unnamed.UNFINISHED}00"
