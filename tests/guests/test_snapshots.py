@@ -13,13 +13,11 @@ import pytest
 
 from virtory.driver.qemu import domain_lifecycle
 from virtory.driver.qemu.hotplug import plugging
-from virtory.driver.qemu.snapshot import overlays
 from virtory.errors import (
     ConfigUnsupported,
     OperationAborted,
     OperationFailed,
     OperationInvalid,
-    OperationUnsupported,
     SnapshotNotFound,
     SystemCallFailed,
 )
@@ -557,17 +555,6 @@ async def test_an_older_one_goes_and_the_chains_of_the_newer_ones_are_known(driv
     for name in ("three", "two"):
         await driver.snapshot.delete(ref.uuid, name, 0)
     assert [one.name for one in tmp_path.iterdir()] == ["a.qcow2"]
-
-
-async def test_a_chain_does_not_grow_beyond_what_can_start(driver, bare, tmp_path, monkeypatch):
-    monkeypatch.setattr(overlays, "_MOST_IMAGES", 2)
-    ref = await driver.domain.define(bare("m", disk(image(tmp_path / "a.qcow2"))), 0)
-    await driver.snapshot.create(ref.uuid, asked("one"), 0x10)
-    with pytest.raises(OperationUnsupported, match="stands on 2 images already"):
-        await driver.snapshot.create(ref.uuid, asked("two"), 0x10)
-    await driver.domain.create(ref.uuid, 0, None)
-    with pytest.raises(OperationUnsupported, match="delete older snapshots"):
-        await driver.snapshot.create(ref.uuid, asked("two"), 0x10)
 
 
 async def test_what_several_clients_do_to_one_machines_snapshots_is_done_in_turn(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from virtory.driver import qcow2
 from virtory.driver.qemu import growth, save_image, transfer
 from virtory.driver.qemu.disks import disk_chain
-from virtory.driver.qemu.disks.image_chain import no_access
+from virtory.driver.qemu.disks.image_chain import DEEPEST, chain, no_access
 from virtory.driver.qemu.part import with_xml_of
 from virtory.driver.qemu.plan import Plan
 from virtory.driver.qemu.snapshot import kept_state
@@ -40,10 +40,8 @@ if TYPE_CHECKING:
     from virtory.driver.qemu.table import Entry
     from virtory.driver.store import Change
     from virtory.model.domain import Domain
-    from virtory.model.domain.devices.disk import Disk
+    from virtory.model.domain.devices.disk import BackingStore, Disk
     from virtory.model.snapshot import Snapshot
-
-_MOST_IMAGES = 200  # of one disk; libvirt's limit
 
 
 def overlays_of(snapshot: Snapshot) -> dict[str, str]:
@@ -95,18 +93,28 @@ def remove(paths: list[str]) -> None:
             os.unlink(path)
 
 
-def refuse_too_deep(domain: Domain, overlays: dict[str, str]) -> None:
+def refuse_too_deep(target: str, depth: int) -> None:
     """As many images as every start, every block job and every description can still take."""
-    for target in overlays:
-        disk = disk_chain.disk_named(domain, target)
-        depth, store = 1, disk.backing_store if disk is not None else None
-        while store is not None and store.type is not None:
-            depth, store = depth + 1, store.backing_store
-        if depth >= _MOST_IMAGES:
-            raise OperationUnsupported(
-                f"disk '{target}' stands on {depth} images already, the most that there may be",
-                cure="delete older snapshots, or merge them: virsh blockcommit",
-            )
+    if depth >= DEEPEST:
+        raise OperationUnsupported(
+            f"disk '{target}' stands on {depth} images already, the most that there may be",
+            cure="delete older snapshots, or merge them: virsh blockcommit",
+        )
+
+
+def _live_depth(domain: Domain, target: str) -> int:
+    """How many images a disk stands on; the live description has them all."""
+    disk = disk_chain.disk_named(domain, target)
+    depth, store = 1, disk.backing_store if disk is not None else None
+    while store is not None and store.type is not None:
+        depth, store = depth + 1, store.backing_store
+    return depth
+
+
+def _depth(path: str, image_format: str, described: BackingStore | None) -> int:
+    """As `_live_depth`, by the images' headers, as a start would find them. Blocking."""
+    _size_of(path, image_format)
+    return len(chain(path, image_format, described))
 
 
 # -- of a stopped machine ----------------------------------------------------------------------
@@ -116,16 +124,17 @@ async def take_off(taking: Taking, entry: Entry, snapshot: Snapshot, flags: int)
     """New images on top, and a definition that names them."""
     name, overlays = str(snapshot.name), overlays_of(snapshot)
     made = [] if flags & SnapshotCreate.REUSE_EXT else list(overlays.values())
-    refuse_too_deep(entry.configuration(), overlays)
+    domain, former = located(entry.configuration(), taking.preparation.volume), entry.definition()
+    for target in overlays:
+        refuse_too_deep(target, await asyncio.to_thread(_depth, *_image_of(domain, target)))
     files = await kept_state.planned(taking.preparation, entry, name)
     work = await taking.begin(entry, "overlays off", made=made, files=files)
-    domain, former = located(entry.configuration(), taking.preparation.volume), entry.definition()
     try:
         await asyncio.to_thread(kept_state.keep, files)
         if made:
             for target, path in overlays.items():
-                below = _image_of(domain, target)
-                await asyncio.to_thread(make_overlay, path, *below)
+                below, below_format, _ = _image_of(domain, target)
+                await asyncio.to_thread(make_overlay, path, below, below_format)
         taking.runtime.checkpoint("overlays made")
         disk_chain.rewrite(entry, over(domain, overlays))
         assert entry.row is not None
@@ -141,13 +150,14 @@ async def take_off(taking: Taking, entry: Entry, snapshot: Snapshot, flags: int)
     return name
 
 
-def _image_of(domain: Domain, target: str) -> tuple[str, str]:
-    """The path and format of a disk's image."""
+def _image_of(domain: Domain, target: str) -> tuple[str, str, BackingStore | None]:
+    """The path and format of a disk's image, and what is described below it."""
     disk = disk_chain.disk_named(domain, target)
     assert disk is not None and disk.source is not None
     path = disk.source.file or disk.source.dev
     assert path is not None
-    return path, (disk.driver.type if disk.driver is not None else None) or "raw"
+    image_format = (disk.driver.type if disk.driver is not None else None) or "raw"
+    return path, image_format, disk.backing_store
 
 
 def over(domain: Domain, overlays: dict[str, str]) -> Domain:
@@ -173,7 +183,8 @@ def over(domain: Domain, overlays: dict[str, str]) -> Domain:
 async def take_live(taking: Taking, guest: Guest, snapshot: Snapshot, flags: int) -> str:
     """Memory into its file when asked for, then all disks at once; with the lock held."""
     overlays, ran = overlays_of(snapshot), guest.is_running
-    refuse_too_deep(guest.domain, overlays)
+    for target in overlays:
+        refuse_too_deep(target, _live_depth(guest.domain, target))
     made = [] if flags & SnapshotCreate.REUSE_EXT else list(overlays.values())
     memory = snapshot.memory.file if snapshot.memory is not None else None
     files: dict[str, Any] = {"made": made, "memory": memory}
