@@ -114,22 +114,18 @@ def _forwards(network: Network, here: Surroundings) -> tuple[str, ...]:
 
 
 async def start(networks: Networks, entry: Entry) -> None:
-    """Start the network; when it returns it runs, saved and announced."""
-    async with entry.lock:
-        if entry.active:
-            raise OperationInvalid("network is already active", domain=FROM_NETWORK)
-        network = entry.network(inactive=True)
-        await asyncio.shield(asyncio.ensure_future(_start(networks, entry, network)))
+    """Start the network; when it returns it runs, saved and announced. Its lock is held."""
+    if entry.active:
+        raise OperationInvalid("network is already active", domain=FROM_NETWORK)
+    network = entry.network(inactive=True)
+    await asyncio.shield(asyncio.ensure_future(_start(networks, entry, network)))
 
 
 async def start_transient(networks: Networks, entry: Entry, network: Network) -> None:
-    """Start a network from a description that is not kept, or not the one that is."""
-    async with entry.lock:
-        if entry.active:
-            raise OperationInvalid(
-                f"network is already active as '{entry.name}'", domain=FROM_NETWORK
-            )
-        await asyncio.shield(asyncio.ensure_future(_start(networks, entry, network)))
+    """Start a network from a description that is not kept, or not the one that is; as `start`."""
+    if entry.active:
+        raise OperationInvalid(f"network is already active as '{entry.name}'", domain=FROM_NETWORK)
+    await asyncio.shield(asyncio.ensure_future(_start(networks, entry, network)))
 
 
 async def _start(networks: Networks, entry: Entry, network: Network) -> None:

@@ -6,6 +6,7 @@ The rule kept here: a definition and what runs are two; a change of one is saved
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 from typing import TYPE_CHECKING
@@ -30,7 +31,7 @@ from virtory.model.list_flags import ConnectListNetworks as List
 from virtory.model.values import Uuid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 
     from virtory.driver.bus import Bus
     from virtory.driver.network.attachment import Attachment
@@ -103,7 +104,7 @@ class Networks(Changes, Ports):
         for entry in self.table if first else ():
             if entry.autostart and not entry.active:
                 try:
-                    await life.start(self, entry)
+                    await self._start(entry)
                 except VirtoryError as error:
                     _log.error("network '%s' could not start by itself: %s", entry.name, error)
 
@@ -208,29 +209,29 @@ class Networks(Changes, Ports):
     async def define(self, xml: str, flags: int) -> NamedRef:
         if flags & ~VALIDATE:
             raise UnsupportedFlags(flags & ~VALIDATE, "networkDefineXMLFlags")
-        network, known = await self._claim(xml)
-        try:
-            async with known.lock:
-                await self.keep(known, network)
-        finally:
-            self._made(known)
+        async with self._claimed_in_turn(xml) as (network, known):
+            await self.keep(known, network)
         self.bus.publish(NetworkLifecycle(known.ref, life.DEFINED, 0))
         return known.ref
 
-    async def _claim(self, xml: str) -> tuple[Network, Entry]:
-        """A client's description, and the network of its name and UUID: known, or new."""
+    @contextlib.asynccontextmanager
+    async def _claimed_in_turn(self, xml: str) -> AsyncIterator[tuple[Network, Entry]]:
+        """A client's description, and the network of its name and UUID, known or new; held."""
         async with self._naming:
             network, entry = await self.read(xml)
             known = entry or Entry(network.name, _raw(network))
             self.table.add(known)
             self._claims[known] = _bridge_name(network)
-        return network, known
-
-    def _made(self, known: Entry) -> None:
-        """The end of what `_claim` began; what came to nothing is forgotten."""
-        self._claims.pop(known, None)
-        if not known.is_known:
-            self.table.remove(known)
+        try:
+            async with known.lock:
+                if self.table.find(known.uuid) is not known:  # it was undefined meanwhile
+                    self._claimed(network)  # raises when another has the name by now
+                    self.table.add(known)
+                yield network, known
+        finally:
+            self._claims.pop(known, None)
+            if not known.is_known:
+                self.table.remove(known)
 
     async def undefine(self, uuid: bytes) -> None:
         entry = self.table.get(uuid)
@@ -318,24 +319,19 @@ class Networks(Changes, Ports):
     async def create_xml(self, xml: str, flags: int) -> NamedRef:
         if flags & ~VALIDATE:
             raise UnsupportedFlags(flags & ~VALIDATE, "networkCreateXMLFlags")
-        network, known = await self._claim(xml)
-        try:
-            if known.active:
-                raise OperationInvalid(
-                    f"network is already active as '{known.name}'", domain=FROM_NETWORK
-                )
+        async with self._claimed_in_turn(xml) as (network, known):
             await life.start_transient(self, known, network)
-        finally:
-            self._made(known)
         return known.ref
 
     async def create(self, uuid: bytes) -> None:
         await self._start(self.table.get(uuid))
 
     async def _start(self, entry: Entry) -> None:
-        if entry.is_own_default and not entry.active:
-            await self._move_default(entry)
-        await life.start(self, entry)
+        async with entry.lock:
+            self.table.get(entry.uuid)  # it may have been undefined while others had their turn
+            if entry.is_own_default and not entry.active:
+                await self._move_default(entry)
+            await life.start(self, entry)
 
     async def _move_default(self, entry: Entry) -> None:
         """Our own default network gives way to whatever took its subnet or bridge meanwhile."""
