@@ -137,19 +137,28 @@ async def _serve(
         private=not where.privileged,
     )
     loop.add_signal_handler(signal.SIGHUP, _reload, options, server, log)
-    await server.start(where, notify.passed_sockets())
+    starting = asyncio.ensure_future(server.start(where, notify.passed_sockets()))
+    stopping = asyncio.ensure_future(ended.wait())
+    await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        log.info("ended before it had begun")
+        server.driver.leave()
+        os._exit(0)  # the next daemon goes on with what this one has found
+    starting.result()
     gc.freeze()  # later collections need not look through the program and all that it knows
     gc.enable()
     log.info("serving on %s, process %d", where.socket, os.getpid())
     notify.notify("READY=1")
     if options.ready_fd is not None:
         notify.ready_on(options.ready_fd)
-    await ended.wait()
+    await stopping
     notify.notify("STOPPING=1")
-    await server.stop()
+    ended_whole = await server.stop()
     # Closing the loop would give TERM its deadly meaning back before the process has ended.
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
     log.info("ended")
+    if not ended_whole:
+        os._exit(0)  # nothing that is still under way may take a further step
 
 
 def _reload(options: argparse.Namespace, server: object, log: logging.Logger) -> None:

@@ -152,7 +152,7 @@ class Peer:
             if route.waits:
                 self._waiting += 1
                 self._unanswered += call.size
-                self.server.spawn(self._finish(call, result))
+                self.server.call(self._finish(call, result))
                 return
             self.session.reply(call, result)
         except Exception as error:

@@ -56,7 +56,8 @@ class Server:
         self.state = state
         self.private = private
         self.peers: set[Peer] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._calls: set[asyncio.Task[None]] = set()
+        self._streams: set[asyncio.Task[None]] = set()
         self._listeners: list[Listener] = []
         self._paused = False
         self._count = 0
@@ -80,26 +81,41 @@ class Server:
         self.limits = config.limits
         self.tracing = self.log.isEnabledFor(_DEBUG)
 
-    async def stop(self) -> None:
-        """Say goodbye to every client and let go of the driver; guests keep running."""
+    async def stop(self) -> bool:
+        """Say goodbye to every client and let go of the driver; guests keep running.
+
+        False: a call has not come to its end in time. It is neither cancelled nor waited for: what
+        it was about is as at a crash, for the next daemon, and the process has to end at once.
+        """
         for listener in self._listeners:
             listener.close()
         self._listeners.clear()
-        if self._tasks:
-            await asyncio.wait(set(self._tasks), timeout=_LEAVING_S)
+        if self._calls:
+            await asyncio.wait(set(self._calls), timeout=_LEAVING_S)
         for peer in list(self.peers):
-            peer.link.close()
-        tasks = set(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await self.driver.stop()
+            peer.link.close()  # its streams end with it
+        if self._streams:
+            await asyncio.wait(set(self._streams))
+        if self._calls:
+            self.log.warning("%d calls have not ended and are left as they are", len(self._calls))
+            self.driver.leave()
+            return False
+        return await self.driver.stop()
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run work of a client's in a task that the server keeps until it is done."""
+    def call(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do what a client asked for in a task that the server keeps until it is done."""
+        self._keep(work, self._calls)
+
+    def stream(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Carry a stream in a task that is cancelled when its client leaves."""
+        return self._keep(work, self._streams)
+
+    def _keep(
+        self, work: Coroutine[Any, Any, None], where: set[asyncio.Task[None]]
+    ) -> asyncio.Task[None]:
         task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        where.add(task)
+        task.add_done_callback(where.discard)
         return task
 
     def uptime(self) -> float:

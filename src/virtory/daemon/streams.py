@@ -59,9 +59,9 @@ class StreamPump:
         self._over = False
         self._arrived = asyncio.Event()
         self._writable = writable
-        self._tasks = [peer.server.spawn(self._send())] if readable else []
+        self._tasks = [peer.server.stream(self._send())] if readable else []
         if writable:
-            self._tasks.append(peer.server.spawn(self._write()))
+            self._tasks.append(peer.server.stream(self._write()))
 
     def on_incoming(self, value: Incoming) -> None:
         """Something arrived for this stream."""

@@ -105,5 +105,8 @@ class Driver(Protocol):
     async def start(self) -> None:
         """Open the store, find running guests again, start autostart domains."""
 
-    async def stop(self) -> None:
-        """Let go of everything; guests keep running."""
+    async def stop(self) -> bool:
+        """Let go of everything; guests keep running. False: something did not end, as `leave`."""
+
+    def leave(self) -> None:
+        """From here on nothing is written down: what is under way is as at a crash."""

@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 from virtory.driver.qemu import transfer
-from virtory.driver.qemu.part import Part, refuse_unknown, to_the_end
+from virtory.driver.qemu.part import Part, refuse_unknown
 from virtory.errors import (
     InvalidArgument,
     OperationInvalid,
@@ -46,7 +46,7 @@ class DomainJobs(Part):
             )
         if not path.startswith("/"):
             raise InvalidArgument(f"'{path}' is not a whole path", cure="name it from the root")
-        await to_the_end(self._dump(self._guest(uuid), path, dump_format, flags))
+        await self._runtime.whole(self._dump(self._guest(uuid), path, dump_format, flags))
 
     async def _dump(self, guest: Guest, path: str, dump_format: int, flags: int) -> None:
         async with guest.job("dump"):

@@ -16,7 +16,7 @@ from virtory.driver.journal import Journal
 from virtory.driver.qemu import save_image, transfer
 from virtory.driver.qemu.definition_of import definition_of
 from virtory.driver.qemu.disks.block_job import refuse_any
-from virtory.driver.qemu.part import Part, refuse_unknown, to_the_end
+from virtory.driver.qemu.part import Part, refuse_unknown
 from virtory.driver.qemu.save_reading import Reading, check_same_machine
 from virtory.driver.qemu.start import start
 from virtory.errors import (
@@ -69,7 +69,7 @@ class DomainSaves(Part):
         refuse_unknown(flags, _SAVE, "qemuDomainSaveFlags")
         _refuse_both(flags)
         _require_whole(path)
-        await to_the_end(self._save(self._guest(uuid), path, xml, flags, managed=False))
+        await self._runtime.whole(self._save(self._guest(uuid), path, xml, flags, managed=False))
 
     async def managed_save(self, uuid: bytes, flags: int) -> None:
         refuse_unknown(flags, _SAVE, "qemuDomainManagedSave")
@@ -78,7 +78,7 @@ class DomainSaves(Part):
         if not guest.entry.is_persistent:
             raise OperationInvalid("cannot do managed save for transient domain")
         path = self._preparation.save_path(uuid)
-        await to_the_end(self._save(guest, path, None, flags, managed=True))
+        await self._runtime.whole(self._save(guest, path, None, flags, managed=True))
 
     async def _save(
         self, guest: Guest, path: str, xml: str | None, flags: int, *, managed: bool

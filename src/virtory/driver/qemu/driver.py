@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _AUTOSTARTED = "autostarted"
+_LEAVING_S = 5.0
+"""How long works that nobody waits for may take to finish when the daemon ends."""
 _WIPE = "storage-wipe"
 
 
@@ -209,9 +211,23 @@ class QemuDriver:
         from virtory.driver.qemu.snapshot import mending, taking
 
         assert self._runtime is not None
-        self._menders[domain_saves.WORK] = partial(domain_saves.mend, self._runtime)
-        self._menders["clone"] = partial(_mend_clone, self._runtime)
-        self._menders[taking.WORK] = partial(mending.mend, self._runtime, self._preparation)
+        once_met, runtime = self._once_met, self._runtime
+        self._menders[domain_saves.WORK] = once_met(partial(domain_saves.mend, runtime))
+        self._menders["clone"] = once_met(partial(_mend_clone, runtime))
+        self._menders[taking.WORK] = once_met(partial(mending.mend, runtime, self._preparation))
+
+    def _once_met(self, mender: Mender) -> Mender:
+        """The mender, for a machine whose QEMU may not answer yet: `reconnect` tries again then."""
+        assert self._runtime is not None
+        table = self._runtime.table
+
+        async def mend(work: Work, step: dict[str, Any]) -> None:
+            entry = table.find(bytes.fromhex(step.get("domain") or step["original"]))
+            if entry is not None and entry.guest is not None:
+                entry.guest.met()
+            await mender(work, step)
+
+        return mend
 
     async def _recall_snapshots(self, loaded: Loaded) -> None:
         """Give every domain its snapshots; those of a domain that is no more are forgotten.
@@ -254,9 +270,13 @@ class QemuDriver:
         except VirtoryError as error:
             _log.error("domain '%s' could not be started by itself: %s", entry.name, error)
 
-    async def stop(self) -> None:
+    async def stop(self) -> bool:
+        """As the protocol says; a QEMU that does not answer is not waited for."""
         if self._runtime is not None:
-            await self._runtime.idle()
+            if not await self._runtime.idle(_LEAVING_S):
+                _log.warning("works under way have not ended and are left to the next daemon")
+                self.leave()
+                return False
             for entry in self._runtime.table:
                 if entry.guest is not None:
                     entry.guest.let_go()
@@ -272,6 +292,13 @@ class QemuDriver:
             store, self._store = self._store, None
             await asyncio.to_thread(store.close)
         self.bus.close()
+        return True
+
+    def leave(self) -> None:
+        """As at a crash: guests, monitors and journal stay as they are."""
+        if self._store is not None:
+            store, self._store = self._store, None
+            store.close()
 
 
 async def _mend_storage_file(work: Work, step: dict[str, Any]) -> None:

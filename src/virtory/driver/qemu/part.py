@@ -5,11 +5,10 @@ The rule kept here: a part holds no state of its own; the parts together are `do
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hashlib
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from virtory.driver.qemu.table import row_of
 from virtory.errors import OperationInvalid, UnsupportedFlags, VirtoryError
@@ -18,7 +17,7 @@ from virtory.model.flags import DomainAffect
 _FROM_XML = ("xml", "title", "os_type", "vcpus", "max_vcpus", "memory_kib", "max_memory_kib")
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from virtory.driver.qemu.guest import Guest
     from virtory.driver.qemu.preparation import Preparation
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     from virtory.model.events import Event
 
     Change = Callable[[Domain], Domain | Awaitable[Domain]]
-
-T = TypeVar("T")
 
 
 class Part:
@@ -230,13 +227,3 @@ def affected(entry: Entry, flags: int) -> tuple[bool, bool]:
     if config and not entry.is_persistent:
         raise OperationInvalid("transient domains do not have any persistent config")
     return live, config
-
-
-async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
-    """Do it whole, even when the client that asked for it goes away meanwhile."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())
-        raise

@@ -157,8 +157,15 @@ async def _adopt(guest: Guest) -> None:
             guest.entry.name,
             guest.pid,
         )
+        guest.meeting.add_done_callback(lambda met: met.cancelled() or _go_on(guest))
     elif guest.meeting.cancelled() or not guest.meeting.result():
         await guest.finished
+
+
+def _go_on(guest: Guest) -> None:
+    """It answers now: what was cut off of it and had to wait for that can be ended."""
+    what = f"ending what was cut off of domain '{guest.entry.name}'"
+    guest.runtime.run(guest.runtime.mending.again(guest.entry.uuid), what)
 
 
 async def _meet(guest: Guest) -> bool:

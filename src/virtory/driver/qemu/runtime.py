@@ -8,8 +8,9 @@ way is saved with the next one.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from virtory.driver.qemu.strays import Strays
 from virtory.model import lifecycle
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from virtory.driver.qemu.records import Records
     from virtory.driver.qemu.table import DomainTable, Entry
     from virtory.model.events import Event
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -77,7 +80,7 @@ class Runtime:
         self.starting: set[Entry] = set()  # being planned: no guest yet
         self.strays = Strays()
         self._outboxes: dict[Entry, _Outbox] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     # -- state ---------------------------------------------------------------------------------
     def step(self, entry: Entry, trigger: lifecycle.Trigger, ref: DomainRef | None = None) -> None:
@@ -145,13 +148,18 @@ class Runtime:
         self._tasks.add(task)
         task.add_done_callback(self._done)
 
-    async def whole(self, work: Coroutine[object, object, None]) -> None:
-        """Do something to its end, even when the caller is gone; `idle` waits for it."""
+    def begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Do something in a task of its own, for whoever wants to know its end."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def whole(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do something to its end, even when the caller is cancelled; `idle` waits for it."""
+        task = self.begin(work)
         try:
-            await asyncio.shield(task)
+            return await asyncio.shield(task)
         except asyncio.CancelledError:
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
             raise
@@ -161,11 +169,14 @@ class Runtime:
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("%s failed: %s", task.get_name(), error, exc_info=error)
 
-    async def idle(self) -> None:
-        """Wait until nothing is under way any more."""
-        while self._tasks or self._outboxes:
-            tasks = [box.task for box in self._outboxes.values() if box.task is not None]
-            await asyncio.wait([*self._tasks, *tasks])
+    async def idle(self, limit_s: float | None = None) -> bool:
+        """Wait until nothing is under way any more; whether that came to pass in time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                while self._tasks or self._outboxes:
+                    tasks = [box.task for box in self._outboxes.values() if box.task is not None]
+                    await asyncio.wait([*self._tasks, *tasks])
+        return not self._tasks and not self._outboxes
 
 
 async def _ended(each: _Round | None) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from virtory.driver.qemu.part import Part, refuse_unknown, to_the_end
+from virtory.driver.qemu.part import Part, refuse_unknown
 from virtory.driver.snapshot_family import Family, shown
 from virtory.errors import InvalidArgument, OperationInvalid, OperationTimeout
 from virtory.model.snapshot_flags import (
@@ -61,7 +61,7 @@ class Snapshots(Part):
         _refuse_create(flags)
         taking = Taking(self._runtime, self._preparation)
         entry = self._entry(uuid)
-        return await to_the_end(self._in_turn(entry, taking.take(entry, xml, flags)))
+        return await self._runtime.whole(self._in_turn(entry, taking.take(entry, xml, flags)))
 
     async def revert(self, uuid: bytes, name: str, flags: int) -> None:
         refuse_unknown(flags, SnapshotRevert.ALL, "qemuDomainRevertToSnapshot")
@@ -74,7 +74,7 @@ class Snapshots(Part):
         # Wherever it was going back to before, it goes there no more.
         if gone := self._runtime.mending.give_up(uuid, "revert"):
             await self._runtime.records.store.save(*gone)
-        await to_the_end(self._in_turn(entry, reverting.revert(entry, name, flags)))
+        await self._runtime.whole(self._in_turn(entry, reverting.revert(entry, name, flags)))
 
     async def delete(self, uuid: bytes, name: str, flags: int) -> None:
         refuse_unknown(flags, SnapshotDelete.ALL, "qemuDomainSnapshotDelete")
@@ -84,7 +84,7 @@ class Snapshots(Part):
             raise InvalidArgument("children and children_only flags are mutually exclusive")
         deleting = Deleting(self._runtime, self._preparation)
         entry = self._entry(uuid)
-        await to_the_end(self._in_turn(entry, deleting.delete(entry, name, flags)))
+        await self._runtime.whole(self._in_turn(entry, deleting.delete(entry, name, flags)))
 
     async def _in_turn(self, entry: Entry, work: Coroutine[Any, Any, T]) -> T:
         """One machine's snapshots are worked on one after the other: their images are shared."""
