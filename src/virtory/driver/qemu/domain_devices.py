@@ -53,7 +53,7 @@ class DomainDevices(Part):
         if not live:
             await self._configured(entry, partial(self._attached, device=device))
             return
-        await self._runtime.whole(self._attach(entry, device, config=config))
+        await entry.running().patiently(self._attach(entry, device, config=config))
 
     async def _attach(self, entry: Entry, device: Any, *, config: bool) -> None:
         from virtory.driver.qemu.hotplug import plugging
@@ -118,7 +118,7 @@ class DomainDevices(Part):
         if not live:
             await self._configured(entry, without)
             return
-        await self._runtime.whole(self._unplug(entry, find, without if config else None))
+        await entry.running().patiently(self._unplug(entry, find, without if config else None))
 
     async def _unplug(self, entry: Entry, find: Any, without: Any) -> None:
         from virtory.driver.qemu.disks import block_job
@@ -144,7 +144,7 @@ class DomainDevices(Part):
         if not live:
             await self._configured(entry, partial(self._updated, device=device))
             return
-        await self._runtime.whole(
+        await entry.running().patiently(
             self._update(entry, device, config=config, force=bool(flags & DomainDeviceModify.FORCE))
         )
 

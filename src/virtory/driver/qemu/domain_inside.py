@@ -65,7 +65,7 @@ class DomainInsides(Part):
         guest = self._guest(uuid)
         agent = usable_agent(guest)
         async with guest.job("suspend"):
-            machine = await guest.execute("query-current-machine")
+            machine = await guest.soon("query-current-machine")
             if target != _ON_DISK and not machine.get("wakeup-suspend-support"):
                 raise OperationUnsupported(
                     "Domain does not have suspend support",

@@ -105,14 +105,14 @@ class DomainLives(Part):
                     raise
         if mode == "reboot":
             guest.reboot_wanted = action not in ("destroy", "preserve")
-        await guest.execute("system_powerdown")
+        await guest.soon("system_powerdown")
 
     # -- the machine is told -------------------------------------------------------------------
     async def reset(self, uuid: bytes, flags: int) -> None:
         refuse_unknown(flags, 0, "qemuDomainReset")
         guest = self._guest(uuid)
         async with guest.job("reset"):
-            await guest.execute("system_reset")
+            await guest.soon("system_reset")
             guest.step(Trigger.RESET)
             await guest.settled()
 
@@ -124,7 +124,7 @@ class DomainLives(Part):
                 raise OperationInvalid("domain is pmsuspended")
             if state != DomainState.PAUSED:
                 guest.pause_cause = Trigger.SUSPENDED
-                await guest.execute("stop")
+                await guest.soon("stop")
                 await guest.settled()
 
     async def resume(self, uuid: bytes) -> None:
@@ -135,7 +135,7 @@ class DomainLives(Part):
                 raise OperationInvalid("domain is pmsuspended")
             if state == DomainState.RUNNING:
                 raise OperationInvalid("domain is already running")
-            await guest.execute("cont")
+            await guest.soon("cont")
             await guest.settled()
 
     async def destroy(self, uuid: bytes, flags: int) -> None:
@@ -163,13 +163,13 @@ class DomainLives(Part):
         refuse_unknown(flags, 0, "qemuDomainInjectNMI")
         guest = self._guest(uuid)
         async with guest.job("inject-nmi"):
-            await guest.execute("inject-nmi")
+            await guest.soon("inject-nmi")
 
     async def pm_wakeup(self, uuid: bytes, flags: int) -> None:
         refuse_unknown(flags, 0, "qemuDomainPMWakeup")
         guest = self._guest(uuid)
         async with guest.job("wakeup"):
-            await guest.execute("system_wakeup")
+            await guest.soon("system_wakeup")
             await guest.settled()
 
     def owner_gone(self, owner: Owner) -> None:

@@ -196,7 +196,7 @@ class DomainLimits(Part):
             changed(guest.domain)
             if name == "on_reboot":
                 wanted = "shutdown" if word == "destroy" else "reset"
-                await guest.execute("set-action", {"reboot": wanted})
+                await guest.soon("set-action", {"reboot": wanted})
             return ()
 
         await self._everywhere(self._entry(uuid), flags, changed, act, "set lifecycle action")

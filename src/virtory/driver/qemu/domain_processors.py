@@ -21,6 +21,7 @@ from virtory.model.refs import STRING, Param
 
 if TYPE_CHECKING:
     from virtory.driver.qemu.guest import Guest
+    from virtory.driver.qemu.table import Entry
     from virtory.model.domain import Domain
     from virtory.model.events import Event
 
@@ -50,6 +51,9 @@ class DomainProcessors(Part):
         if not live:
             await self._configured(entry, lambda domain: _counted(domain, count, flags))
             return
+        await entry.running().patiently(self._set_vcpus(entry, count, flags, config=config))
+
+    async def _set_vcpus(self, entry: Entry, count: int, flags: int, *, config: bool) -> None:
         guest = entry.running()
         most = guest.domain.vcpu.count
         if count > most:
@@ -192,7 +196,7 @@ class DomainProcessors(Part):
         async def place(guest: Guest) -> tuple[Event, ...]:
             others = set(guest.vcpu_threads)
             if guest.domain.iothreads:
-                told = await guest.execute("query-iothreads")
+                told = await guest.soon("query-iothreads")
                 others |= set(affinity.iothreads_in(told).values())
             for thread in affinity.threads_of(guest.pid):
                 if thread not in others:

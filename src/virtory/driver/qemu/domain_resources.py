@@ -131,7 +131,7 @@ class DomainResourceLimits(Part):
                 (number, _bitmap(affinity.iothread_processors(domain, number), cpus))
                 for number in defined_numbers(domain)
             ]
-        told = await entry.running().execute("query-iothreads")
+        told = await entry.running().soon("query-iothreads")
         return [
             (number, accounting.affinity(int(one["thread-id"]), cpus))
             for number, one in numbered(told)

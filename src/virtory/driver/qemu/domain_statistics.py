@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 _LISTS = 0xFF
 _ANSWER_S = 5.0
+_AT_ONCE_S = 0.5
 _UNKNOWN = (1 << 64) - 1
 
 # QEMU's name, the factor to libvirt's unit, libvirt's tag, the name in domstats.
@@ -86,10 +87,11 @@ class DomainStatistics(Part):
             ]
         else:
             entries = self._table.select(flags & _LISTS)
-        asked = [_questions(entry.guest, wanted) for entry in entries]
+        limit_s = _AT_ONCE_S if flags & Select.NOWAIT else _ANSWER_S
+        asked = [_questions(entry.guest, wanted, limit_s) for entry in entries]
         waiting = [answer for answers in asked for answer in answers.values()]
         if waiting:
-            await asyncio.wait(waiting, timeout=_ANSWER_S)
+            await asyncio.wait(waiting, timeout=limit_s)
         return [
             DomainStats(entry.ref, _all_params(entry, answers, wanted))
             for entry, answers in zip(entries, asked, strict=True)
@@ -225,9 +227,14 @@ class DomainStatistics(Part):
 _Answers = dict[str, "asyncio.Future[Any]"]
 
 
-def _questions(guest: Guest | None, wanted: int) -> _Answers:
-    """What only QEMU knows, asked of this guest now; the answers come together with all others'."""
+def _questions(guest: Guest | None, wanted: int, limit_s: float) -> _Answers:
+    """What only QEMU knows, asked of this guest now; the answers come together with all others'.
+
+    One that has left earlier questions open for longer is not asked again.
+    """
     if guest is None or guest.monitor is None or guest.starting:
+        return {}
+    if guest.monitor.unanswered_s > limit_s:
         return {}
     asked: _Answers = {}
     if wanted & Group.BALLOON and guest.has_balloon:

@@ -126,7 +126,7 @@ class DomainStreams(Part):
         async with guest.job("send key"):
             if guest.entry.state == DomainState.PMSUSPENDED:
                 raise OperationInvalid("domain is pmsuspended")
-            await guest.execute("send-key", arguments)
+            await guest.soon("send-key", arguments)
 
 
 # -- finding -----------------------------------------------------------------------------------

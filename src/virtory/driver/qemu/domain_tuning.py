@@ -47,7 +47,7 @@ class DomainTuning(Part):
                     "Unable to change memory of active domain without the balloon device and guest "
                     "OS balloon driver"
                 )
-            await guest.execute("balloon", {"value": int(size)})
+            await guest.soon("balloon", {"value": int(size)})
             return ()
 
         def sized(domain: Domain) -> Domain:

@@ -11,7 +11,7 @@ import contextlib
 import json
 import signal
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from virtory.driver.qemu import events, resources
 from virtory.driver.qemu.console import Consoles
@@ -23,7 +23,7 @@ from virtory.model.flags import DomainState
 from virtory.model.lifecycle import Trigger
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Coroutine
 
     from virtory.driver.interface import DomainRef, Owner
     from virtory.driver.qemu.agent import Agent
@@ -37,7 +37,11 @@ if TYPE_CHECKING:
     from virtory.driver.qemu.transfer import Transfer
     from virtory.model.domain import Domain
 
+T = TypeVar("T")
+
 LOCK_TIMEOUT_S = 30.0
+PATIENCE_S = 30.0
+"""How long a caller waits for a QEMU that does not answer: it is stopped, or its storage hangs."""
 END_GRACE_S = 10.0
 LAST_ANSWERS_S = 0.5
 # libvirt tells these ends with the number that the domain had, all others without one.
@@ -84,6 +88,7 @@ class Guest:
         self.block_waiters: dict[str, list[asyncio.Future[str | None]]] = {}  # by the job's id
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.lock_timeout_s = LOCK_TIMEOUT_S
+        self.patience_s = PATIENCE_S
         self._lock = asyncio.Lock()
         self._holder: str | None = None
         self._held_since = 0.0
@@ -187,6 +192,8 @@ class Guest:
     ) -> Any:
         """One monitor command's answer, with QEMU's refusal in libvirt's words."""
         monitor = self.met()
+        if timeout_s is not None and monitor.unanswered_s > timeout_s:
+            raise self._silent(monitor)  # who asks again and again does not make it more
         try:
             async with asyncio.timeout(timeout_s):
                 return await monitor.execute(name, arguments, fds)
@@ -196,8 +203,39 @@ class Guest:
             raise OperationFailed("domain is no longer running") from None
         except TimeoutError:
             raise OperationTimeout(
-                f"QEMU of domain '{self.entry.name}' did not answer '{name}' in {timeout_s:g} s"
+                f"QEMU of domain '{self.entry.name}' did not answer '{name}' in {timeout_s:g} s",
+                cure=self._cure,
             ) from None
+
+    async def soon(self, name: str, arguments: dict[str, Any] | None = None) -> Any:
+        """As `execute`, for what is harmless whenever QEMU does it: it is not waited for longer."""
+        return await self.execute(name, arguments, timeout_s=self.patience_s)
+
+    async def patiently(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do it to its end; OperationTimeout when QEMU falls silent, and it goes on by itself.
+
+        For what can neither be given up half-way nor known to be done without QEMU's answer.
+        """
+        task = self.runtime.begin(work)
+        try:
+            while not (await asyncio.wait([task], timeout=self.patience_s))[0]:
+                if (monitor := self.monitor) and monitor.unanswered_s >= self.patience_s:
+                    raise self._silent(monitor, "; what was begun goes on when it does")
+        except BaseException:
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+            raise
+        return task.result()
+
+    def _silent(self, monitor: Monitor, more: str = "") -> OperationTimeout:
+        return OperationTimeout(
+            f"QEMU of domain '{self.entry.name}' has not answered for "
+            f"{monitor.unanswered_s:.0f} s{more}",
+            cure=self._cure,
+        )
+
+    @property
+    def _cure(self) -> str:
+        return f"see whether process {self.pid} or its storage hangs, wait, or destroy the domain"
 
     def met(self) -> Monitor:
         """The monitor; OperationFailed while there is none yet."""
@@ -208,7 +246,7 @@ class Guest:
         raise OperationFailed(
             f"QEMU of domain '{self.entry.name}', process {self.pid}, has not answered since "
             "this daemon began",
-            cure=f"see whether process {self.pid} is stopped, wait, or destroy the domain",
+            cure=self._cure,
         )
 
     def on_event(self, event: Event) -> None:

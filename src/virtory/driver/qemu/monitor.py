@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _READ = 65536
+_NOBODY = ("", None, 0.0)
 
 
 class MonitorGone(Exception):
@@ -59,7 +60,7 @@ class Monitor:
         self._on_event = on_event
         self._on_gone = on_gone
         self._session = QmpSession()
-        self._pending: dict[int, tuple[str, asyncio.Future[Any]]] = {}
+        self._pending: dict[int, tuple[str, asyncio.Future[Any], float]] = {}
         self._unsent: deque[tuple[bytes, tuple[int, ...]]] = deque()
         self._gone: MonitorGone | None = None
         self._silent = False
@@ -89,7 +90,7 @@ class Monitor:
             future.exception()  # an abandoned call is no unhandled error
             return future
         serial, data = self._session.command(name, arguments)
-        self._pending[serial] = (name, future)
+        self._pending[serial] = (name, future, self._loop.time())
         self._send(data, tuple(fds))
         return future
 
@@ -99,7 +100,7 @@ class Monitor:
         A QEMU (7.2) that a command reaches while it ends, waits for itself for ever.
         """
         self._silent = True
-        waiting = [future for _, future in self._pending.values()]
+        waiting = [future for _, future, _ in self._pending.values()]
         if waiting:
             await asyncio.wait(waiting, timeout=limit_s)
 
@@ -110,6 +111,13 @@ class Monitor:
     def close(self) -> None:
         """Let go of the connection; QEMU runs on. Pending calls end with `MonitorGone`."""
         self._end(MonitorGone("the monitor was closed"))
+
+    @property
+    def unanswered_s(self) -> float:
+        """For how long the oldest of the commands under way has waited; QEMU answers in order."""
+        for _, _, since in self._pending.values():
+            return self._loop.time() - since
+        return 0.0
 
     @property
     def gone(self) -> MonitorGone | None:
@@ -169,13 +177,13 @@ class Monitor:
     def _take(self, message: Any) -> None:
         kind = type(message)
         if kind is Reply:
-            _, future = self._pending.pop(message.serial, ("", None))
+            _, future, _ = self._pending.pop(message.serial, _NOBODY)
             if future is not None and not future.done():
                 future.set_result(message.value)
         elif kind is Event:
             self._on_event(message)
         elif kind is Failure:
-            name, future = self._pending.pop(message.serial, ("", None))
+            name, future, _ = self._pending.pop(message.serial, _NOBODY)
             if future is not None and not future.done():
                 future.set_exception(QmpError(message.error_class, message.description, name))
                 future.exception()  # of several sent together, only the first is told
@@ -197,7 +205,7 @@ class Monitor:
         self._socket.close()
         self._unsent.clear()
         pending, self._pending = self._pending, {}
-        for _, future in pending.values():
+        for _, future, _ in pending.values():
             if not future.done():
                 future.set_exception(reason)
                 future.exception()  # an abandoned call is no unhandled error

@@ -11,6 +11,7 @@ import asyncio
 import json
 import logging
 import signal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver.qemu import events, resources
@@ -157,15 +158,16 @@ async def _adopt(guest: Guest) -> None:
             guest.entry.name,
             guest.pid,
         )
-        guest.meeting.add_done_callback(lambda met: met.cancelled() or _go_on(guest))
+        guest.meeting.add_done_callback(partial(_go_on, guest))
     elif guest.meeting.cancelled() or not guest.meeting.result():
         await guest.finished
 
 
-def _go_on(guest: Guest) -> None:
+def _go_on(guest: Guest, meeting: asyncio.Future[bool]) -> None:
     """It answers now: what was cut off of it and had to wait for that can be ended."""
-    what = f"ending what was cut off of domain '{guest.entry.name}'"
-    guest.runtime.run(guest.runtime.mending.again(guest.entry.uuid), what)
+    if not meeting.cancelled():
+        what = f"ending what was cut off of domain '{guest.entry.name}'"
+        guest.runtime.run(guest.runtime.mending.again(guest.entry.uuid), what)
 
 
 async def _meet(guest: Guest) -> bool:

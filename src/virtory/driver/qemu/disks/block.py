@@ -111,7 +111,7 @@ def capacities_in(answer: list[dict[str, Any]]) -> dict[str, int]:
 async def capacities(guest: Guest) -> dict[str, int]:
     """By alias; QEMU is asked once in a guest's life."""
     if not guest.capacities:
-        guest.capacities = capacities_in(await guest.execute("query-block"))
+        guest.capacities = capacities_in(await guest.execute("query-block", timeout_s=5))
     return guest.capacities
 
 

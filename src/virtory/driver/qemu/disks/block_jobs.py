@@ -195,7 +195,7 @@ class BlockJobs(Part):
         job = guest.block_jobs.get(_target(guest, disk))
         if job is None:
             return None
-        for told in await guest.execute("query-block-jobs"):
+        for told in await guest.soon("query-block-jobs"):
             if told["device"] == job.id:
                 speed = int(told["speed"])
                 current, end = int(told["offset"]), int(told["len"])
