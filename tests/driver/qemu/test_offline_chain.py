@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from virtory.driver import qcow2
+from virtory.driver.qcow2 import write_empty
 from virtory.driver.qemu.disks import offline_chain
 from virtory.driver.qemu.disks.image_chain import chain
-from virtory.errors import OperationFailed
+from virtory.errors import ConfigUnsupported, OperationFailed, SystemCallFailed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,18 +48,18 @@ async def test_an_image_is_merged_down_and_the_one_above_named_anew(tmp_path: Pa
     assert content(top) == before
 
 
-async def test_an_image_is_put_on_another_and_on_nothing(tmp_path: Path) -> None:
+async def test_an_image_below_whose_format_is_not_named_is_not_probed(tmp_path: Path) -> None:
     base = made(tmp_path / "base", 1)
-    mid = made(tmp_path / "mid", 2, base)
-    top = made(tmp_path / "top", 3, mid)
-    before = content(top)
-    await offline_chain.rebase(str(top), "qcow2", str(base), "qcow2")
-    assert content(top) == before
-    await offline_chain.rebase(str(top), "qcow2", None, None)
-    assert len(chain(str(top), "qcow2")) == 1
-    assert content(top) == before
+    top = tmp_path / "top"
+    top.touch()
+    write_empty(str(top), 1 << 20, str(base))
+    with pytest.raises(ConfigUnsupported, match=r"but not its format"):
+        await offline_chain.commit(str(top), "qcow2", str(base))
 
 
 async def test_what_goes_wrong_is_told_in_qemu_imgs_words(tmp_path: Path) -> None:
-    with pytest.raises(OperationFailed, match=r"cannot merge .*No such file"):
+    top = made(tmp_path / "top", 3, made(tmp_path / "base", 1))
+    with pytest.raises(OperationFailed, match=r"cannot merge .*Did not find '/none'"):
+        await offline_chain.commit(str(top), "qcow2", "/none")
+    with pytest.raises(SystemCallFailed, match="No such file"):
         await offline_chain.commit(str(tmp_path / "no"), "qcow2", "/none")

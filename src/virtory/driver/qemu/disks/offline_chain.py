@@ -12,6 +12,7 @@ import re
 import shutil
 from typing import TYPE_CHECKING
 
+from virtory.driver.qemu.disks.image_chain import chain
 from virtory.errors import FROM_STORAGE, InternalError, OperationFailed
 
 if TYPE_CHECKING:
@@ -28,26 +29,14 @@ async def commit(
     """Write what `top` (and each image between) has into `base`, which is below it in its chain.
 
     `top` keeps its content; `rate` in bytes a second, 0 for no limit. A second time it does the
-    same again. Raises OperationFailed with qemu-img's words.
+    same again. Raises OperationFailed with qemu-img's words, and what `chain` raises: every image
+    must be there and named with its format, so that qemu-img need not guess one.
     """
+    await asyncio.to_thread(chain, top, top_format)
     words = ["commit", "-p", "-d", "-f", top_format, "-b", base]
     if rate:
         words += ["-r", str(rate)]
     await _run([*words, top], progress, f"merge '{top}' into '{base}'")
-
-
-async def rebase(
-    image: str,
-    image_format: str,
-    backing: str | None,
-    backing_format: str | None,
-    progress: Progress | None = None,
-) -> None:
-    """Put `image` on `backing` (None: on nothing), copying into it what it would lack there."""
-    words = ["rebase", "-p", "-f", image_format, "-b", backing or ""]
-    if backing is not None and backing_format is not None:
-        words += ["-F", backing_format]
-    await _run([*words, image], progress, f"put '{image}' on '{backing or 'nothing'}'")
 
 
 async def rename_backing(image: str, image_format: str, backing: str, backing_format: str) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from virtory.driver.qemu import transfer
 from virtory.driver.qemu.disks.image_chain import no_access
 from virtory.driver.qemu.process import Process, find_by_argument
+from virtory.driver.storage.opened import alone
 from virtory.errors import FROM_STORAGE, OperationFailed
 from virtory.model.qcow2_header import FIXED_BYTES, qcow2_header
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from virtory.driver.qemu.guest import Guest
     from virtory.driver.qemu.plan import Image
+    from virtory.driver.qemu.process import Identity
 
 _MOST = 65536
 _FIXED = struct.Struct(">QIHHIIQII")
@@ -145,9 +147,24 @@ async def qemu_img(*arguments: str) -> None:
         raise OperationFailed(f"qemu-img {arguments[0]} failed: {text}", domain=FROM_STORAGE)
 
 
+def _alone(path: str) -> str:
+    """The image as qemu-img is to open it: a qcow2 image, whatever it stands on."""
+    try:
+        return alone(path, "qcow2")
+    except OSError as error:
+        raise no_access(path, error) from None
+
+
+def _at_work_on(path: str) -> Identity | None:
+    found = find_by_argument(path)
+    if found is None and os.path.exists(path):
+        found = find_by_argument(_alone(path))
+    return found
+
+
 async def each(action: str, name: str, paths: Sequence[str]) -> None:
     """`qemu-img snapshot` with `-c`, `-a` or `-d` on every image; returns when all have ended."""
-    works = [qemu_img("snapshot", action, name, path) for path in paths]
+    works = [qemu_img("snapshot", action, name, _alone(path)) for path in paths]
     results = await asyncio.gather(*works, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):
@@ -164,7 +181,7 @@ async def with_name(name: str, paths: Sequence[str]) -> list[str]:
 async def unattended(paths: Sequence[str]) -> None:
     """Wait for the qemu-img that an earlier daemon left at work on one of these images."""
     for path in paths:
-        identity = await asyncio.to_thread(find_by_argument, path)
+        identity = await asyncio.to_thread(_at_work_on, path)
         if identity is None:
             continue
         with contextlib.suppress(ProcessLookupError, OSError):
@@ -176,7 +193,7 @@ async def without_leaks(paths: Sequence[str]) -> None:
     for path in paths:
         if await asyncio.to_thread(os.path.exists, path):
             with contextlib.suppress(OperationFailed):  # what else is wrong is not ours to mend
-                await qemu_img("check", "-q", "-r", "leaks", path)
+                await qemu_img("check", "-q", "-r", "leaks", _alone(path))
 
 
 def opened(guest: Guest, paths: Sequence[str]) -> tuple[list[Image], list[str]]:

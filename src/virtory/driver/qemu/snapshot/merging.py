@@ -240,8 +240,7 @@ async def _merge_live(deleting: Deleting, guest: Guest, merge: Merge, *, is_top:
 async def merge_off(runtime: Runtime, entry: Entry, merge: Merge) -> None:
     """Images that nobody has open; may be repeated."""
     if await asyncio.to_thread(os.path.exists, merge.upper):
-        arguments = ("-q", "-f", "qcow2", "-d", "-b", merge.base, merge.upper)
-        await internal.qemu_img("commit", *arguments)
+        await offline_chain.commit(merge.upper, "qcow2", merge.base)
     runtime.checkpoint("images merged")
     for child in merge.children:
         await offline_chain.rename_backing(child, "qcow2", merge.base, merge.base_format)
