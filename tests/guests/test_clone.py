@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from test_block_jobs import DISK, Images, live_chain, open_files, run
+from test_snapshots import asked
 
 from virtory.errors import (
     AlreadyExists,
@@ -19,6 +20,7 @@ from virtory.errors import (
 )
 from virtory.model.domain import format_domain, parse_domain
 from virtory.model.flags import DomainBlockCommit, DomainClone
+from virtory.model.snapshot_flags import SnapshotCreate
 from virtory.provision.clone_description import described
 
 UUID = "99999999-2222-3333-4444-555555555555"
@@ -115,6 +117,30 @@ async def test_linked_clones_are_ready_at_once_and_neither_disturbs_the_other(dr
     with pytest.raises(OperationInvalid, match="also an image of domain"):
         uuid = driver.domain.by_name("m").uuid
         await driver.domain.block_commit(uuid, "vda", None, None, 0, DomainBlockCommit.ACTIVE)
+
+
+async def test_a_machine_with_snapshots_beside_its_images_can_have_a_linked_clone(
+    driver, bare, images
+):
+    ref = await defined(driver, bare, images)
+    await driver.snapshot.create(ref.uuid, asked("one", ""), SnapshotCreate.DISK_ONLY)
+    await driver.snapshot.revert(ref.uuid, "one", 0)  # now on an image that was made for that
+    branch = Path((await disk_of(driver, ref.uuid)).source.file)
+    write(branch, 50)
+    xml = await clone_xml(driver, ref, "n", {"vda": str(images.path("clone"))})
+    new = await driver.domain.clone(ref.uuid, xml, DomainClone.LINKED)
+    content = images.hash("clone")
+    assert content != images.content
+    await driver.snapshot.revert(ref.uuid, "one", 0)
+    assert images.hash(Path((await disk_of(driver, ref.uuid)).source.file)) == images.content
+    with pytest.raises(OperationInvalid, match="also an image of domain 'n'"):
+        await driver.snapshot.delete(ref.uuid, "one", 0)
+    assert branch.exists() and images.hash("clone") == content
+    await driver.domain.undefine(new.uuid, 0)
+    await driver.snapshot.delete(ref.uuid, "one", 0)
+    await driver.snapshot.create(ref.uuid, asked("two", ""), 0)
+    with pytest.raises(OperationInvalid, match="snapshot 'two' inside its images, which a linked"):
+        await driver.domain.clone(ref.uuid, xml, DomainClone.LINKED)
 
 
 async def test_a_whole_clone_of_a_running_machine_is_of_one_moment(

@@ -217,17 +217,23 @@ class Clones(Part):
 
 
 def _refuse_linked(entry: Entry) -> None:
-    """What goes back to the images of now would write what is shared from now on."""
-    problem = None
+    """What goes back to the images of now would write what is shared from now on.
+
+    Snapshots beside the images do not: they go back to a new image on those below.
+    """
+    kept = entry.snapshots.by_name.values() if entry.snapshots is not None else ()
+    inside = [each.name for each in kept if not each.external]
     if entry.row is not None and entry.row.managed_save:
-        problem = "has a managed save image"
-    elif entry.snapshots:
-        problem = "has snapshots"
-    if problem is not None:
-        raise OperationInvalid(
-            f"domain '{entry.name}' {problem}, which a linked clone of it would put out of reach",
-            cure="clone it whole, without --linked; or remove them first",
-        )
+        problem, cure = "has a managed save image", f"virsh managedsave-remove {entry.name}"
+    elif inside:
+        problem = f"has snapshot '{inside[0]}' inside its images"
+        cure = f"virsh snapshot-delete {entry.name} '{inside[0]}'"
+    else:
+        return
+    raise OperationInvalid(
+        f"domain '{entry.name}' {problem}, which a linked clone of it would put out of reach",
+        cure=f"clone it whole, without --linked; or remove that first: {cure}",
+    )
 
 
 def _size(disk: DiskCopy) -> int:

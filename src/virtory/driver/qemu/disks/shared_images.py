@@ -1,7 +1,7 @@
 """Images that more than one machine stands on, as linked clones do: nobody may write them.
 
 The rule kept here: who is about to write or remove an image asks first. A machine is known to use
-what its definition names, `<backingStore>` included, and what its QEMU has open.
+what its definition and its snapshots name, `<backingStore>` included, and what its QEMU has open.
 """
 
 from __future__ import annotations
@@ -115,5 +115,8 @@ def user_of(table: DomainTable, entry: Entry, path: str) -> Entry | None:
         if other.guest is not None and any(i.path == path for i in other.guest.plan.images):
             return other
         if other.row is not None and _names(other.row.xml, path):
+            return other
+        kept = other.snapshots.by_name.values() if other.snapshots is not None else ()
+        if any(_names(each.xml, path) for each in kept):
             return other
     return None

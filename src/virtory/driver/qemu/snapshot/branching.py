@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from virtory.driver.journal import Journal
 from virtory.driver.qemu.disks.image_chain import chain
+from virtory.driver.qemu.disks.shared_images import user_of
 from virtory.driver.qemu.save_reading import Reading
 from virtory.driver.qemu.snapshot import kept_state
 from virtory.driver.qemu.snapshot.overlays import make_overlay, over, overlays_of, remove
@@ -204,6 +205,7 @@ async def forget_needless(runtime: Runtime, entry: Entry) -> None:
     for kept in family.by_name.values():
         snapshot = parse_snapshot(kept.xml, lenient=True)
         domains += [d for d in (snapshot.domain, snapshot.inactive_domain) if d is not None]
+    made = {path for path in made if user_of(runtime.table, entry, path) is None}
     needless = await asyncio.to_thread(_needless, domains, made)
     await asyncio.to_thread(remove, sorted(needless))
     changes: list[Change] = []
