@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import struct
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from virtory.driver import qcow2
+from virtory.driver.qemu.snapshot import internal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +52,16 @@ def test_an_overlay_is_empty_until_something_is_written(tmp_path: Path) -> None:
     subprocess.run(["qemu-io", "-f", "qcow2", "-c", "write 64k 512", path], check=True)
     assert not qcow2.is_empty_overlay(str(path))
     assert not qcow2.is_empty_overlay(str(tmp_path / "below"))
+
+
+@pytest.mark.parametrize("place", [1 << 40, (1 << 64) - 1])
+def test_tables_beyond_the_end_are_not_looked_for(tmp_path: Path, place: int) -> None:
+    path = made(tmp_path / "image", 1 << 20)
+    with path.open("r+b") as file:
+        os.pwrite(file.fileno(), struct.pack(">Q", place), 40)
+        assert not qcow2.is_empty_overlay(str(path))
+        os.pwrite(file.fileno(), struct.pack(">IQ", 1, place), 60)
+    assert internal.names_in(str(path)) == []
 
 
 def test_what_the_format_can_not_hold_is_refused(tmp_path: Path) -> None:

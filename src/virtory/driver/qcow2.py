@@ -63,5 +63,8 @@ def is_empty_overlay(path: str) -> bool:
         header = qcow2_header(head)
         if header is None or len(head) < 72 or header.snapshots or header.l1_entries > 1 << 22:
             return False
+        length = header.l1_entries * 8
+        if header.l1_offset + length > file.seek(0, os.SEEK_END):
+            return False
         file.seek(header.l1_offset)
-        return not any(file.read(header.l1_entries * 8))
+        return not any(file.read(length))

@@ -201,6 +201,9 @@ def families(rows: Iterable[ObjectRow]) -> tuple[dict[bytes, Family], list[str]]
     for uuid, each in sorted(kept, key=lambda pair: pair[1].time):
         found.setdefault(uuid, Family(uuid)).by_name[each.name] = each
     for uuid, family in found.items():
+        for each in family.by_name.values():
+            if each.parent not in family.by_name:  # it is a root, or its parent was damaged
+                family.by_name[each.name] = each._replace(parent=None)
         mark = marks.get(uuid)
         family.current = mark if mark in family.by_name else None
     return found, problems

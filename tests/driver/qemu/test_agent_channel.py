@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
-from virtory.driver.qemu.agent import ANSWER_LIMIT, Agent
+from virtory.driver.qemu.agent import ANSWER_LIMIT, Agent, understood, whole_number
 from virtory.driver.qemu.qmp import JsonStream
 from virtory.errors import AgentUnresponsive, InternalError, OperationUnsupported
 
@@ -210,3 +210,20 @@ async def test_silence_is_what_a_shutdown_is_answered_with(ends: Ends) -> None:
     assert taken["arguments"] == {"mode": "powerdown"}
     stranger.hang_up()
     await asked
+
+
+async def test_halves_of_characters_are_nobodys_text(ends: Ends) -> None:
+    agent, stranger = ends
+    for halved in ({"return": "\ud800"}, {"error": {"desc": "\udfff"}}):
+        asked = asyncio.create_task(agent.call("guest-get-host-name"))
+        await stranger.accept()
+        await stranger.synchronise()
+        await stranger.answer(halved)
+        with pytest.raises(AgentUnresponsive, match="not UTF-8"):
+            await asked
+
+
+@pytest.mark.parametrize("told", [-1, 1 << 63, float("inf"), [], None, "x"])
+def test_a_number_that_does_not_fit_is_the_agents_fault(told: Any) -> None:
+    with pytest.raises(AgentUnresponsive, match="guest-get-time"), understood("guest-get-time"):
+        whole_number(told)

@@ -164,3 +164,21 @@ async def test_a_second_greeting_is_harmless(ends: Ends) -> None:
     future = monitor.execute("query-status")
     await peer.answer({"status": "running"})
     assert await future == {"status": "running"}
+
+
+async def test_an_event_nobody_expected_loses_nothing_after_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def surprised(event: Event) -> None:
+        raise KeyError(event.name)
+
+    ours, theirs = socket.socketpair()
+    monitor, peer = Monitor(ours, surprised, lambda _: None), ScriptedPeer(theirs)
+    future = monitor.execute("stop")
+    taken = await peer.command()
+    event = {"event": "ODD", "timestamp": {"seconds": 1, "microseconds": 2}}
+    await peer.send(event, {"return": {}, "id": taken["id"]})
+    assert await future == {}
+    assert "QEMU's event ODD" in caplog.text
+    monitor.close()
+    peer.close()

@@ -8,6 +8,7 @@ import os
 import socket
 import stat
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -127,6 +128,28 @@ def test_variables_come_from_their_template_once(tmp_path: Path) -> None:
     resources.acquire(made).close()
     assert variables.read_bytes() == b"fresh"
     resources.release(made)
+
+
+def test_variables_are_converted_whole_or_not_at_all(tmp_path: Path) -> None:
+    template, variables = tmp_path / "VARS.raw", tmp_path / "m_VARS.qcow2"
+    template.write_bytes(b"fresh".ljust(4096, b"-"))
+    file = OpenFile(
+        1,
+        str(variables),
+        "rw",
+        1,
+        "nvram",
+        create=True,
+        template=str(template),
+        convert=("raw", "qcow2"),
+    )
+    resources.acquire(plan_of(tmp_path, files=(file,))).close()
+    assert variables.read_bytes().startswith(b"QFI\xfb")
+    variables.unlink()
+    wrong = replace(file, convert=("qcow2", "raw"))
+    with pytest.raises(OperationFailed, match="Image is not in qcow2 format"):
+        resources.acquire(plan_of(tmp_path, files=(wrong,)))
+    assert not list(tmp_path.glob("m_VARS*"))
 
 
 def test_a_kernel_in_memory_can_not_be_changed(tmp_path: Path) -> None:

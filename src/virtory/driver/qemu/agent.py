@@ -181,6 +181,7 @@ class Agent:
         while True:
             for message in stream.feed(await self._receive(peer)):
                 if "return" in message or "error" in message:
+                    _require_text(message)
                     return message
 
     async def _receive(self, peer: socket.socket) -> bytes:
@@ -195,10 +196,26 @@ def understood(command: str) -> Iterator[None]:
     """Inside, an answer that has not the form it should have is the agent's fault."""
     try:
         yield
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise AgentUnresponsive(
             f"its answer to '{command}' has an unknown form ({error!r})"
         ) from None
+
+
+def whole_number(told: Any, bits: int = 63, least: int = 0) -> int:
+    """A number that fits where it goes; raises ValueError or TypeError."""
+    value = int(told)
+    if not least <= value < 1 << bits:
+        raise ValueError(f"{value} is out of range")
+    return value
+
+
+def _require_text(message: dict[str, Any]) -> None:
+    """JSON can name halves of characters, which no client can be told."""
+    try:
+        json.dumps(message, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise QmpBroken(f"a message is not UTF-8: {error.reason}") from None
 
 
 def _wake(peer: socket.socket) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver.interface import BOOLEAN, INT, STRING, UINT, ULLONG, Param
-from virtory.driver.qemu.agent import understood
+from virtory.driver.qemu.agent import understood, whole_number
 from virtory.driver.qemu.disks.guest_disks import target_of
 from virtory.errors import OperationUnsupported
 from virtory.model.flags import DomainGuestInfo
@@ -58,7 +58,7 @@ def _users(told: Any, _: Domain) -> list[Param]:
         params.append(Param(f"{prefix}name", STRING, str(user["user"])))
         if user.get("domain"):
             params.append(Param(f"{prefix}domain", STRING, str(user["domain"])))
-        login = int(float(user.get("login-time", 0)) * 1000)
+        login = whole_number(float(user.get("login-time", 0)) * 1000)
         params.append(Param(f"{prefix}login-time", ULLONG, login))
     return params
 
@@ -71,7 +71,8 @@ def _timezone(told: Any, _: Domain) -> list[Param]:
     params = []
     if told.get("zone"):
         params.append(Param("timezone.name", STRING, str(told["zone"])))
-    params.append(Param("timezone.offset", INT, int(told.get("offset", 0))))
+    offset = whole_number(told.get("offset", 0), 31, least=-(1 << 31))
+    params.append(Param("timezone.offset", INT, offset))
     return params
 
 
@@ -90,7 +91,7 @@ def _filesystems(told: Any, domain: Domain) -> list[Param]:
         ]
         for key in ("total-bytes", "used-bytes"):
             if key in fs:
-                params.append(Param(prefix + key, ULLONG, int(fs[key])))
+                params.append(Param(prefix + key, ULLONG, whole_number(fs[key], 64)))
         disks = fs.get("disk", ())
         params.append(Param(f"{prefix}disk.count", UINT, len(disks)))
         for place, disk in enumerate(disks):
@@ -145,7 +146,7 @@ def _interfaces(told: Any, _: Domain) -> list[Param]:
             params += [
                 Param(f"{inner}type", STRING, str(address["ip-address-type"])),
                 Param(f"{inner}addr", STRING, str(address["ip-address"])),
-                Param(f"{inner}prefix", UINT, int(address["prefix"])),
+                Param(f"{inner}prefix", UINT, whole_number(address["prefix"], 8)),
             ]
     return params
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from virtory.driver import qcow2
+from virtory.driver import new_files, qcow2
 from virtory.driver.qemu.disks.disk_chain import disk_named
 from virtory.driver.qemu.disks.image_chain import FORMATS, Link
 from virtory.driver.qemu.disks.image_chain import chain as chain_of
@@ -142,8 +141,7 @@ class Made:
     def file(self, path: str, like: str | None = None) -> None:
         """A new, empty file, with the mode and owner of `like`. Raises SystemCallFailed."""
         try:
-            flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
-            descriptor = os.open(path, flags, 0o600)
+            descriptor = new_files.make(path)
         except OSError as error:
             raise SystemCallFailed(
                 f"cannot make '{path}': {error.strerror}", errno=error.errno, domain=FROM_STORAGE
@@ -151,27 +149,15 @@ class Made:
         try:
             self.paths.append([path, os.fstat(descriptor).st_ino])
             if like is not None:
-                status = os.stat(like)
-                os.fchmod(descriptor, status.st_mode & 0o666 | 0o600)
-                with contextlib.suppress(PermissionError):
-                    os.fchown(descriptor, status.st_uid, status.st_gid)
+                new_files.resemble(descriptor, os.stat(like))
         finally:
             os.close(descriptor)
 
     def tree(self, source: str, target: str) -> None:
-        """A copy of a TPM's state: plain files of one directory, and whose they are.
-
-        The guest's own user writes there, so a link is not followed and nothing else is looked at.
-        """
+        """A copy of a TPM's state."""
         os.mkdir(target, 0o700)
         self.paths.append([target, os.stat(target).st_ino])
-        directory = os.open(source, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            for name in os.listdir(directory):
-                _carry(directory, name, os.path.join(target, name))
-            _own(target, os.fstat(directory))
-        finally:
-            os.close(directory)
+        new_files.carry_over(source, target)
 
     def remove(self) -> None:
         """Take everything back that is still what was made; repeatable."""
@@ -183,28 +169,6 @@ class Made:
                     shutil.rmtree(path)
                 else:
                     os.unlink(path)
-
-
-def _carry(directory: int, name: str, target: str) -> None:
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    try:
-        descriptor = os.open(name, flags, dir_fd=directory)
-    except OSError:
-        return  # a link, or a socket
-    with open(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
-            return
-        with open(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as copy:
-            copy.write(file.read())
-            copy.flush()
-            os.fsync(copy.fileno())
-        _own(target, status)
-
-
-def _own(path: str, like: os.stat_result) -> None:
-    with contextlib.suppress(PermissionError):
-        os.chown(path, like.st_uid, like.st_gid, follow_symlinks=False)
 
 
 class Log:

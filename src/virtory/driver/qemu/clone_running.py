@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from virtory.driver import qcow2
+from virtory.driver import new_files, qcow2
 from virtory.driver.qemu import growth
 from virtory.driver.qemu.clone_files import remove_planned, write_overlay
 from virtory.driver.qemu.disks import block_job, block_job_course, disk_chain
@@ -128,8 +128,7 @@ def _empty(disk: DiskCopy, size: int) -> None:
     if disk.image_format == "qcow2":
         qcow2.write_empty(disk.path, size)
     else:
-        with open(disk.path, "r+b") as file:
-            file.truncate(size)
+        new_files.lengthen(disk.path, size)
 
 
 async def _watched(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from virtory.driver.qemu.guest import Guest
 
 MOST: Final = 3
+_UNFINISHED: Final = ".part"
 _log = logging.getLogger(__name__)
 
 
@@ -30,7 +31,7 @@ async def keep_memory(guest: Guest) -> None:
         async with guest.job("dump"):
             path = await asyncio.to_thread(_place, guest)
             await _write(guest, path)
-    except VirtoryError as error:
+    except (VirtoryError, OSError) as error:
         _log.warning("domain '%s': its memory could not be dumped: %s", guest.entry.name, error)
     else:
         _log.warning("domain '%s': its memory is in '%s'", guest.entry.name, path)
@@ -44,18 +45,24 @@ def _place(guest: Guest) -> str:
     directory = os.path.join(guest.runtime.records.store.directory, "dump")
     os.makedirs(directory, 0o700, exist_ok=True)
     own = f"-{Uuid.of_bytes(guest.entry.uuid)}-"
-    known = [name for name in os.listdir(directory) if own in name]
+    known = []
+    for name in os.listdir(directory):
+        if own in name and name.endswith(_UNFINISHED):  # of a daemon that died
+            os.unlink(os.path.join(directory, name))
+        elif own in name:
+            known.append(name)
     if len(known) >= MOST:
         raise OperationFailed(
             f"there are {len(known)} dumps of this domain in '{directory}' already",
             cure="Remove those that are not needed.",
         )
     stamp = time.strftime("%Y-%m-%d-%H:%M:%S")
-    return os.path.join(directory, f"{guest.entry.name[:100]}{own}{stamp}")
+    called = guest.entry.name.encode()[:150].decode(errors="ignore")  # of a file name's 255 bytes
+    return os.path.join(directory, f"{called}{own}{stamp}")
 
 
 async def _write(guest: Guest, path: str) -> None:
-    unfinished = f"{path}.part"
+    unfinished = path + _UNFINISHED
     descriptor = await asyncio.to_thread(created, unfinished)
     try:
         await memory_only(guest, descriptor, "elf")

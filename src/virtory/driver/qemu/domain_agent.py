@@ -111,7 +111,7 @@ class DomainAgents(Part):
         refuse_unknown(flags, 0, "qemuDomainGetTime")
         told = await self._ask(uuid, "guest-get-time")
         with agents.understood("guest-get-time"):
-            return told // 1_000_000_000, told % 1_000_000_000
+            return divmod(agents.whole_number(told), 1_000_000_000)
 
     async def set_guest_time(self, uuid: bytes, seconds: int, nanoseconds: int, flags: int) -> None:
         """With SYNC the guest reads its hardware clock."""
@@ -201,7 +201,7 @@ def _refusal(command: str, error: Any) -> InternalError:
 def _count(told: Any) -> int:
     """How many file systems were frozen or thawed."""
     with agents.understood("guest-fsfreeze"):
-        return int(told)
+        return agents.whole_number(told, 31)
 
 
 async def _raw(guest: Guest, command: str) -> str:
@@ -234,7 +234,7 @@ def addresses_in(told: Any) -> list[InterfaceAddress]:
             IpAddress(
                 0 if address.get("ip-address-type") == "ipv4" else 1,
                 str(address["ip-address"]),
-                int(address["prefix"]),
+                agents.whole_number(address["prefix"], 8),
             )
             for address in one.get("ip-addresses", ())
         ]

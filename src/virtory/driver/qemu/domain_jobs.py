@@ -10,6 +10,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
+from virtory.driver import new_files
 from virtory.driver.qemu import transfer
 from virtory.driver.qemu.part import Part, refuse_unknown
 from virtory.errors import (
@@ -103,9 +104,8 @@ class DomainJobs(Part):
 
 def created(path: str) -> int:
     """A new file for a dump, for the daemon alone."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        return os.open(path, flags, 0o600)
+        return new_files.make_anew(path)
     except OSError as error:
         raise SystemCallFailed(
             f"failed to create dump file '{path}': {error.strerror}",

@@ -143,7 +143,9 @@ class DomainProcessors(Part):
 
         told = await usable_agent(self._guest(uuid)).call("guest-get-vcpus")
         with agents.understood("guest-get-vcpus"):
-            return [{**one, "logical-id": int(one["logical-id"])} for one in told]
+            return [
+                {**one, "logical-id": agents.whole_number(one["logical-id"], 16)} for one in told
+            ]
 
     async def _tell_agent(self, uuid: bytes, change: dict[int, bool]) -> None:
         from virtory.driver.qemu.domain_lifecycle import usable_agent

@@ -155,14 +155,18 @@ class DomainSaves(Part):
             entry.row = entry.row._replace(managed_save=True)
             await self._runtime.commit(entry)
         else:
-            await work.step(
-                domain=entry.uuid.hex(),
-                path=target.path,
-                unfinished=target.unfinished,
-                ran=False,
-                managed=False,
-                written=True,
-            )
+            try:
+                await work.step(
+                    domain=entry.uuid.hex(),
+                    path=target.path,
+                    unfinished=target.unfinished,
+                    ran=False,
+                    managed=False,
+                    written=True,
+                )
+            except BaseException:  # the machine goes on, and its disks with it
+                await asyncio.to_thread(_remove, target.path)
+                raise
         checkpoint("save kept")
 
     async def _end_saved(self, guest: Guest) -> None:

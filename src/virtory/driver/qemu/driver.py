@@ -9,6 +9,7 @@ import asyncio
 import json
 import logging
 import os
+import stat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from virtory.driver.boot import boot_id
@@ -346,14 +347,15 @@ def _make_run_directory(path: str) -> None:
     """Ours alone: guests may pass through it, nobody else may put anything there."""
     try:
         os.makedirs(path, 0o711, exist_ok=True)
-        owner = os.stat(path).st_uid
+        status = os.lstat(path)
     except OSError as error:
         raise SystemCallFailed(
             f"cannot make the run directory '{path}': {error.strerror}", errno=error.errno
         ) from None
-    if owner != os.geteuid():
+    if status.st_uid != os.geteuid() or not stat.S_ISDIR(status.st_mode):
         raise OpenFailed(
-            f"the run directory '{path}' belongs to uid {owner}, not to this daemon",
+            f"the run directory '{path}' is a link, or belongs to somebody else (uid "
+            f"{status.st_uid})",
             cure="remove it, or name another in the configuration ([qemu] run_directory)",
         )
 

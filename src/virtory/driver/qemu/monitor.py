@@ -13,6 +13,7 @@ grows by less than 3 MiB for the hundred.
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from array import array
 from collections import deque
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 _READ = 65536
 _NOBODY = ("", None, 0.0)
+_log = logging.getLogger(__name__)
 
 
 class MonitorGone(Exception):
@@ -181,7 +183,7 @@ class Monitor:
             if future is not None and not future.done():
                 future.set_result(message.value)
         elif kind is Event:
-            self._on_event(message)
+            self._report(message)
         elif kind is Failure:
             name, future, _ = self._pending.pop(message.serial, _NOBODY)
             if future is not None and not future.done():
@@ -189,6 +191,13 @@ class Monitor:
                 future.exception()  # of several sent together, only the first is told
         elif not self._greeting.done():
             self._greeting.set_result(message)
+
+    def _report(self, event: Event) -> None:
+        """An event that nobody expected in this form loses none of what QEMU says after it."""
+        try:
+            self._on_event(event)
+        except Exception:
+            _log.exception("QEMU's event %s", event.name)
 
     def _lost(self, reason: MonitorGone) -> None:
         if self._gone is None:

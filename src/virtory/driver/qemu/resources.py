@@ -18,6 +18,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from virtory.driver import new_files
 from virtory.driver.qemu import taps
 from virtory.driver.qemu.process import (
     Credentials,
@@ -192,37 +193,55 @@ def _copy_in_memory(file: OpenFile) -> int:
 
 def _create(file: OpenFile, flags: int) -> int:
     os.makedirs(os.path.dirname(file.path), 0o711, exist_ok=True)
-    if file.template is not None and file.convert is not None:
-        _convert(file, file.template, *file.convert)
-    elif file.template is not None:
-        with open(file.template, "rb") as template:
-            content = template.read()
-        new = f"{file.path}.new"
-        with open(new, "wb", opener=_private) as target:
-            target.write(content)
-            target.flush()
-            os.fsync(target.fileno())
+    if file.template is None:
+        return os.open(file.path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+    new = f"{file.path}.new"
+    descriptor = new_files.make_anew(new)
+    try:
+        _fill(descriptor, file, file.template)
+        os.fsync(descriptor)
         os.rename(new, file.path)
-    return os.open(file.path, flags | os.O_CREAT, 0o600)
+    except BaseException:
+        _unlink(new)
+        raise
+    finally:
+        os.close(descriptor)
+    return os.open(file.path, flags)
 
 
-def _convert(file: OpenFile, template: str, from_format: str, to_format: str) -> None:
-    """Make the file in another format than its template's; whole, or not at all."""
+def _fill(descriptor: int, file: OpenFile, template: str) -> None:
+    if file.convert is not None:
+        _convert(descriptor, file, template, *file.convert)
+        return
+    with open(template, "rb") as source:
+        content = source.read()
+    with open(descriptor, "wb", closefd=False) as target:
+        target.write(content)
+
+
+def _convert(
+    descriptor: int, file: OpenFile, template: str, from_format: str, to_format: str
+) -> None:
+    """Fill a file in another format than its template's."""
     import subprocess
 
-    new = f"{file.path}.new"
-    command = ["qemu-img", "convert", "-f", from_format, "-O", to_format, template, new]
+    target = f"/proc/self/fd/{descriptor}"
+    command = ["qemu-img", "convert", "-f", from_format, "-O", to_format, template, target]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            pass_fds=[descriptor],
+        )
     except OSError as error:
         raise _refused("cannot run qemu-img", error) from None
     if done.returncode:
-        _unlink(new)
         raise OperationFailed(
             f"cannot make {file.purpose} '{file.path}' from '{template}': {done.stderr.strip()}"
         )
-    os.chmod(new, 0o600)
-    os.rename(new, file.path)
 
 
 def _private(path: str, flags: int) -> int:

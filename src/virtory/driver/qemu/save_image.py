@@ -10,10 +10,12 @@ notes, passed over here), 14 spare words; then the XML ended by a zero byte, the
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 from typing import Final, NamedTuple
 
+from virtory.driver import new_files
 from virtory.errors import (
     ConfigUnsupported,
     OperationFailed,
@@ -64,12 +66,12 @@ def _packed(text: bytes, room: int, *, running: bool, finished: bool) -> bytes:
 def created(path: str, begin: bytes) -> int:
     """A new file with its head written; it stands where the stream goes. Blocking."""
     try:
-        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(path, flags, 0o600)
+        descriptor = new_files.make_anew(path)
     except OSError as error:
         raise cannot("create", path, error) from None
     try:
-        os.write(descriptor, begin)
+        if os.write(descriptor, begin) < len(begin):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     except OSError as error:
         os.close(descriptor)
         raise cannot("write", path, error) from None

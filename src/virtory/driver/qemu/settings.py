@@ -15,6 +15,8 @@ _SYSTEM_STATE = "/var/lib/virtory"
 _LONGEST_RUN_DIRECTORY = 60
 """Sockets below it have up to 47 bytes more; Linux allows 107."""
 
+_LARGEST_ID = (1 << 32) - 2
+
 _KNOWN: dict[str, type] = {
     "user": int,
     "group": int,
@@ -45,6 +47,8 @@ def settings_of(state: str, privileged: bool, table: dict[str, Any]) -> Settings
             raise _refused(f"has an unknown entry 'qemu.{key}'")
         if type(value) is not kind:
             raise _refused(f"sets 'qemu.{key}' to {value!r}, which is not of type {kind.__name__}")
+        if type(value) is int and not 0 < value <= _LARGEST_ID:
+            raise _refused(f"sets 'qemu.{key}' to {value}: guests run as ordinary users only")
     of_host: dict[str, Any] = {"privileged": privileged}
     if "user" in table:
         of_host["user"] = (table["user"], table.get("group", table["user"]))
@@ -70,8 +74,12 @@ def _run_directory(state: str, privileged: bool) -> str:
     own = os.path.join(state, "run")
     if len(os.fsencode(own)) <= _LONGEST_RUN_DIRECTORY:
         return own
-    base = "/run" if privileged else os.environ.get("XDG_RUNTIME_DIR") or f"/tmp/{os.getuid()}"
-    return f"{base}/virtory-{hashlib.sha256(os.fsencode(state)).hexdigest()[:12]}"
+    name = hashlib.sha256(os.fsencode(state)).hexdigest()[:12]
+    if privileged:
+        return f"/run/virtory-{name}"
+    if base := os.environ.get("XDG_RUNTIME_DIR"):
+        return f"{base}/virtory-{name}"
+    return f"/tmp/virtory-{os.getuid()}-{name}"
 
 
 def _log_directory(state: str, privileged: bool) -> str:

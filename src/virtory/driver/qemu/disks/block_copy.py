@@ -12,7 +12,7 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from virtory.driver import qcow2
+from virtory.driver import new_files, qcow2
 from virtory.driver.qemu import growth
 from virtory.driver.qemu.disks import disk_chain
 from virtory.driver.qemu.disks.image_chain import FORMATS, no_access
@@ -143,7 +143,7 @@ def _make(path: str, image_format: str, size: int, below: list[Image]) -> None:
         over = below[0] if below else None
         qcow2.write_empty(path, size, over.path if over else None, over.format if over else None)
     elif not stat.S_ISBLK(os.stat(path).st_mode):
-        os.truncate(path, size)
+        new_files.lengthen(path, size)
 
 
 def _require_same_chain(to: Destination, image_format: str, below: list[Image]) -> None:

@@ -122,12 +122,15 @@ def names_in(path: str) -> list[str]:
 
 def _table(descriptor: int, count: int, place: int) -> list[str]:
     names = []
+    size = os.lseek(descriptor, 0, os.SEEK_END)
     for _ in range(count):
+        if place >= size:
+            break
         fixed = os.pread(descriptor, _FIXED.size, place)
         if len(fixed) < _FIXED.size:
             break
         _, _, id_size, name_size, *_, extra = _FIXED.unpack(fixed)
-        begin = place + _FIXED.size + extra + id_size
+        begin = min(size, place + _FIXED.size + extra + id_size)
         names.append(os.pread(descriptor, name_size, begin).decode(errors="replace"))
         place += (_FIXED.size + extra + id_size + name_size + 7) & ~7
     return names

@@ -12,6 +12,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
+from virtory.driver import new_files
 from virtory.driver.qemu.planning.firmware import variables_path
 from virtory.driver.qemu.planning.tpm import tpm_directory
 
@@ -71,25 +72,8 @@ def drop(files: dict[str, Any]) -> None:
 
 
 def _copy(source: str, target: str) -> None:
-    """Whole or not at all: made beside the target, then put in its place, with its owner."""
     os.makedirs(os.path.dirname(target), 0o700, exist_ok=True)
-    fresh = f"{target}.new"
     if os.path.isdir(source):
-        shutil.rmtree(fresh, ignore_errors=True)
-        shutil.copytree(source, fresh, copy_function=_copy_file)
-        _own_like(source, fresh)
-        shutil.rmtree(target, ignore_errors=True)
+        new_files.replace_directory(source, target)
     else:
-        _copy_file(source, fresh)
-    os.rename(fresh, target)
-
-
-def _copy_file(source: str, target: str) -> str:
-    shutil.copy2(source, target, follow_symlinks=False)
-    _own_like(source, target)
-    return target
-
-
-def _own_like(source: str, target: str) -> None:
-    status = os.stat(source, follow_symlinks=False)
-    os.chown(target, status.st_uid, status.st_gid, follow_symlinks=False)
+        new_files.replace_file(source, target)

@@ -12,7 +12,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from virtory.driver import qcow2
+from virtory.driver import new_files, qcow2
 from virtory.driver.qemu import growth, save_image, transfer
 from virtory.driver.qemu.disks import disk_chain
 from virtory.driver.qemu.disks.image_chain import DEEPEST, chain, no_access
@@ -53,11 +53,11 @@ def make_overlay(path: str, below: str, below_format: str) -> None:
     """A new image on top of another, as large as that. Blocking."""
     size = _size_of(below, below_format)
     try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        os.close(os.open(path, flags, 0o600))
-        status = os.stat(below)
-        os.chown(path, status.st_uid, status.st_gid)
-        os.chmod(path, status.st_mode & 0o666)
+        descriptor = new_files.make(path)
+        try:
+            new_files.resemble(descriptor, os.stat(below))
+        finally:
+            os.close(descriptor)
         qcow2.write_empty(path, size + -size % 512, below, below_format)
     except OSError as error:
         raise SystemCallFailed(
