@@ -42,7 +42,7 @@ The rule kept here: a libvirt error code belongs to exactly one class, checked a
         ├── DeviceNotFound            99
         ├── CheckpointNotFound       103
         ├── BackupNotFound           104
-        └── NetworkPortNotFound      105
+        └── NetworkPortNotFound      107
     LocalMisuse                        not of the tree: a caller broke a protocol object's rules
 
 Codes, domains and message templates are those of libvirt's public `virterror.h` and of the messages
@@ -417,6 +417,6 @@ class BackupNotFound(NotFound):
 
 
 class NetworkPortNotFound(NotFound):
-    default_code = 105
+    default_code = 107
     template = "network port not found: %s"
     from_domain = FROM_NETWORK

@@ -11,6 +11,7 @@ from virtory.driver.qemu.cpu import (
     beyond_model,
     given_features,
     host_model,
+    is_model_of_libvirt,
     live_cpu,
     vendor,
 )
@@ -128,6 +129,11 @@ def test_the_hosts_model_under_kvm_is_of_its_vendor() -> None:
     assert host_model(found, "kvm", "AMD") == "EPYC"
     assert host_model(found, "kvm", "Intel") == "Skylake-Server"
     assert host_model(found, "tcg", "AMD") == "qemu64"
+
+
+def test_versions_and_the_hosts_own_are_no_models_of_libvirt() -> None:
+    names = ("486", "EPYC-Milan", "EPYC-v2", "486-v1", "max", "host", "base")
+    assert [name for name in names if is_model_of_libvirt(name)] == ["486", "EPYC-Milan"]
 
 
 @pytest.mark.parametrize(

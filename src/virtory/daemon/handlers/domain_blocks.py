@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from virtory.daemon.dispatch import serves
-from virtory.errors import InvalidArgument, OperationUnsupported
+from virtory.errors import BackupNotFound, InvalidArgument, OperationUnsupported
 from virtory.wire.remote import domain_block
 
 if TYPE_CHECKING:
@@ -64,6 +64,12 @@ async def job_set_speed(peer: Peer, args: domain_block.DomainBlockJobSetSpeedArg
 async def set_threshold(peer: Peer, args: domain_block.DomainSetBlockThresholdArgs) -> None:
     domain = peer.driver.domain
     await domain.set_block_threshold(args.dom.uuid, args.dev, args.threshold, args.flags)
+
+
+@serves(domain_block.DOMAIN_BACKUP_GET_XML_DESC)
+def backup_get_xml_desc(peer: Peer, args: domain_block.DomainBackupGetXmlDescArgs) -> NoReturn:
+    peer.driver.domain.by_uuid(args.dom.uuid)
+    raise BackupNotFound("no domain backup job present")
 
 
 @serves(domain_block.DOMAIN_BACKUP_BEGIN)

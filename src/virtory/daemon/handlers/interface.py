@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, NoReturn
 from virtory.daemon.dispatch import serves
 from virtory.errors import (
     FROM_INTERFACE,
-    ConfigUnsupported,
     InterfaceNotFound,
-    OperationUnsupported,
+    NotSupported,
 )
 from virtory.model.list_flags import ConnectListInterfaces
 from virtory.wire.remote import interface
 from virtory.wire.remote.types import NonnullInterface
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from virtory.daemon.peer import Peer
     from virtory.driver.interface.interface import InterfaceDriver, InterfaceRef
 
@@ -103,37 +104,24 @@ async def is_active(
     return interface.InterfaceIsActiveRet(int(await _driver(peer, name).is_active(name)))
 
 
-@serves(interface.INTERFACE_CREATE, interface.INTERFACE_DESTROY, interface.INTERFACE_UNDEFINE)
-def change(_peer: Peer, args: interface.InterfaceCreateArgs) -> NoReturn:
-    raise OperationUnsupported(
-        f"the host's interface '{args.iface.name}' is seen by this daemon, not configured",
-        cure=f"use the tools of this host, such as ip link set {args.iface.name} up",
-        domain=FROM_INTERFACE,
-    )
+def _refused(function: str) -> Callable[[Peer, object], NoReturn]:
+    def refuse(_peer: Peer, _args: object) -> NoReturn:
+        raise NotSupported(
+            function,
+            cure="use the tools of this host, such as ip link and networkctl",
+            domain=FROM_INTERFACE,
+        )
+
+    return refuse
 
 
-@serves(
-    interface.INTERFACE_CHANGE_BEGIN,
-    interface.INTERFACE_CHANGE_COMMIT,
-    interface.INTERFACE_CHANGE_ROLLBACK,
-)
-def change_together(_peer: Peer, _args: interface.InterfaceChangeBeginArgs) -> NoReturn:
-    raise OperationUnsupported(
-        "changes of the host's interfaces are not kept by this daemon",
-        cure="use the tools of this host",
-        domain=FROM_INTERFACE,
-    )
-
-
-@serves(interface.INTERFACE_DEFINE_XML)
-def interface_define_xml(_peer: Peer, _args: interface.InterfaceDefineXmlArgs) -> NoReturn:
-    raise _unserved()
-
-
-def _unserved() -> ConfigUnsupported:
-    """What a definition of a host interface is answered with."""
-    return ConfigUnsupported(
-        "host interfaces are not served by this version of virtoryd",
-        cure="configure it with the tools of this host",
-        domain=FROM_INTERFACE,
-    )
+for _procedure, _function in (
+    (interface.INTERFACE_CREATE, "virInterfaceCreate"),
+    (interface.INTERFACE_DESTROY, "virInterfaceDestroy"),
+    (interface.INTERFACE_UNDEFINE, "virInterfaceUndefine"),
+    (interface.INTERFACE_DEFINE_XML, "virInterfaceDefineXML"),
+    (interface.INTERFACE_CHANGE_BEGIN, "virInterfaceChangeBegin"),
+    (interface.INTERFACE_CHANGE_COMMIT, "virInterfaceChangeCommit"),
+    (interface.INTERFACE_CHANGE_ROLLBACK, "virInterfaceChangeRollback"),
+):
+    serves(_procedure)(_refused(_function))

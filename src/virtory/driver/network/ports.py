@@ -58,7 +58,9 @@ class Ports:
     def list_ports(self, uuid: bytes, flags: int) -> list[bytes]:
         if flags:
             raise UnsupportedFlags(flags, "networkListAllPorts")
-        return list(self.ports_of(self.table.get(uuid)))
+        entry = self.table.get(uuid)
+        _refuse_inactive(entry)
+        return list(self.ports_of(entry))
 
     def port(self, uuid: bytes, port: bytes) -> bytes:
         """The port's UUID, if it exists."""
@@ -77,8 +79,7 @@ class Ports:
         if flags & ~_RECLAIM:
             raise UnsupportedFlags(flags & ~_RECLAIM, "networkPortCreateXML")
         entry = self.table.get(uuid)
-        if not entry.active:
-            raise OperationInvalid(f"network '{entry.name}' is not active", domain=FROM_NETWORK)
+        _refuse_inactive(entry)
         port = parse_port(xml)
         uuid_ = port.uuid or Uuid.random()
         port = dataclasses.replace(port, uuid=uuid_)
@@ -128,6 +129,11 @@ class Ports:
         if xml is None:
             raise NetworkPortNotFound(f"no network port with matching uuid '{Uuid.of_bytes(port)}'")
         return xml
+
+
+def _refuse_inactive(entry: Entry) -> None:
+    if not entry.active:
+        raise OperationInvalid(f"network '{entry.name}' is not active", domain=FROM_NETWORK)
 
 
 def _guest_xml(port: GuestPort) -> str:

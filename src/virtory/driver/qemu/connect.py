@@ -10,7 +10,7 @@ import functools
 import shlex
 from typing import TYPE_CHECKING
 
-from virtory.driver.qemu.cpu import given_features, plain_name, whole_model
+from virtory.driver.qemu.cpu import given_features, is_model_of_libvirt, plain_name, whole_model
 from virtory.driver.qemu.host import hardware
 from virtory.driver.qemu.part import refuse_unknown
 from virtory.driver.qemu.preparation import DEFAULT_ARCH, find_emulator
@@ -133,7 +133,7 @@ class Connect:
         names: dict[str, None] = {}
         for accelerator in found.accelerators:
             names.update(dict.fromkeys(found.cpu_models(accelerator)))
-        return sorted(names)
+        return sorted(name for name in names if is_model_of_libvirt(name))
 
     async def baseline_cpu(self, cpus: Sequence[str], flags: int) -> str:
         from virtory.driver.qemu.cpu_compare import baseline, expanded, parse_cpu

@@ -58,6 +58,15 @@ def qemu_name(feature: str) -> str:
     return _QEMU_NAMES.get(feature, feature)
 
 
+def is_model_of_libvirt(name: str) -> bool:
+    """Whether libvirt counts it among its models: no version of one, nor what depends on the host.
+
+    libvirt's own list (its cpu_map) is not kept here.
+    """
+    _, dash, version = name.rpartition("-v")
+    return name not in ("max", "host", "base") and not (dash and version.isdecimal())
+
+
 def libvirt_name(feature: str) -> str:
     """libvirt's name of one of QEMU's features."""
     return _LIBVIRT_NAMES.get(feature, feature)
@@ -84,7 +93,7 @@ def host_model(capabilities: Capabilities, accelerator: str, cpu_vendor: str = "
     """
     best, best_rank = "qemu64", (-1, -1)
     for name, model in capabilities.cpu_models(accelerator).items():
-        if not model.usable or name in ("max", "host", "base") or "-v" in name:
+        if not model.usable or not is_model_of_libvirt(name):
             continue
         matches, age = int(vendor(name) == cpu_vendor), _AGES.get(name.split("-")[0], 0)
         rank = (matches, age) if accelerator == "kvm" else (age, matches)

@@ -81,6 +81,8 @@ class DomainLives(Part):
         refuse_unknown(flags, _SHUTDOWN, "qemuDomainShutdownFlags")
         guest = self._guest(uuid)
         async with guest.job("shutdown"):
+            if guest.entry.state != DomainState.RUNNING:
+                raise OperationInvalid("domain is not running", cure="resume it, or destroy it")
             guest.reboot_wanted = False
             await self._press(guest, "powerdown", flags, guest.domain.on_poweroff)
 

@@ -12,7 +12,7 @@ import time
 from typing import Final
 
 from virtory.driver.interface import NodeInfo
-from virtory.errors import InvalidArgument, OperationUnsupported
+from virtory.errors import ConfigUnsupported, InvalidArgument
 
 _CPUS: Final = "/sys/devices/system/cpu"
 _NODES: Final = "/sys/devices/system/node"
@@ -121,7 +121,7 @@ def cells_free_memory(start: int, count: int) -> list[int]:
 def sysinfo() -> str:
     """`<sysinfo>`: what the firmware says of this machine.
 
-    Raises OperationUnsupported where there is no SMBIOS.
+    Raises ConfigUnsupported where there is no SMBIOS.
     """
     from virtory.codec import xml
     from virtory.model.domain.sysinfo import BaseBoard, Entry, EntryBlock, Sysinfo
@@ -138,7 +138,7 @@ def sysinfo() -> str:
     if maker:
         system = (Entry(name="manufacturer", value=maker), *system)
     if not bios and not system:
-        raise OperationUnsupported("Host SMBIOS information is not available")
+        raise ConfigUnsupported("Host SMBIOS information is not available")
     usual = {
         "manufacturer": "vendor",
         "version": "version",
