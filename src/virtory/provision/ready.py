@@ -26,7 +26,9 @@ HISTORY_EVERY_S = 0.1
 PROBE_EVERY_S = 1.0
 PROBE_AT_MOST_EVERY_S = 0.25
 PROBE_FOR_S = 8.0
-MOST_PROBES = 8
+MOST_PROBES = 4
+"""Dropbear turns a caller away who has five connections without a login; a slow guest forgets
+those that were given up only after a while."""
 ASK_AFTER_S = 30.0
 HISTORY = 1 << 18
 _STOPPED, _CRASHED = 5, 8
