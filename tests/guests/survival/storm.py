@@ -169,6 +169,7 @@ class Worker:
         await call()  # ConnectionLost leaves both possible; any other error fails the storm
         machine.possible = {after}
         self.storm.done[name] += 1
+        self.storm.acted.set()
 
     def _started(
         self, machine: Machine, call: Callable[[], Awaitable[Any]], domain: Any = None
@@ -283,11 +284,25 @@ class Storm:
         self.done: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.over = asyncio.Event()
+        self.acted = asyncio.Event()
         self.daemon_may_die = True
 
-    async def rage(self, duration_s: float, kill: Callable[[], None] | None) -> None:
-        """As `rage` for all workers."""
-        await rage(self, self.workers, duration_s, kill)
+    async def rage(
+        self, duration_s: float, kill: Callable[[], None] | None, *, until_some_run: bool = False
+    ) -> None:
+        """As `rage` for all workers; `until_some_run`: so that the next daemon has some to find."""
+        enough = self._some_run if until_some_run else None
+        await rage(self, self.workers, duration_s, kill, enough)
+
+    async def _some_run(self) -> None:
+        """Until two machines run that are to outlive the daemon, also where that takes long."""
+        machines = [machine for worker in self.workers for machine in worker.machines]
+        while True:
+            certain = [m.truth for m in machines if len(m.possible) == 1]
+            if sum(truth.running and not truth.owned for truth in certain) >= 2:
+                return
+            self.acted.clear()
+            await self.acted.wait()
 
     # -- after a restart -----------------------------------------------------------------------
     async def verify(self, before: dict[str, Seen]) -> None:
@@ -346,9 +361,14 @@ class Storm:
 
 
 async def rage(
-    storm: Any, actors: list[Any], duration_s: float, kill: Callable[[], None] | None
+    storm: Any,
+    actors: list[Any],
+    duration_s: float,
+    kill: Callable[[], None] | None,
+    enough: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
-    """Let all work for a time, then kill the daemon, or with None let everybody finish and settle.
+    """Let all work for a time and until there is `enough`, then kill the daemon, or with None let
+    everybody finish and settle.
 
     A storm says when it is `over`, and whether its `daemon_may_die`.
     """
@@ -357,11 +377,15 @@ async def rage(
     tasks = [asyncio.create_task(actor.work()) for actor in actors]
     try:
         await asyncio.wait(tasks, timeout=duration_s, return_when=asyncio.FIRST_EXCEPTION)
+        if enough is not None:
+            waiting = asyncio.ensure_future(enough())
+            await asyncio.wait([*tasks, waiting], return_when=asyncio.FIRST_COMPLETED)
+            waiting.cancel()
         ended_early = any(task.done() for task in tasks)
         if kill is not None and not ended_early:
             kill()
         storm.over.set()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             await asyncio.gather(*tasks)
         assert not ended_early, f"the daemon ended by itself: {storm.daemon.said()}"
     finally:
@@ -409,8 +433,9 @@ async def campaign(storm: Storm, kills: int, mean_s: float) -> Report:
     restarts, adopted = [], 0
     daemon.start()
     before = len(daemon.descriptors())
-    for _ in range(kills):
-        await storm.rage(chance.expovariate(1 / mean_s), daemon.kill)
+    for number in range(kills):
+        after_s = chance.expovariate(1 / mean_s)
+        await storm.rage(after_s, daemon.kill, until_some_run=number % 2 == 1)
         running = daemon.guests()
         while chance.random() < 0.2:
             begun = daemon.spawn()
