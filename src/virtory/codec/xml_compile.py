@@ -32,11 +32,10 @@ from virtory.codec.xml import (
     Verbatim,
     Words,
 )
+from virtory.codec.xml_slots import MISSING, maker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-MISSING: Any = type("Missing", (), {"__slots__": ()})()
 
 _DECIMAL = re.compile(r"-?[0-9]{1,20}", re.ASCII)
 _OCTAL = re.compile(r"[0-7]{1,8}", re.ASCII)
@@ -95,11 +94,10 @@ class Compiled:
         self.when = cls._when
         self.prefixes = cls._prefixes or {}
         self.fields = [_field(declared) for declared in cls.declared()]
-        self.defaults = {field.name: field.default for field in self.fields}
+        self.maker = maker(cls)
         self.repeated = [field.name for field in self.fields if field.repeated]
         self.attributes = {f.xml: f for f in self.fields if f.place == "attribute"}
         self.text = next((f for f in self.fields if f.place == "text"), None)
-        self.setters = [(name, getattr(cls, name).__set__) for name in self.defaults]
         self.required = {f.name: f for f in self.fields if f.default is MISSING}
         self.reading: Any = None  # filled by the reader and the writer on their first use
         self.writing: Any = None

@@ -20,7 +20,8 @@ from virtory.codec.xml import (
     Verbatim,
     error_of,
 )
-from virtory.codec.xml_compile import MISSING, Compiled, Field, compiled, integer, multiplier
+from virtory.codec.xml_compile import Compiled, Field, compiled, integer, multiplier
+from virtory.codec.xml_slots import MISSING, fresh
 from virtory.errors import NOT_WELL_FORMED, XmlError
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from virtory.codec.xml import Scaled
 
     Node = Any  # an lxml element; its stubs call every string "str or bytes"
-    Handler = Callable[[Node, dict[str, Any], "Reading", int], None]
+    Made = Any  # an element that is not frozen yet
+    Handler = Callable[[Node, Made, "Reading", int], None]
 
 E = TypeVar("E", bound=Element)
 
@@ -162,7 +164,7 @@ class Reading:
         children: dict[str, Handler] | None = plan.reading
         if children is None:
             children = plan.reading = _handlers(plan)
-        values = plan.defaults.copy()
+        made = fresh(plan.maker)
         attributes = plan.attributes
         for key, raw in node.items():
             field = attributes.get(key)
@@ -170,19 +172,19 @@ class Reading:
                 self._other_attribute(plan, node, str(key), children)
                 continue
             try:
-                values[field.name] = field.scalar.read(raw)
+                setattr(made, field.name, field.scalar.read(raw))
             except ValueError as error:
                 self.problem(node, str(key), error)
-                values[field.name] = None
+                setattr(made, field.name, None)
         for child in node:
             handler = children.get(child.tag)
             if handler is None:
                 self.unknown_element(child, children)
             else:
-                handler(child, values, self, depth + 1)
+                handler(child, made, self, depth + 1)
         if plan.text is not None:
-            _read_text(plan.text, node, values, self)
-        return self._made(plan, node, values)
+            _read_text(plan.text, node, made, self)
+        return self._made(plan, node, made)
 
     def _other_attribute(
         self, plan: Compiled, node: Node, key: str, children: dict[str, Handler]
@@ -193,13 +195,13 @@ class Reading:
             return
         self.unknown_attribute(node, key, plan.attributes)
 
-    def _made(self, plan: Compiled, node: Node, values: dict[str, Any]) -> Element | None:
+    def _made(self, plan: Compiled, node: Node, made: Made) -> Element | None:
         for name in plan.repeated:
-            if values[name]:
-                values[name] = tuple(values[name])
+            if held := getattr(made, name):
+                setattr(made, name, tuple(held))
         complete = True
         for name, field in plan.required.items():
-            if values[name] is MISSING:
+            if getattr(made, name) is MISSING:
                 complete = False
                 if field.place == "attribute":
                     self.problem(node, field.xml, "this attribute is missing")
@@ -209,24 +211,22 @@ class Reading:
                     self.add(node, f"/{field.xml}", "this element is missing")
         if not complete:
             return None
-        made: Element = object.__new__(plan.cls)
-        for name, put in plan.setters:
-            put(made, values[name])
-        return made
+        made.__class__ = plan.cls
+        return cast("Element", made)
 
 
-def _read_text(field: Field, node: Node, values: dict[str, Any], reading: Reading) -> None:
+def _read_text(field: Field, node: Node, made: Made, reading: Reading) -> None:
     text = _text(node)
     if not text or text.isspace():
         return
     try:
         if field.scaled:
-            values[field.name] = field.size(_scaled(text, node.get("unit"), field.scaled))
+            setattr(made, field.name, field.size(_scaled(text, node.get("unit"), field.scaled)))
         else:
-            values[field.name] = field.scalar.read(text)
+            setattr(made, field.name, field.scalar.read(text))
     except ValueError as error:
         reading.problem(node, None, error)
-        values[field.name] = None
+        setattr(made, field.name, None)
 
 
 def _text(node: Node) -> str:
@@ -268,28 +268,28 @@ def _handlers(plan: Compiled) -> dict[str, Handler]:
     return handlers
 
 
-def _store(field: Field, value: Any, node: Node, values: dict[str, Any], reading: Reading) -> None:
+def _store(field: Field, value: Any, node: Node, made: Made, reading: Reading) -> None:
     """Put a child's value into its field, which holds one value or a list."""
     if value is None:
-        if values[field.name] is MISSING:
-            values[field.name] = None  # its own problem is noted; it is not missing
+        if getattr(made, field.name) is MISSING:
+            setattr(made, field.name, None)  # its own problem is noted; it is not missing
     elif field.repeated:
-        held = values[field.name]
+        held = getattr(made, field.name)
         if held:
             held.append(value)
         else:
-            values[field.name] = [value]
-    elif values[field.name] is not field.default:
+            setattr(made, field.name, [value])
+    elif getattr(made, field.name) is not field.default:
         reading.problem(node, None, f"<{_name(node)}> is given more than once")
     else:
-        values[field.name] = value
+        setattr(made, field.name, value)
 
 
 def _one(field: Field) -> Handler:
     cls = field.classes[0]
 
-    def handle(node: Node, values: dict[str, Any], reading: Reading, depth: int) -> None:
-        _store(field, reading.element(compiled(cls), node, depth), node, values, reading)
+    def handle(node: Node, made: Made, reading: Reading, depth: int) -> None:
+        _store(field, reading.element(compiled(cls), node, depth), node, made, reading)
 
     return handle
 
@@ -299,11 +299,11 @@ def _one_of(field: Field) -> Handler:
     attribute = next(cls._when[0] for cls in field.classes if cls._when)
     allowed = ", ".join(kinds)
 
-    def handle(node: Node, values: dict[str, Any], reading: Reading, depth: int) -> None:
+    def handle(node: Node, made: Made, reading: Reading, depth: int) -> None:
         kind = node.get(attribute)
         cls = kinds.get(kind) if kind is not None else None
         if cls is not None:
-            _store(field, reading.element(compiled(cls), node, depth), node, values, reading)
+            _store(field, reading.element(compiled(cls), node, depth), node, made, reading)
         elif kind is None:
             reading.problem(node, attribute, "this attribute is missing")
         else:
@@ -313,18 +313,18 @@ def _one_of(field: Field) -> Handler:
 
 
 def _flag(field: Field) -> Handler:
-    def handle(node: Node, values: dict[str, Any], reading: Reading, depth: int) -> None:
-        values[field.name] = True
+    def handle(node: Node, made: Made, reading: Reading, depth: int) -> None:
+        setattr(made, field.name, True)
         _nothing_else(node, reading)
 
     return handle
 
 
 def _verbatim(field: Field) -> Handler:
-    def handle(node: Node, values: dict[str, Any], reading: Reading, depth: int) -> None:
+    def handle(node: Node, made: Made, reading: Reading, depth: int) -> None:
         from virtory.codec.xml_verbatim import verbatim
 
-        _store(field, Verbatim(verbatim(node, depth)), node, values, reading)
+        _store(field, Verbatim(verbatim(node, depth)), node, made, reading)
 
     return handle
 
@@ -332,7 +332,7 @@ def _verbatim(field: Field) -> Handler:
 def _scalar(field: Field) -> Handler:
     """A child element with nothing but text, and `unit` where it is a size."""
 
-    def handle(node: Node, values: dict[str, Any], reading: Reading, depth: int) -> None:
+    def handle(node: Node, made: Made, reading: Reading, depth: int) -> None:
         text = _text(node)
         _nothing_else(node, reading, ("unit",) if field.scaled else ())
         if not text or (field.scaled and text.isspace()):
@@ -346,7 +346,7 @@ def _scalar(field: Field) -> Handler:
         except ValueError as error:
             reading.problem(node, None, error)
             value = None
-        _store(field, value, node, values, reading)
+        _store(field, value, node, made, reading)
 
     return handle
 
@@ -363,16 +363,16 @@ def _inline(fields: dict[str, Field]) -> Handler:
     """A child element of which only attributes count, each a field of the parent."""
     implied = [field for field in fields.values() if field.absent is not None]
 
-    def handle(node: Node, values: dict[str, Any], reading: Reading, depth: int) -> None:
+    def handle(node: Node, made: Made, reading: Reading, depth: int) -> None:
         for field in implied:
-            values[field.name] = field.absent
+            setattr(made, field.name, field.absent)
         for key, raw in node.items():
             field_or_none = fields.get(str(key))
             if field_or_none is None:
                 reading.unknown_attribute(node, str(key), fields)
                 continue
             try:
-                values[field_or_none.name] = field_or_none.scalar.read(raw)
+                setattr(made, field_or_none.name, field_or_none.scalar.read(raw))
             except ValueError as error:
                 reading.problem(node, str(key), error)
         for child in node:
