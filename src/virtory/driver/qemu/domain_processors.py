@@ -11,8 +11,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver.qemu import affinity
+from virtory.driver.qemu.definition import vcpus as definition_vcpus
 from virtory.driver.qemu.part import Edit, Part, affected, both, refuse_unknown
-from virtory.errors import ArgumentUnsupported, InvalidArgument, OperationInvalid
+from virtory.errors import InvalidArgument
 from virtory.model.domain.cpu import CpuTune, VcpuPin
 from virtory.model.domain.cpuset import members, spelled
 from virtory.model.events import Tunable
@@ -38,11 +39,6 @@ class DomainProcessors(Part):
         live, config = affected(entry, flags)
         if count < 1:
             raise InvalidArgument("a domain needs at least one virtual CPU")
-        if config and flags & DomainVcpu.HOTPLUGGABLE:
-            raise ArgumentUnsupported(
-                "vCPUs of a definition that can be unplugged are not served",
-                cure="plug them in while it runs (setvcpus --live): those can be unplugged",
-            )
         if flags & DomainVcpu.GUEST:
             await self._set_guest_vcpus(uuid, count)
             return
@@ -57,7 +53,7 @@ class DomainProcessors(Part):
         guest = entry.running()
         most = guest.domain.vcpu.count
         if count > most:
-            raise InvalidArgument(_too_many(count, most, "live"))
+            raise InvalidArgument(definition_vcpus.too_many(count, most, "live"))
         async with guest.job("set virtual CPUs"):
             edit = None
             if config:
@@ -70,16 +66,18 @@ class DomainProcessors(Part):
             await vcpu_hotplug.set_count(guest, count, edit)
 
     async def set_vcpu(self, uuid: bytes, vcpus: str, on: bool, flags: int) -> None:
-        """Single virtual CPUs: of the running machine only; a definition says how many."""
+        """Single virtual CPUs, of the running machine or of the definition."""
         refuse_unknown(flags, DomainAffect.ALL, "qemuDomainSetVcpu")
         entry = self._entry(uuid)
         live, config = affected(entry, flags)
         numbers = numbers_in(vcpus)
+        if live and config:
+            raise InvalidArgument("can't set vCPUs of the machine and of its definition at once")
         if config:
-            raise ArgumentUnsupported(
-                "single vCPUs of a definition are not served", cure="use setvcpus --config"
+            await self._configured(
+                entry, lambda domain: definition_vcpus.switched(domain, numbers, on=on)
             )
-        assert live
+            return
         guest = entry.running()
         async with guest.job("set virtual CPU"):
             from virtory.driver.qemu.hotplug import vcpus as vcpu_hotplug
@@ -232,30 +230,10 @@ def numbers_in(text: str) -> frozenset[int]:
 
 def _counted(domain: Domain, count: int, flags: int) -> Domain:
     """The definition with so many virtual CPUs, or (MAXIMUM) so many possible ones."""
-    vcpu = domain.vcpu
     if flags & DomainVcpu.MAXIMUM:
-        topology = domain.cpu.topology if domain.cpu is not None else None
-        if topology is not None:
-            raise OperationInvalid(
-                "the maximum is what <topology> says", cure="change <topology> with edit"
-            )
-        now = min(vcpu.current or vcpu.count, count)
-        return replace(
-            domain,
-            vcpu=replace(vcpu, count=count, current=None if now == count else now),
-            vcpus=None,
-        )
-    if count > vcpu.count:
-        raise InvalidArgument(_too_many(count, vcpu.count, "persistent"))
-    current = None if count == vcpu.count else count
-    return replace(domain, vcpu=replace(vcpu, current=current), vcpus=None)
-
-
-def _too_many(count: int, most: int, kind: str) -> str:
-    return (
-        "requested vcpus is greater than max allowable vcpus for the "
-        f"{kind} domain: {count} > {most}"
-    )
+        return definition_vcpus.most(domain, count)
+    plugs = bool(flags & DomainVcpu.HOTPLUGGABLE)
+    return definition_vcpus.counted(domain, count, hotpluggable=plugs)
 
 
 def _numbered(count: int) -> str:
