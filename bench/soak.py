@@ -43,7 +43,8 @@ def main() -> int:
         with namespaces() as entered:
             daemon = DaemonProcess(directory, wrapper=entered)
             storm = KeptStorm(daemon, entered, options.seed, options.clients)
-            return run(options, daemon, storm, kept_campaign(storm, options.kills, options.seconds))
+            work = kept_campaign(storm, options.kills, options.seconds, learn=True)
+            return run(options, daemon, storm, work)
     daemon = DaemonProcess(directory, user=options.user)
     if options.mixed:
         return run_mixed(daemon, options.mixed)
@@ -135,6 +136,9 @@ def tell(storm: Storm | KeptStorm, report: Report, took_s: float) -> None:
         for text, count in storm.refused.most_common():
             print(f"    {count:5} {text}")
         print(f"guests found again: {report.adopted}")
+    else:
+        print("kills in the midst of, by what the state had open:")
+        print("  " + ", ".join(f"{count} {name}" for name, count in storm.met.most_common()))
     print("definitions and contents lost: none; leaks: none")
     print(
         f"restart to ready: median {statistics.median(restarts) * 1000:.0f} ms, "

@@ -7,6 +7,7 @@ what carries this state directory's mark is ever ended.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import select
 import shutil
@@ -211,17 +212,34 @@ class DaemonProcess:
 
     def rows(self) -> tuple[set[str], set[str], list[tuple[str, ...]]]:
         """Names of stored definitions and of stored runs, and what was found damaged."""
-        with tempfile.TemporaryDirectory() as copy:
-            for name in ("state.sqlite", "state.sqlite-wal"):
-                with contextlib.suppress(FileNotFoundError):
-                    shutil.copyfile(self.kept / name, Path(copy, name))
-            return self._rows_of(Path(copy, "state.sqlite"))
+        with self._copy_of_store() as store:
+            return self._rows_of(store)
 
     def _rows_of(self, store: Path) -> tuple[set[str], set[str], list[tuple[str, ...]]]:
         with contextlib.closing(sqlite3.connect(store)) as db:
             tables = (db.execute(f"SELECT name FROM {name}") for name in ("domain", "running"))
             domains, running = [{str(name) for (name,) in rows} for rows in tables]
             return domains, running, db.execute("SELECT source, name FROM damaged").fetchall()
+
+    def works(self) -> list[str]:
+        """What the state says to be half done: JSON of intents, block jobs and networks."""
+        with self._copy_of_store() as store, contextlib.closing(sqlite3.connect(store)) as db:
+            found = [f"{kind} {step}" for kind, step in db.execute("SELECT kind, step FROM intent")]
+            for name, extra in db.execute("SELECT name, extra FROM running"):
+                found += [f"{name} {job}" for job in json.loads(extra)["block_jobs"].values()]
+            for name, text in db.execute("SELECT name, extra FROM object WHERE kind = 'network'"):
+                extra = json.loads(text)
+                if extra["plan"] is not None and not extra["active"]:
+                    found.append(f"network {name}")
+            return found
+
+    @contextlib.contextmanager
+    def _copy_of_store(self) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory() as copy:
+            for name in ("state.sqlite", "state.sqlite-wal"):
+                with contextlib.suppress(FileNotFoundError):
+                    shutil.copyfile(self.kept / name, Path(copy, name))
+            yield Path(copy, "state.sqlite")
 
     def descriptors(self) -> list[str]:
         """What its descriptors refer to."""

@@ -31,7 +31,7 @@ from virtory.model.flags import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
     from daemon_process import DaemonProcess
@@ -39,7 +39,20 @@ if TYPE_CHECKING:
 NAMES = uuid.UUID("3b1b7f4e-90b5-4c59-8a25-0d1f2f4c7a10")
 SIZE = 4 << 20
 ANSWER_S = 90.0
-DISK_ONLY, NO_METADATA = 16, 4  # of VIR_DOMAIN_SNAPSHOT_CREATE_*
+AIMED_S = 20.0
+FIRST_S = 0.2  # how long a work is thought to take until one has been seen
+DISK_ONLY, REUSE, NO_METADATA = 16, 32, 4  # of VIR_DOMAIN_SNAPSHOT_CREATE_*
+COMMITTED = 1 << 20  # bytes that a commit brings down, at four times that a second
+AIMS = {
+    "snapshot": (),
+    "revert": ("destroy", "snapshot"),
+    "snapshot delete": ("snapshot",),
+    "commit": ("start", "snapshot delete"),
+    "managed save": ("start",),
+    "clone": ("undefine",),
+    "net-start": ("net-destroy",),
+}
+"""What a kill is aimed at, and what leads there when it can not be done yet."""
 ISOLATED = """
 set -e
 umount --recursive --lazy /sys
@@ -148,18 +161,27 @@ class Keeper:
                 self.domain = await self.host.domain(self.name)
                 self.network = await self.host.network(self.name)
                 while not self.storm.over.is_set():
-                    await self.random.choice(self._choices())()
+                    await self._chosen()()
                     self.storm.done["all"] += 1
         except ConnectionLost:
             if not self.storm.daemon_may_die:
                 raise
 
-    def _choices(self) -> list[Callable[[], Awaitable[None]]]:
+    def _chosen(self) -> Callable[[], Awaitable[None]]:
+        """Anything, or rather what the next kill is aimed at."""
+        choices, aim = self._choices(), self.storm.aim
+        if aim is not None and self.random.random() < 0.7:
+            for name in (aim, *AIMS[aim]):
+                if name in choices:
+                    return choices[name]
+        return self.random.choice(list(choices.values()))
+
+    def _choices(self) -> dict[str, Callable[[], Awaitable[None]]]:
         truth, domain = self.truth, self.domain
-        choices: list[Callable[[], Awaitable[None]]] = []
+        choices: dict[str, Callable[[], Awaitable[None]]] = {}
 
         def offer(name: str, after: Truth, call: Callable[[], Awaitable[Any]]) -> None:
-            choices.append(lambda: self._do(name, after, call))
+            choices[name] = lambda: self._do(name, after, call)
 
         start, save = domain.start, domain.managed_save
         if truth.connected:
@@ -173,13 +195,13 @@ class Keeper:
         else:
             offer("start", truth._replace(running=True, saved=False), start)
             if not truth.saved:
-                choices.append(self._write)
+                choices["write"] = self._write
         if not truth.saved:
             self._offer_snapshots(offer, truth)
             if truth.running and not truth.snapshots:
-                choices += [self._commit] * 3
+                choices["commit"] = self._commit
             if truth.clone:
-                choices.append(self._forget_clone)
+                choices["undefine"] = self._forget_clone
             else:
                 made = truth._replace(clone=truth.content)
                 xml = self.xml(clone=True)
@@ -194,16 +216,34 @@ class Keeper:
         self.forgetting = False
 
     async def _commit(self) -> None:
-        """Put an overlay over the disk and merge it back, as a backup does."""
+        """Put an overlay with new data over the disk and merge it back, as a backup does."""
         xml = (
             "<domainsnapshot><memory snapshot='no'/><disks>"
-            f"<disk name='vda' snapshot='external'><source file='{self.overlay}'/></disk>"
-            "</disks></domainsnapshot>"
+            f"<disk name='vda' snapshot='external'><source file='{self.overlay}'/>"
+            "<driver type='qcow2'/></disk></disks></domainsnapshot>"
         )
-        await self.domain.create_snapshot(xml, flags=DISK_ONLY | NO_METADATA)
-        await soon(f"merging {self.name}", merge(self.host, self.domain))
+        content = await asyncio.to_thread(self._overlaid)
+        after = self.truth._replace(content=content)
+        flags = DISK_ONLY | NO_METADATA | REUSE
+        with self.storm.doing(self, "commit"):
+            self.possible = {self.truth, after}
+            await soon(f"{self.name}'s overlay", self.domain.create_snapshot(xml, flags=flags))
+            self.possible = {after}
+            await soon(f"merging {self.name}", merge(self.host, self.domain))
         self.overlay.unlink()
         self.storm.done["commit"] += 1
+
+    def _overlaid(self) -> str:
+        """Make the overlay; what the disk holds with it on top."""
+        self.written += 1
+        pattern, offset = (self.number * 50 + self.written) % 255 + 1, COMMITTED
+        run("qemu-img", "create", "-q", "-f", "qcow2", "-u", "-F", "qcow2", "-b", str(self.disk),
+            str(self.overlay), str(SIZE))  # fmt: skip
+        self.overlay.chmod(0o666)
+        alone = {"driver": "file", "filename": str(self.overlay)}
+        node = json.dumps({"driver": "qcow2", "file": alone, "backing": None})
+        run("qemu-io", "-c", f"write -q -P {pattern} {offset} {COMMITTED}", f"json:{node}")
+        return digest(str(self.disk), patch=(offset, bytes([pattern]) * COMMITTED))
 
     def _offer_snapshots(self, offer: Any, truth: Truth) -> None:
         if not self.storm.snapshots:
@@ -245,7 +285,8 @@ class Keeper:
         if name == "snapshot" and before.running:
             self.of_running |= {pair[0] for pair in after.snapshots - before.snapshots}
         self.possible = {before, after}
-        await soon(f"{name} of {self.name}", call())
+        with self.storm.doing(self, name):
+            await soon(f"{name} of {self.name}", call())
         self.possible = {after}
         self.storm.done[name] += 1
 
@@ -333,10 +374,10 @@ async def soon(what: str, awaited: Awaitable[Any]) -> Any:
 
 async def merge(host: Any, domain: Any) -> None:
     """Commit the running machine's overlay into its disk, and go on with the disk."""
-    active = DomainBlockCommit.ACTIVE
+    active = DomainBlockCommit.ACTIVE | DomainBlockCommit.BANDWIDTH_BYTES
     async with host.events("block-job-2", domain=domain) as events:
         if await domain.block_job("vda") is None:
-            await domain.block_commit("vda", flags=active)
+            await domain.block_commit("vda", bandwidth=4 * COMMITTED, flags=active)
         job = await domain.block_job("vda")
         while job is not None and job.current != job.end:
             assert await events.next(60), f"{domain.name}: neither ready nor an event: {job}"
@@ -357,13 +398,21 @@ def sound(path: Path) -> None:
     assert done.returncode in (0, 3), done.stdout + done.stderr
 
 
-def digest(path: str, snapshot: str | None = None) -> str:
-    """Of what a guest reads from an image, or from an internal snapshot in it."""
+def digest(path: str, snapshot: str | None = None, patch: tuple[int, bytes] | None = None) -> str:
+    """Of what a guest reads from an image, or from an internal snapshot in it.
+
+    With a patch it is of what would be read with that written, and a machine may have the image.
+    """
     target = f"{path}.{uuid.uuid4().hex[:8]}.raw"
     words = ["-l", f"snapshot.name={snapshot}"] if snapshot else []
+    words += ["-U"] if patch is not None else []
     try:
         run("qemu-img", "convert", *words, "-f", "qcow2", "-O", "raw", path, target)
-        with open(target, "rb") as file:
+        with open(target, "r+b") as file:
+            if patch is not None:
+                file.seek(patch[0])
+                file.write(patch[1])
+                file.seek(0)
             return hashlib.file_digest(file, "sha256").hexdigest()[:12]
     finally:
         with contextlib.suppress(FileNotFoundError):
@@ -398,15 +447,70 @@ class KeptStorm:
         self.done: Counter[str] = Counter()
         self.over = asyncio.Event()
         self.daemon_may_die = True
+        self.aim: str | None = None
+        self.met: Counter[str] = Counter()  # works that the state had half done at a kill
+        self._chance = random.Random(f"{seed}/strikes")
+        self._strike: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._took: dict[str, float] = {}
+        self._under_way: dict[Keeper, str] = {}
 
     async def begin(self) -> None:
         async with virtory.connect(self.daemon.uri) as host:
             for keeper in self.keepers:
                 await keeper.define(host)
 
-    async def rage(self, duration_s: float, kill: Callable[[], None] | None) -> None:
-        """As `rage` for all keepers."""
-        await rage(self, self.keepers, duration_s, kill)
+    async def rage(
+        self, duration_s: float, kill: Callable[[], None] | None, aim: str | None = None
+    ) -> None:
+        """As `rage` for all keepers; with an aim the kill comes in the midst of such a work."""
+        self.aim = aim
+        aimed = aim is not None and kill is not None
+        self._strike = asyncio.get_running_loop().create_future() if aimed else None
+
+        def strike() -> None:
+            assert kill is not None
+            kill()
+            self._count()
+
+        await rage(
+            self, self.keepers, duration_s, strike if kill is not None else None, self._strike
+        )
+        self.aim = None
+
+    async def learn(self) -> None:
+        """See how long each kind of work takes here, so that kills come in the midst of it."""
+        while unseen := [name for name in AIMS if name not in self._took]:
+            await self.rage(1.0, None, unseen[0])
+
+    @contextlib.contextmanager
+    def doing(self, keeper: Keeper, name: str) -> Iterator[None]:
+        """A keeper is about this; if a kill is aimed at it, it comes at a random moment of it."""
+        loop, strike = asyncio.get_running_loop(), self._strike
+        self._under_way[keeper] = name
+        begun, armed = loop.time(), False
+        if name == self.aim and self._timer is None and strike is not None and not strike.done():
+            armed = True
+            wait_s = self._chance.uniform(0.2, 0.9) * self._took.get(name, FIRST_S)
+            self._timer = loop.call_later(wait_s, strike.set_result, None)
+        try:
+            yield
+            self._took[name] = loop.time() - begun
+        finally:
+            self._under_way.pop(keeper, None)
+            if armed and self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+
+    def _count(self) -> None:
+        """Which works the daemon has left half done."""
+        works = self.daemon.works()
+        for keeper, name in self._under_way.items():
+            own = uuid.uuid5(NAMES, keeper.name).hex, f"{keeper.name} ", f"network {keeper.name}"
+            if any(mark in work for mark in own for work in works):
+                self.met[name] += 1
+            elif name == self.aim:  # too soon: the machine is slower than it was
+                self._took[name] = 1.5 * self._took.get(name, FIRST_S)
 
     async def verify(self) -> None:
         async with virtory.connect(self.daemon.uri) as host:
@@ -462,15 +566,21 @@ def dnsmasqs(state: Path) -> int:
     return len(found)
 
 
-async def kept_campaign(storm: KeptStorm, kills: int, mean_s: float) -> Report:
-    """Kill the daemon so often, at random moments of the storm and now and then of its restart."""
+async def kept_campaign(
+    storm: KeptStorm, kills: int, mean_s: float, *, learn: bool = False
+) -> Report:
+    """Kill the daemon so often: at random moments of each kind of work, of any, of its restart."""
     daemon, chance = storm.daemon, random.Random(f"{storm.seed}/kills")
     restarts = []
     daemon.start()
     await storm.begin()
+    if learn:
+        await storm.learn()
     before = len(daemon.descriptors())
-    for _ in range(kills):
-        await storm.rage(chance.expovariate(1 / mean_s), daemon.kill)
+    for number in range(1, kills + 1):
+        aim = min(AIMS, key=lambda name: storm.met[name]) if number % 10 else None
+        longest_s = AIMED_S if aim is not None else chance.expovariate(1 / mean_s)
+        await storm.rage(longest_s, daemon.kill, aim)
         while chance.random() < 0.2:
             begun = daemon.spawn()
             select.select([begun], [], [], chance.uniform(0, 0.4))

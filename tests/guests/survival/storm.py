@@ -366,17 +366,19 @@ async def rage(
     duration_s: float,
     kill: Callable[[], None] | None,
     enough: Callable[[], Awaitable[None]] | None = None,
+    strike: asyncio.Future[None] | None = None,
 ) -> None:
     """Let all work for a time and until there is `enough`, then kill the daemon, or with None let
     everybody finish and settle.
 
-    A storm says when it is `over`, and whether its `daemon_may_die`.
+    A storm says when it is `over`, and whether its `daemon_may_die`; `strike` ends it sooner.
     """
     storm.over.clear()
     storm.daemon_may_die = kill is not None
     tasks = [asyncio.create_task(actor.work()) for actor in actors]
     try:
-        await asyncio.wait(tasks, timeout=duration_s, return_when=asyncio.FIRST_EXCEPTION)
+        ends: list[asyncio.Future[None]] = [*tasks, *([strike] if strike is not None else [])]
+        await asyncio.wait(ends, timeout=duration_s, return_when=asyncio.FIRST_COMPLETED)
         if enough is not None:
             waiting = asyncio.ensure_future(enough())
             await asyncio.wait([*tasks, waiting], return_when=asyncio.FIRST_COMPLETED)
