@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from virtory.driver.qemu.qmp import Event
 from virtory.errors import (
     AgentUnresponsive,
     ArgumentUnsupported,
     DomainNotFound,
     InternalError,
+    OperationAborted,
     OperationFailed,
     OperationInvalid,
     OperationTimeout,
@@ -26,6 +28,7 @@ from virtory.model.flags import (
     DomainPausedReason,
     DomainRunningReason,
     DomainShutoffReason,
+    DomainStart,
     DomainState,
 )
 
@@ -292,3 +295,24 @@ async def test_an_end_by_itself_is_told_with_the_number_the_domain_had(
         await driver.domain.destroy(ref.uuid, 0)
     stopped = await seen.wait(lambda e: isinstance(e, Lifecycle) and e.event == 5)
     assert stopped.domain.id == (ref.id if by_itself else -1)
+
+
+class Left:
+    """A client that has gone while its call was under way."""
+
+    closed = True
+
+
+async def test_a_machine_of_a_client_that_left_before_it_ran_does_not_stay(driver, bare, state):
+    with pytest.raises(OperationAborted):
+        await driver.domain.create_xml(bare("m"), DomainStart.AUTODESTROY, Left())
+    assert driver.domain.list_all(0) == [] and leftovers(state) == []
+
+
+async def test_a_report_of_qemus_that_is_not_understood_keeps_nothing_back(driver, bare, caplog):
+    ref = await driver.domain.create_xml(bare("m"), DomainStart.PAUSED, None)
+    guest = driver.domain._table.get(ref.uuid).guest
+    guest.on_event(Event("RTC_CHANGE", {"offset": "soon"}, 0, 0))
+    assert "event RTC_CHANGE of domain 'm' is passed over" in caplog.text
+    await driver.domain.resume(ref.uuid)
+    await driver.domain.destroy(ref.uuid, 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 
 from virtory.driver.qemu.driver import QemuDriver
 from virtory.driver.qemu.process import start_time_of
-from virtory.errors import OpenFailed
+from virtory.errors import OpenFailed, SystemCallFailed
 from virtory.model.events import AgentLifecycle
 from virtory.model.flags import DomainShutoffReason, DomainState
 
@@ -230,3 +231,21 @@ async def test_a_definition_that_can_not_be_read_does_not_take_its_snapshots_alo
         if turn == 0:
             with contextlib.closing(sqlite3.connect(f"{state}/state.sqlite")) as db, db:
                 db.execute("UPDATE domain SET xml = '<domain'")
+
+
+async def test_a_daemon_without_a_descriptor_left_leaves_no_process_behind(driver, bare, state):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def exhaust(step):
+        if step == "spawned":
+            free = os.dup(0)  # the lowest number that is
+            os.close(free)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+            again = resource.RLIMIT_NOFILE, (soft, hard)
+            asyncio.get_running_loop().call_soon(resource.setrlimit, *again)
+
+    driver._runtime.checkpoint = exhaust
+    with pytest.raises(SystemCallFailed, match="cannot watch process"):
+        await driver.domain.create_xml(bare("m"), 0, None)
+    assert qemu_processes(state) == []
+    assert driver.domain.list_all(0) == []

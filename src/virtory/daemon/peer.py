@@ -344,9 +344,8 @@ class Peer:
         if self.subscriptions is not None:
             self.subscriptions.close()
             self.subscriptions = None
-        if self.uri is not None:
-            self.uri = None
-            self.driver.domain.owner_gone(self)
+        self.uri = None
+        self.driver.domain.owner_gone(self)  # also of a call that was under way at `connect_close`
 
     def close_soon(self) -> None:
         """End the connection once what is queued has been offered to the socket."""

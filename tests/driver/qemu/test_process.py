@@ -17,6 +17,7 @@ from virtory.driver.qemu.process import (
     Identity,
     Process,
     Spawn,
+    abandon,
     find_by_variable,
     spawn,
     start_time_of,
@@ -208,3 +209,10 @@ async def test_a_process_is_found_by_its_mark(tmp_path: Path, pipe: Pipe) -> Non
 def test_a_program_that_is_not_there_is_an_error_at_once(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         spawn(order(tmp_path, "", argv=["/nonexistent/qemu"]))
+
+
+def test_a_child_that_can_not_be_watched_is_ended_and_reaped(tmp_path: Path):
+    child = spawn(order(tmp_path, SLEEP))
+    abandon(child)
+    assert start_time_of(child.pid) is None
+    abandon(child)  # nothing is left to end

@@ -118,4 +118,7 @@ class ByteStream(Protocol):
 
 
 Owner = object
-"""A client connection, compared by identity: what is auto-destroyed when it ends."""
+"""A client connection, compared by identity: what is auto-destroyed when it ends.
+
+One that is `closed` has ended while its call was under way.
+"""

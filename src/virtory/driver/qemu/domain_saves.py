@@ -229,7 +229,7 @@ class DomainSaves(Part):
                 )
             except VirtoryError as error:
                 raise reading.explained(error, managed=True) from None
-        await asyncio.to_thread(_remove, path)
+        await self._preparation.clear_save(entry.uuid)
         return True
 
     def _require_own(self, entry: Entry, uuid: Any, path: str) -> None:

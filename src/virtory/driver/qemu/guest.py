@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import signal
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from virtory.driver.qemu.transfer import Transfer
     from virtory.model.domain import Domain
 
+_log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 LOCK_TIMEOUT_S = 30.0
@@ -250,8 +252,11 @@ class Guest:
         )
 
     def on_event(self, event: Event) -> None:
-        """What QEMU reports."""
-        events.react(self, event)
+        """What QEMU reports; what is wrong with one report keeps back no answer behind it."""
+        try:
+            events.react(self, event)
+        except Exception:
+            _log.exception("event %s of domain '%s' is passed over", event.name, self.entry.name)
 
     def on_monitor_gone(self, reason: MonitorGone) -> None:
         """QEMU ended, or its monitor is unusable: without one it can not be ruled, so it ends."""
@@ -325,7 +330,10 @@ class Guest:
         runtime.table.hold(entry)
         try:
             self.let_go()
-            await asyncio.to_thread(resources.release, self.plan)
+            try:
+                await asyncio.to_thread(resources.release, self.plan)
+            except Exception:  # it has ended all the same, and can be started again
+                _log.exception("not all that domain '%s' had could be given back", entry.name)
             trigger, ref = self._last_trigger(), entry.ref
             runtime.table.detach(entry)
             runtime.step(entry, trigger, ref if trigger in _ENDED_BY_ITSELF else None)

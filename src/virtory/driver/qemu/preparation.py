@@ -327,9 +327,11 @@ class Preparation:
         return os.path.join(self.settings.state_directory, "save", f"{uuid.hex()}.save")
 
     async def clear_save(self, uuid: bytes) -> None:
-        """Remove a machine's managed save."""
+        """Remove a machine's managed save: the one there is now, not one that is made meanwhile."""
+        path = self.save_path(uuid)
         with contextlib.suppress(FileNotFoundError):
-            await asyncio.to_thread(os.unlink, self.save_path(uuid))
+            os.rename(path, f"{path}.gone")
+            await asyncio.to_thread(os.unlink, f"{path}.gone")
 
     async def clear_tpm(self, entry: Entry, flags: int) -> None:
         """Before a definition goes: its emulated TPM goes with it, but for KEEP_TPM."""

@@ -104,6 +104,15 @@ def _limit(pid: int, kind: int, value: int) -> None:
         pass
 
 
+def abandon(child: Identity) -> None:
+    """End a child that nobody watches; its pid can be nobody else's before it is reaped here."""
+    try:
+        os.kill(child.pid, signal.SIGKILL)
+        os.waitpid(child.pid, 0)
+    except (ProcessLookupError, ChildProcessError):
+        pass
+
+
 class Process:
     """A watched process, our child or adopted after a restart.
 

@@ -34,7 +34,7 @@ class Records:
         running = self._running(entry)
         changes = [*self._definition(entry), *self._run(entry, running)]
         row = entry.row
-        if row is None and running is None and entry.snapshots:
+        if row is None and running is None and entry.snapshots and not entry.returning:
             changes += entry.snapshots.forget()
             entry.snapshots = None
         if changes:

@@ -23,7 +23,7 @@ from virtory.driver.qemu.guest import Guest, translated
 from virtory.driver.qemu.host import host_memory
 from virtory.driver.qemu.live import with_terminals
 from virtory.driver.qemu.monitor import MonitorGone, connect
-from virtory.driver.qemu.process import Identity, Process, Spawn, spawn
+from virtory.driver.qemu.process import Identity, Process, Spawn, abandon, spawn
 from virtory.driver.qemu.qmp import QmpError
 from virtory.driver.qemu.strays import MARK
 from virtory.errors import (
@@ -76,6 +76,34 @@ async def start(
     With a `resumption` it does not boot: its memory is brought back. Once begun it goes on, even
     when the caller is cancelled.
     """
+    try:
+        guest = await _begun(runtime, preparation, entry, wanted, flags, owner)
+    except BaseException:
+        if resumption is not None:
+            resumption.close()
+        raise
+    work = asyncio.ensure_future(
+        _start(guest, preparation, resumption, paused=bool(flags & DomainStart.PAUSED))
+    )
+    work.add_done_callback(lambda _: runtime.table.let_go(entry))
+    if resumption is not None:
+        work.add_done_callback(lambda _: resumption.close())
+    try:
+        await asyncio.shield(work)
+    except asyncio.CancelledError:
+        work.add_done_callback(lambda done: done.cancelled() or done.exception())
+        raise
+
+
+async def _begun(
+    runtime: Runtime,
+    preparation: Preparation,
+    entry: Entry,
+    wanted: Wanted,
+    flags: int,
+    owner: Owner | None,
+) -> Guest:
+    """The guest, planned and known, the entry held; raises why it can not be started."""
     await runtime.mending.again(entry.uuid)
     if entry.guest is not None or entry in runtime.starting:
         raise OperationInvalid("domain is already running")
@@ -89,26 +117,16 @@ async def start(
             guest = await _planned(runtime, preparation, entry, wanted, flags)
             if flags & DomainStart.AUTODESTROY:
                 guest.owner = owner
+                if getattr(owner, "closed", False):  # it left before there was anything to end
+                    guest.ending = Trigger.DESTROYED
             runtime.table.attach(entry, guest)
         runtime.announce(entry, *_missing_media(guest, wanted.domain), save=False)
     except BaseException:
         runtime.table.let_go(entry)
-        if resumption is not None:
-            resumption.close()
         raise
     finally:
         runtime.starting.discard(entry)
-    work = asyncio.ensure_future(
-        _start(guest, preparation, resumption, paused=bool(flags & DomainStart.PAUSED))
-    )
-    work.add_done_callback(lambda _: runtime.table.let_go(entry))
-    if resumption is not None:
-        work.add_done_callback(lambda _: resumption.close())
-    try:
-        await asyncio.shield(work)
-    except asyncio.CancelledError:
-        work.add_done_callback(lambda done: done.cancelled() or done.exception())
-        raise
+    return guest
 
 
 async def _planned(
@@ -206,7 +224,7 @@ async def _launch(guest: Guest, preparation: Preparation, resumption: Resumption
     identity, acquired = await asyncio.to_thread(_take_and_spawn, guest, preparation, log, more)
     try:
         runtime.checkpoint("spawned")
-        guest.process = Process(identity, guest.on_exit)
+        guest.process = _watched(identity, guest)
         _refuse_if_ended(guest)
         async with asyncio.timeout(GREETING_TIMEOUT_S):
             path = plan.path("monitor")
@@ -231,6 +249,19 @@ async def _launch(guest: Guest, preparation: Preparation, resumption: Resumption
     finally:
         acquired.close()
     runtime.logs.watch([*guest.log_paths(), log.path])
+
+
+def _watched(identity: Identity, guest: Guest) -> Process:
+    """The new process, ours to end; one that can not be watched (no descriptor is left) ends."""
+    try:
+        return Process(identity, guest.on_exit)
+    except OSError as error:
+        abandon(identity)
+        raise SystemCallFailed(
+            f"cannot watch process {identity.pid} of domain '{guest.entry.name}': {error.strerror}",
+            errno=error.errno,
+            cure="raise the daemon's limit of open files (LimitNOFILE= of its unit)",
+        ) from None
 
 
 def _take_and_spawn(

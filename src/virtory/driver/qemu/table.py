@@ -44,6 +44,7 @@ class Entry:
         "last_job",
         "name",
         "reason",
+        "returning",
         "row",
         "saved_row",
         "saved_running",
@@ -63,6 +64,7 @@ class Entry:
         self.last_job: tuple[int, list[Param]] = (0, [])  # how its last save, dump … ended
         self.snapshot_turn: asyncio.Lock | None = None  # held by work on its snapshots
         self.busy: str | None = None  # what is done to it while it is off: "cloned" …
+        self.returning = False  # it has ended only to be started as a snapshot has it
         self.updated = False  # the definition is not what runs
         self.state: int = DomainState.SHUTOFF
         self.reason: int = DomainShutoffReason.UNKNOWN if row is None else row.reason

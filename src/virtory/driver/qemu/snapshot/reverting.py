@@ -182,13 +182,13 @@ class Reverting(Part):
             return
         _refuse_destroyed(guest)
         guest.ending = Trigger.REVERTED_OFF
-        family, entry.snapshots = entry.snapshots, None  # those of a transient domain stay, too
+        entry.returning = True  # the snapshots of a transient domain stay, too
         try:
             if guest.process is not None:  # else it is just being started, and stops doing so
                 await guest.end_process(10.0)
             await guest.finished
         finally:
-            entry.snapshots = family
+            entry.returning = False
         if guest.ending is not Trigger.REVERTED_OFF:
             _refuse_destroyed(guest)
 
@@ -222,12 +222,14 @@ class Reverting(Part):
         """The definition is the snapshot's, and the machine stems from it: saved, then told."""
         domain = snapshot.inactive_domain or snapshot.domain
         async with entry.turn:
+            saved = entry.row is not None and entry.row.managed_save
             if entry.row is not None and domain is not None:
                 take_definition(entry, domain)
             changes = family_of(entry).mark(name)
             await self._runtime.records.store.save(*changes)
             await self._runtime.commit(entry)
-        await self._preparation.clear_save(entry.uuid)
+        if saved:
+            await self._preparation.clear_save(entry.uuid)
         if announce:
             self.announce(entry)
 
