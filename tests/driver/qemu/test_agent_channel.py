@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -56,6 +58,14 @@ class Stranger:
         taken = await self.command()
         await self.send(json.dumps(value).encode() + b"\n")
         return taken
+
+    def borrowed(self) -> socket.socket:
+        """The channel for a thread, which writes to it and waits."""
+        assert self._peer is not None
+        blocking = self._peer.dup()
+        blocking.setblocking(True)
+        self._peer.close()
+        return blocking
 
     def hang_up(self) -> None:
         assert self._peer is not None
@@ -148,6 +158,29 @@ async def test_an_answer_without_end_is_cut_off(ends: Ends) -> None:
         await asked
     flooding.cancel()
     await asyncio.gather(flooding, return_exceptions=True)
+
+
+async def test_a_guest_that_never_stops_talking_stops_nobody_else(ends: Ends) -> None:
+    agent, stranger = ends
+    agent.limit_answers(0)
+    asked = asyncio.create_task(agent.call("guest-info"))
+    await stranger.accept()
+    await stranger.synchronise()
+    await stranger.command()
+    talking = stranger.borrowed()
+
+    def talk() -> None:
+        with talking, contextlib.suppress(OSError):
+            while True:
+                talking.sendall(b'{"a":1}' * 8192)
+
+    thread = threading.Thread(target=talk)
+    thread.start()
+    begun = asyncio.get_running_loop().time()
+    with pytest.raises(AgentUnresponsive, match=r"did not answer in 0\.1 s"):
+        await asked
+    assert asyncio.get_running_loop().time() - begun < 5
+    await asyncio.to_thread(thread.join)
 
 
 @pytest.mark.parametrize("rubbish", [b"hello\n", b'{"return": }\n', b"[1]\n"])

@@ -185,6 +185,9 @@ class Agent:
                     return message
 
     async def _receive(self, peer: socket.socket) -> bytes:
+        # What is there already is told without a pause; a guest that never stops would let nobody
+        # else run, not even the time that limits it.
+        await asyncio.sleep(0)
         data = await asyncio.get_running_loop().sock_recv(peer, _READ)
         if not data:
             raise ConnectionResetError("the guest closed it")
