@@ -120,6 +120,7 @@ class StreamPump:
                     session.send_data(self._serial, data)
                 peer.link.flush()
                 await peer.link.drained()
+                await asyncio.sleep(0)  # a console that never stops has always something there
             if not self._over:
                 session.send_data(self._serial, b"")
                 peer.link.flush()
