@@ -56,7 +56,7 @@ def test_a_broken_manifest_is_an_error_that_names_the_domain(xml: str) -> None:
 def test_ssh_checks_the_known_host_key_and_touches_no_file_of_the_user() -> None:
     words = ssh.argv(_manifest(), ["uname", "-a"])
     assert words[0] == "ssh"
-    assert words[-4:] == ["root@127.0.0.1", "--", "uname", "-a"]
+    assert words[-4:] == ["--", "root@127.0.0.1", "uname", "-a"]
     assert "StrictHostKeyChecking=yes" in words
     assert "UserKnownHostsFile=/m/web/known_hosts" in words
     assert "GlobalKnownHostsFile=/dev/null" in words
@@ -64,6 +64,13 @@ def test_ssh_checks_the_known_host_key_and_touches_no_file_of_the_user() -> None
     assert words[words.index("-p") + 1] == "22022"
     assert "BatchMode=yes" not in words and "BatchMode=yes" in ssh.argv(_manifest(), batch=True)
     assert "-i" not in ssh.argv(_manifest(key=None))
+
+
+def test_no_user_is_read_as_an_option_of_ssh(tmp_path: Path) -> None:
+    forged = _manifest(user=f"-oProxyCommand=touch {tmp_path}/owned;", directory=tmp_path)
+    done = subprocess.run(ssh.argv(forged, ["true"]), capture_output=True, text=True, check=False)
+    assert done.returncode == 255
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["with space", "a'b\"c<&>", "100%d", "back\\slash", "tab\tin"])

@@ -32,6 +32,7 @@ from virtory.provision.clone import Wanted, clone
 from virtory.provision.errors import ImageInUse, NotOurMachine, SshFailed
 from virtory.provision.images import DISK, KERNEL, Image, ImageStore
 from virtory.provision.machine import Machine, create, find, preview, remove
+from virtory.provision.manifest import NAMESPACE, Manifest
 from virtory.provision.order import Forward, Order
 from virtory.provision.phases import Phase, Progress, State
 from virtory.provision.reach import to_log_in
@@ -292,6 +293,22 @@ async def test_removal_takes_what_is_the_machines_and_names_what_it_keeps(
     with pytest.raises(DomainNotFound):
         await find(host, "gone")
     shutil.rmtree(directory)
+
+
+async def test_removal_touches_no_directory_that_was_not_made_for_the_machine(
+    host: Host, tmp_path: Path
+) -> None:
+    victim, identity = tmp_path / "precious", str(uuid.uuid4())
+    victim.write_text("kept")
+    forged = Manifest("x", tmp_path, (victim.name,), "root", "", 22, None, "", identity).to_xml()
+    forged = forged.replace("<machine>", f"<machine xmlns='{NAMESPACE}'>")
+    text = f"<domain type='qemu'><name>forged</name><uuid>{identity}</uuid><memory>65536</memory>"
+    text += f"<metadata>{forged}</metadata><os><type>hvm</type></os></domain>"
+    await host.define_domain(text)
+    told = await remove(host, "forged")
+    assert victim.read_text() == "kept"
+    assert told.removed == ("the domain 'forged'",)
+    assert f"{victim} (not virtory's)" in told.kept
 
 
 async def test_a_create_that_fails_at_any_step_leaves_nothing(

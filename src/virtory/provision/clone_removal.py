@@ -11,14 +11,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from virtory.errors import (
-    ConfigUnsupported,
     DomainNotFound,
     MetadataNotFound,
     OperationInvalid,
     VirtoryError,
 )
 from virtory.provision.clone_record import NAMESPACE, files_of
-from virtory.provision.machine import Removal
+from virtory.provision.machine import Removal, end_and_forget, refuse_elsewhere
 from virtory.provision.manifest import not_ours
 from virtory.provision.steps import Report, step
 
@@ -38,26 +37,12 @@ async def remove(host: Host, domain: Domain, *, force: bool, report: Report) -> 
     except MetadataNotFound:
         raise not_ours(name) from None
     files = files_of(xml, name, str(domain.uuid))
-    if not host.address.local:
-        raise ConfigUnsupported(
-            f"the files of '{name}' are on another host, {host.address.text}",
-            cure="log in there and run 'virtory rm' on that host",
-        )
+    refuse_elsewhere(host, name)
     own = {_real(path) for path in files}
     await _refuse_shared(host, name, own)
     _refuse_not_removable(files)
     kept = sorted(await _images(host, domain) - own)
-    if await domain.is_active():
-        if not force:
-            raise OperationInvalid(
-                f"machine '{name}' is running",
-                cure=f"shut it down first: virtory shutdown {name}; or remove it as it is:"
-                f" virtory rm --force {name}",
-            )
-        with step("power off", report), suppress(OperationInvalid):
-            await domain.destroy()
-    with step("undefine", report), suppress(DomainNotFound):
-        await domain.undefine(managed_save=True, snapshots_metadata=True, nvram=True)
+    await end_and_forget(domain, force=force, report=report)
     removed = [f"the domain '{name}'"]
     with step("remove its files", report):
         for path in files:

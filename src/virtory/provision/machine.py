@@ -140,9 +140,36 @@ async def remove(host: Host, name: str, *, force: bool = False, report: Report =
             cure="use 'virtory destroy' and 'virtory undefine' for it; its disks are not virtory's"
             " to remove",
         )
+    refuse_elsewhere(host, name)
     images = await _images(domain)
     await _refuse_shared(host, name, manifest, images)
     kept = await _foreign_disks(domain, manifest)  # asked now: destroyed, it may be known no more
+    await end_and_forget(domain, force=force, report=report)
+    removed = [f"the domain '{name}'"]
+    if _is_its_own(manifest):
+        with step("remove its files", report):
+            for file in _remove_files(manifest, images):
+                removed.append(str(file))
+    if manifest.directory.exists():
+        kept += [f"{path} (not virtory's)" for path in sorted(manifest.directory.iterdir())]
+    kept.append(f"the image '{manifest.image}'")
+    if manifest.key is not None:
+        kept.append(f"your SSH key {manifest.key}")
+    return Removal(name, tuple(removed), tuple(kept))
+
+
+def refuse_elsewhere(host: Host, name: str) -> None:
+    """`ConfigUnsupported` when the files that a description names are not those of this host."""
+    if not host.address.local:
+        raise ConfigUnsupported(
+            f"the files of '{name}' are on another host, {host.address.text}",
+            cure="log in there and run 'virtory rm' on that host",
+        )
+
+
+async def end_and_forget(domain: Domain, *, force: bool, report: Report) -> None:
+    """Stop and undefine it; `OperationInvalid` when it runs and `force` does not say so."""
+    name = domain.name
     if await domain.is_active():
         if not force:
             raise OperationInvalid(
@@ -154,16 +181,6 @@ async def remove(host: Host, name: str, *, force: bool = False, report: Report =
             await domain.destroy()
     with step("undefine", report), suppress(DomainNotFound):
         await domain.undefine(managed_save=True, snapshots_metadata=True, nvram=True)
-    removed = [f"the domain '{name}'"]
-    with step("remove its files", report):
-        for file in _remove_files(manifest, images):
-            removed.append(str(file))
-    if manifest.directory.exists():
-        kept += [f"{path} (not virtory's)" for path in sorted(manifest.directory.iterdir())]
-    kept.append(f"the image '{manifest.image}'")
-    if manifest.key is not None:
-        kept.append(f"your SSH key {manifest.key}")
-    return Removal(name, tuple(removed), tuple(kept))
 
 
 async def _checked(
@@ -384,12 +401,24 @@ async def _foreign_disks(domain: Domain, manifest: Manifest) -> list[str]:
     return [f"the disk {path}" for path in paths if Path(path).parent != manifest.directory]
 
 
+def _is_its_own(manifest: Manifest) -> bool:
+    """Whether the directory was made for this machine: a description can name any."""
+    try:
+        text = (manifest.directory / MANIFEST_FILE).read_text("utf-8")
+        return Manifest.from_xml(text, "").instance == manifest.instance
+    except (OSError, ValueError, NotOurMachine):
+        return False
+
+
 def _remove_files(manifest: Manifest, images: list[str]) -> list[Path]:
-    """The files that the manifest lists, and the machine's own overlays in its directory."""
+    """The files that the manifest lists, and the machine's own overlays in its directory.
+
+    What proves that the directory is the machine's goes last, so that a removal can be repeated.
+    """
     removed = []
-    mine = [manifest.directory / name for name in manifest.files]
+    mine = [manifest.directory / name for name in manifest.files if name != MANIFEST_FILE]
     mine += [Path(path) for path in images if Path(path).parent == manifest.directory]
-    for path in dict.fromkeys(mine):
+    for path in dict.fromkeys([*mine, manifest.directory / MANIFEST_FILE]):
         with suppress(FileNotFoundError):
             os.unlink(path)
             removed.append(path)

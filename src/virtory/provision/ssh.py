@@ -43,10 +43,8 @@ def argv(
     if batch:
         words += ["-o", "BatchMode=yes", "-o", "ConnectTimeout=10"]
     words += options
-    words += [f"{manifest.user}@{manifest.host}"]
-    if command:
-        words += ["--", *command]
-    return words
+    # Whoever may change the domain's metadata chose the user: it must not be read as an option.
+    return [*words, "--", f"{manifest.user}@{manifest.host}", *command]
 
 
 def known_hosts_line(manifest: Manifest) -> str:
