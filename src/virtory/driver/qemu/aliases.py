@@ -7,9 +7,9 @@ live description only.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from virtory.codec.xml import replaced as replace
 from virtory.driver.qemu.definition.device_defaults import disk_number
 from virtory.model.domain.devices.address import DimmAddress, DriveAddress
 from virtory.model.domain.devices.device import is_users_alias

@@ -6,9 +6,9 @@ guest can see stays as it is now, hot-plugged devices and their addresses includ
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from virtory.codec.xml import replaced as replace
 from virtory.driver.qemu.aliases import without_aliases
 from virtory.model.values import Size
 

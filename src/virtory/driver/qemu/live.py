@@ -6,9 +6,9 @@ CPU that QEMU gives, the user it runs as.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from virtory.codec.xml import replaced as replace
 from virtory.driver.qemu.cpu import live_cpu
 from virtory.driver.qemu.planning.displays import spice_socket
 from virtory.model.domain.devices.address import HostAddress

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from virtory.codec.xml import replaced as replace
 from virtory.errors import FROM_DOMAIN_SNAPSHOT, ConfigUnsupported, OperationFailed, XmlError
 from virtory.model.domain.devices.disk import Source
 from virtory.model.snapshot import Memory, Parent, Snapshot, SnapshotDisk, SnapshotDisks

@@ -84,17 +84,21 @@ async def conclude(guest: Guest, identity: str) -> str | None:
     assert guest.process is not None
     loop = asyncio.get_running_loop()
     concluded = guest.concluding.setdefault(identity, loop.create_future())
-    job = await _job(guest, identity)
-    if job is not None and job["status"] != "concluded":
-        await asyncio.wait((concluded, guest.process.ended), return_when=asyncio.FIRST_COMPLETED)
-        if not concluded.done():
-            raise OperationFailed("domain is no longer running")
+    if not concluded.done():
         job = await _job(guest, identity)
+        if job is None:
+            guest.concluding.pop(identity, None)
+            return None
+        if job["status"] != "concluded":
+            ended = guest.process.ended
+            await asyncio.wait((concluded, ended), return_when=asyncio.FIRST_COMPLETED)
+            if not concluded.done():
+                raise OperationFailed("domain is no longer running")
     guest.concluding.pop(identity, None)
-    if job is None:
-        return None
-    await guest.execute("job-dismiss", {"id": identity})
-    return job.get("error")
+    # Sent together, answered in order.
+    dismissed = guest.execute("job-dismiss", {"id": identity})
+    job, _ = await asyncio.gather(_job(guest, identity), dismissed)
+    return job.get("error") if job is not None else None
 
 
 async def _job(guest: Guest, identity: str) -> dict[str, Any] | None:
