@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from virtory.driver import new_files
 from virtory.driver.qemu import transfer
+from virtory.driver.qemu.disks.shared_images import refuse_losing
 from virtory.driver.qemu.part import Part, refuse_unknown
 from virtory.errors import (
     InvalidArgument,
@@ -47,6 +48,7 @@ class DomainJobs(Part):
             )
         if not path.startswith("/"):
             raise InvalidArgument(f"'{path}' is not a whole path", cure="name it from the root")
+        refuse_losing(self._table, path)
         await self._runtime.whole(self._dump(self._guest(uuid), path, dump_format, flags))
 
     async def _dump(self, guest: Guest, path: str, dump_format: int, flags: int) -> None:

@@ -16,6 +16,7 @@ from virtory.driver.journal import Journal
 from virtory.driver.qemu import save_image, transfer
 from virtory.driver.qemu.definition_of import definition_of
 from virtory.driver.qemu.disks.block_job import refuse_any
+from virtory.driver.qemu.disks.shared_images import refuse_losing
 from virtory.driver.qemu.part import Part, refuse_unknown
 from virtory.driver.qemu.save_reading import Reading, check_same_machine
 from virtory.driver.qemu.start import start
@@ -69,6 +70,7 @@ class DomainSaves(Part):
         refuse_unknown(flags, _SAVE, "qemuDomainSaveFlags")
         _refuse_both(flags)
         _require_whole(path)
+        refuse_losing(self._table, path)
         await self._runtime.whole(self._save(self._guest(uuid), path, xml, flags, managed=False))
 
     async def managed_save(self, uuid: bytes, flags: int) -> None:

@@ -176,6 +176,8 @@ class BlockJobs(Part):
                     cure="a copy ends with the machine's run; say that this is fine: "
                     "--transient-job",
                 )
+            if to.reuse:
+                shared_images.refuse_losing(self._table, to.path, guest.entry)
             image, below = await prepare(guest, target, to)
             job = _job(
                 DomainBlockJob.TYPE_COPY, target, chain, [image, *below], target_image=image.index

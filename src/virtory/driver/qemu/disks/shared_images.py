@@ -1,4 +1,4 @@
-"""Images that more than one machine stands on, as linked clones do: nobody may write them.
+"""Images that machines and snapshots need: nobody writes those that are not theirs to write.
 
 The rule kept here: who is about to write or remove an image asks first. A machine is known to use
 what its definition and its snapshots name, `<backingStore>` included, and what its QEMU has open.
@@ -6,6 +6,7 @@ what its definition and its snapshots name, `<backingStore>` included, and what 
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
@@ -27,6 +28,33 @@ def refuse_writing(table: DomainTable, entry: Entry, paths: Iterable[str]) -> No
                 f"'{path}' is also an image of domain '{user.name}', which writing it would damage",
                 cure=f"pull it into the overlay instead (blockpull), or remove '{user.name}' first",
             )
+
+
+def refuse_losing(table: DomainTable, path: str, entry: Entry | None = None) -> None:
+    """OperationInvalid when a file that is to be written anew is a machine's, or a snapshot's.
+
+    What is said of the definition of `entry` is passed over: its disk may be going back there.
+    """
+    for spelt in {path, os.path.realpath(path)}:
+        for other in table:
+            problem = _needs(other, spelt, definition=other is not entry)
+            if problem is not None:
+                raise OperationInvalid(
+                    f"'{path}' is {problem}, which would be lost", cure="name another file"
+                )
+
+
+def _needs(entry: Entry, path: str, *, definition: bool) -> str | None:
+    """What a file is to this machine."""
+    kept = entry.snapshots.by_name.values() if entry.snapshots is not None else ()
+    for each in kept:
+        if _names(each.xml, path):
+            return f"needed by snapshot '{each.name}' of domain '{entry.name}'"
+    if entry.guest is not None and any(file.path == path for file in entry.guest.plan.files):
+        return f"a file of domain '{entry.name}', which runs"
+    if definition and entry.row is not None and _names(entry.row.xml, path):
+        return f"a file of domain '{entry.name}'"
+    return None
 
 
 def uses(table: DomainTable, path: str) -> list[Use]:

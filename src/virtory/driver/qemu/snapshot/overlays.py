@@ -16,13 +16,20 @@ from virtory.driver import new_files, qcow2
 from virtory.driver.qemu import growth, save_image, transfer
 from virtory.driver.qemu.disks import disk_chain
 from virtory.driver.qemu.disks.image_chain import DEEPEST, chain, no_access
+from virtory.driver.qemu.disks.shared_images import refuse_losing
 from virtory.driver.qemu.part import with_xml_of
 from virtory.driver.qemu.plan import Plan
 from virtory.driver.qemu.snapshot import kept_state
 from virtory.driver.qemu.snapshot.draft import located, new_image
 from virtory.driver.qemu.snapshot.snapshots import family_of
 from virtory.driver.snapshot_family import Kept
-from virtory.errors import OperationFailed, OperationUnsupported, SystemCallFailed, VirtoryError
+from virtory.errors import (
+    ConfigUnsupported,
+    OperationFailed,
+    OperationUnsupported,
+    SystemCallFailed,
+    VirtoryError,
+)
 from virtory.model.domain import format_domain
 from virtory.model.domain.devices.disk import DiskDriver, Source
 from virtory.model.flags import DomainState
@@ -102,6 +109,21 @@ def refuse_too_deep(target: str, depth: int) -> None:
         )
 
 
+def _refuse_losing(runtime: Runtime, snapshot: Snapshot, flags: int) -> None:
+    """A file that is there already is written anew only if that is said, and nobody needs it."""
+    written = list(overlays_of(snapshot).values()) if flags & SnapshotCreate.REUSE_EXT else []
+    memory = snapshot.memory.file if snapshot.memory is not None else None
+    if memory is not None:
+        written.append(memory)
+        if not flags & SnapshotCreate.REUSE_EXT and os.path.exists(memory):
+            raise ConfigUnsupported(
+                f"external snapshot file for the memory already exists: {memory}",
+                cure="name another file, or say that it is to be used: --reuse-external",
+            )
+    for path in written:
+        refuse_losing(runtime.table, path)
+
+
 def _live_depth(domain: Domain, target: str) -> int:
     """How many images a disk stands on; the live description has them all."""
     disk = disk_chain.disk_named(domain, target)
@@ -123,6 +145,7 @@ def _depth(path: str, image_format: str, described: BackingStore | None) -> int:
 async def take_off(taking: Taking, entry: Entry, snapshot: Snapshot, flags: int) -> str:
     """New images on top, and a definition that names them."""
     name, overlays = str(snapshot.name), overlays_of(snapshot)
+    _refuse_losing(taking.runtime, snapshot, flags)
     made = [] if flags & SnapshotCreate.REUSE_EXT else list(overlays.values())
     domain, former = located(entry.configuration(), taking.preparation.volume), entry.definition()
     for target in overlays:
@@ -183,6 +206,7 @@ def over(domain: Domain, overlays: dict[str, str]) -> Domain:
 async def take_live(taking: Taking, guest: Guest, snapshot: Snapshot, flags: int) -> str:
     """Memory into its file when asked for, then all disks at once; with the lock held."""
     overlays, ran = overlays_of(snapshot), guest.is_running
+    _refuse_losing(taking.runtime, snapshot, flags)
     for target in overlays:
         refuse_too_deep(target, _live_depth(guest.domain, target))
     made = [] if flags & SnapshotCreate.REUSE_EXT else list(overlays.values())
