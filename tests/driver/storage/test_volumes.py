@@ -234,6 +234,8 @@ async def test_names_that_are_taken_or_impossible_are_refused(host: Any) -> None
         with pytest.raises(OperationInvalid, match=r"unseen' already exists"):
             await host.volume(pool, "unseen", format=format)
     assert (host.directory / "p" / "unseen").read_text() == "the user's"
+    with pytest.raises(OperationInvalid, match="begins as those of volumes that are being made"):
+        await host.volume(pool, ".virtory-new-x")
     with pytest.raises(OperationInvalid, match="cannot contain '/'"):
         await host.volume(pool, "../v")
     with pytest.raises(ConfigUnsupported, match="unknown volume format type nix"):

@@ -111,8 +111,8 @@ def locked(name: str) -> OperationInvalid:
     return in_use(
         name,
         "a running machine or another program has it open",
-        "shut the machine down, or end who has it open; a running machine's disk is made larger by "
-        "virsh blockresize DOMAIN TARGET SIZE",
+        "of a running machine's disk: virsh blockresize DOMAIN TARGET SIZE; else end who has it "
+        "open",
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from virtory.driver.interface.storage import VolumeInfo, VolumeRef
 from virtory.driver.storage.create import checked
 from virtory.driver.storage.failures import invalid, only, volume_exists
+from virtory.driver.storage.scan import UNFINISHED
 from virtory.driver.storage.table import Pool, Volume
 from virtory.errors import FROM_STORAGE, InvalidArgument, OperationFailed, StorageVolumeNotFound
 from virtory.model.list_flags import (
@@ -203,6 +204,8 @@ class Volumes:
 def _check_name(pool: Pool, name: str) -> None:
     if "/" in name:
         raise invalid(f"volume name '{name}' cannot contain '/'")
+    if name.startswith(UNFINISHED):
+        raise invalid(f"volume name '{name}' begins as those of volumes that are being made do")
     if name in pool.volumes:
         raise volume_exists(name)
 

@@ -21,7 +21,6 @@ from virtory.errors import (
     FROM_STORAGE,
     ConfigUnsupported,
     InvalidArgument,
-    OperationFailed,
     OperationInvalid,
     SystemCallFailed,
 )
@@ -131,7 +130,12 @@ async def prepare(guest: Guest, target: str, to: Destination) -> tuple[Image, li
         await disk_chain.plug(guest, image, below=below[0] if below else None)
     except OSError as error:
         await disk_chain.give_back(guest, target)
-        raise OperationFailed(f"cannot make the copy '{to.path}': {error}") from None
+        raise SystemCallFailed(
+            f"cannot make the copy '{to.path}': {error.strerror or error}",
+            errno=error.errno,
+            cure="make room there, or name another file",
+            domain=FROM_STORAGE,
+        ) from None
     except BaseException:
         await disk_chain.give_back(guest, target)
         raise

@@ -16,6 +16,7 @@ from virtory.driver.qemu.snapshot import kept_state
 from virtory.driver.qemu.snapshot.draft import at_paths, volumes_of
 from virtory.driver.qemu.snapshot.snapshots import family_of, occupy
 from virtory.driver.qemu.snapshot.taking import WORK, internal_paths, variables_inside
+from virtory.errors import VirtoryError
 from virtory.model.snapshot import parse_snapshot
 from virtory.model.snapshot_flags import SnapshotDelete
 
@@ -70,11 +71,15 @@ class Deleting(Part):
             paths=paths,
             files=kept.files,
         )
-        if entry.guest is not None:
-            async with entry.guest.job("snapshot delete"):
-                await self._drop_live(entry, kept.name, paths)
-        else:
-            await self._drop_off(kept.name, paths)
+        try:
+            if entry.guest is not None:
+                async with entry.guest.job("snapshot delete"):
+                    await self._drop_live(entry, kept.name, paths)
+            else:
+                await self._drop_off(kept.name, paths)
+        except VirtoryError:
+            await work.done()  # it stays: no later daemon is to delete what its user may want now
+            raise
         self._runtime.checkpoint("snapshot dropped")
         await work.done(*family_of(entry).remove([kept.name]))
         await asyncio.to_thread(kept_state.drop, kept.files)

@@ -78,6 +78,12 @@ async def delete(deleting: Deleting, entry: Entry, kept: Kept) -> None:
     try:
         for merge in merges:
             await _carry_out(deleting, entry, merge)
+    except VirtoryError as error:
+        error.cure = error.cure or (
+            f"snapshot '{kept.name}' is forgotten and nothing of the machine is lost: its disk "
+            "stands on one image more, which virsh blockcommit merges when that can be"
+        )
+        raise
     finally:
         await work.done()
     await forget_needless(runtime, entry)
