@@ -1,10 +1,12 @@
 """Making and fetching images, as seen from a terminal.
 
 The rule kept here: long work tells what it does and how far it is; the image is there whole or not
-at all.
+at all, also when Ctrl-C breaks it off.
 """
 
 from __future__ import annotations
+
+import signal
 
 from virtory.cli.machines import said
 from virtory.cli.output import Data, Output
@@ -24,7 +26,13 @@ async def built(terminal: Terminal, name: str, *, replace: bool = False) -> Outp
         recipe = RECIPES[name]
         terminal.say(f"Building the image '{name}': {recipe.makes}.")
         terminal.say(f"This costs {recipe.costs}.")
-    image = build(name, ImageStore(), lambda step: said(terminal, step), replace=replace)
+    # It blocks: in an event loop, whose Ctrl-C waits for the next `await`, it would go on.
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with terminal.if_broken_off(f"the image '{name}' was not built"):
+            image = build(name, ImageStore(), lambda step: said(terminal, step), replace=replace)
+    finally:
+        signal.signal(signal.SIGINT, former)
     return _told(image, "built")
 
 
@@ -41,15 +49,16 @@ async def pulled(
     from virtory.provision.images import ImageStore
     from virtory.provision.pull import pull
 
-    image = pull(
-        url,
-        ImageStore(),
-        lambda step: said(terminal, step),
-        name=as_name,
-        checksum=checksum,
-        user=user,
-        replace=replace,
-    )
+    with terminal.if_broken_off("what has arrived is kept, and taken up by the same command"):
+        image = pull(
+            url,
+            ImageStore(),
+            lambda step: said(terminal, step),
+            name=as_name,
+            checksum=checksum,
+            user=user,
+            replace=replace,
+        )
     return _told(image, "pulled")
 
 

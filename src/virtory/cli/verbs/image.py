@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     option("user", "pull: who logs in (default: what its name suggests)"),
     flag("replace", "build, pull: in place of the one there is"),
     local=True,
-    loop=True,
 )
 async def image(
     terminal: Terminal,
