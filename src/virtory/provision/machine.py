@@ -19,6 +19,7 @@ from xml.sax.saxutils import escape
 from virtory.errors import (
     AlreadyExists,
     ConfigUnsupported,
+    ConnectionLost,
     DomainNotFound,
     InvalidArgument,
     MetadataNotFound,
@@ -99,8 +100,9 @@ async def create(
         if start:
             with step("start", report):
                 await _to_its_end(domain.start())
-    except BaseException:
-        await take_back(host, manifest)
+    except BaseException as error:
+        if not isinstance(error, ConnectionLost):  # else the daemon may have made it
+            await take_back(host, manifest)
         raise
     return Machine(order.name, domain, manifest)
 

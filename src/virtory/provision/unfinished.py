@@ -12,7 +12,7 @@ import shutil
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from virtory.errors import DomainNotFound
+from virtory.errors import ConnectionLost, DomainNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,10 @@ MARK = ".making"
 
 @contextmanager
 def making(directory: Path, uri: str, instance: str) -> Iterator[None]:
-    """Make the directory, marked until the block ends; the mark's lock ends with this process."""
+    """Make the directory, marked until the block ends; the mark's lock ends with this process.
+
+    The mark stays when the connection is lost: what the daemon did is seen by the next sweep.
+    """
     directory.parent.mkdir(parents=True, exist_ok=True)
     directory.mkdir(mode=0o711)
     mark = directory / MARK
@@ -34,8 +37,14 @@ def making(directory: Path, uri: str, instance: str) -> Iterator[None]:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         os.write(descriptor, f"{instance}\n{uri}\n".encode())
         yield
-    finally:
+    except ConnectionLost:
+        raise
+    except BaseException:
         mark.unlink(missing_ok=True)
+        raise
+    else:
+        mark.unlink(missing_ok=True)
+    finally:
         os.close(descriptor)
 
 
