@@ -41,6 +41,9 @@ async def test_a_page_of_the_guest_is_read_through_a_published_port(driver, linu
     await driver.domain.publish(uuid, forward, DomainAffect.LIVE)
     assert list(published(card_of(parse_domain(await driver.domain.xml(uuid, 0))))) == [forward]
     assert b"a-page" in await fetched(forward.host_port)
+    xml = await driver.domain.xml(uuid, 0)
+    shown = await driver.connect.domain_xml_to_native("qemu-argv", xml, 0)
+    assert "-name guest=" in shown  # its ports are taken, by itself: nothing is to be had
 
     await driver.domain.unpublish(uuid, forward, DomainAffect.LIVE)
     with pytest.raises(OSError, match=r"refused|Connect call failed"):

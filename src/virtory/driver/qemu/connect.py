@@ -115,7 +115,7 @@ class Connect:
         if native_format != _NATIVE_FORMAT:
             raise InvalidArgument(f"unsupported config type {native_format}")
         wanted = await self._preparation.read(xml)
-        live, plan = await self._preparation.plan(wanted.domain, 0)
+        live, plan = await self._preparation.plan(wanted.domain, 0, to_show=True)
         variables = self._preparation.environment(live)
         words = [f"{name}={shlex.quote(value)}" for name, value in variables.items()]
         lines = [" ".join(words)]

@@ -67,6 +67,7 @@ class Wanted(NamedTuple):
             if (other := table.find_name(name)) is not None:
                 raise OperationFailed(
                     f"domain '{name}' already exists with uuid {Uuid.of_bytes(other.uuid)}",
+                    cure="to change it say its <uuid>, or use edit; else choose another <name>",
                     domain=FROM_DOMAIN,
                 )
             known = Entry(name, uuid)
@@ -244,19 +245,26 @@ class Preparation:
         else:
             yield
 
-    async def plan(self, definition: Domain, number: int) -> tuple[Domain, Plan]:
-        """The live description of one start, and all that it takes."""
+    async def plan(
+        self, definition: Domain, number: int, *, to_show: bool = False
+    ) -> tuple[Domain, Plan]:
+        """The live description of one start, and all that it takes.
+
+        `to_show`: nothing will be taken, so what others have does not matter.
+        """
+        from dataclasses import replace
+
         from virtory.driver.qemu.cpu import model_name
         from virtory.driver.qemu.live import with_cpu
-        from virtory.driver.qemu.planning import choice
+        from virtory.driver.qemu.planning import choice, ports
 
         host = await self.host()
+        if to_show:
+            host = replace(host, bind_error=ports.nothing_in_the_way)
         devices = definition.devices
         await self.networks_ready(devices.interfaces, devices.graphics)
         capabilities = await self.capabilities(definition.devices.emulator)
         if devices.graphics:
-            from dataclasses import replace
-
             host = replace(host, given_ports=self.given_ports())
         if definition.devices.disks:  # their headers are read
             live, plan = await asyncio.to_thread(choice.prepare, definition, host, number)

@@ -240,7 +240,9 @@ async def _launch(guest: Guest, preparation: Preparation, resumption: Resumption
         if guest.ending is not None:
             _refuse_if_ended(guest)
         said = _with_paths(log.said(), guest) or f"no message ({gone})"
-        raise InternalError(f"process exited while connecting to monitor: {said}") from None
+        raise InternalError(
+            f"process exited while connecting to monitor: {said}", cure=_cure(said)
+        ) from None
     except TimeoutError:
         raise OperationTimeout(
             f"QEMU of domain '{guest.entry.name}' did not greet in {GREETING_TIMEOUT_S:g} s: "
@@ -296,6 +298,13 @@ def _take_and_spawn(
 
 
 # -- getting acquainted ------------------------------------------------------------------------
+
+
+def _cure(said: str) -> str | None:
+    """What to do about QEMU's last words, where it is known."""
+    if "cannot set up guest memory" in said:
+        return "give it less memory: the host has no more for it"
+    return None
 
 
 async def _introduce(
