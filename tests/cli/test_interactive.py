@@ -11,10 +11,11 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from daemon_thread import DaemonThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -243,3 +244,24 @@ def test_any_name_is_written_whatever_the_locale(
         words, env={**os.environ, "PYTHONIOENCODING": encoding}, capture_output=True, check=True
     )
     assert shown.stdout.decode().strip() == "größer …"  # a pipe's reader is told in UTF-8
+
+
+def test_the_console_says_that_the_daemon_went(tmp_path: Path) -> None:
+    uri = f"test+unix:///default?socket={tmp_path}/sock"
+    with ExitStack() as ends:
+        with DaemonThread(tmp_path):
+            words = ("-c", uri, "console", "test")
+            process, terminal = ends.enter_context(at_a_terminal(*words))
+            read_until(terminal, b"silent login\r\n")
+        assert b"error: the connection ended" in read_until(terminal, b"cure: ")
+        assert process.wait(10) == 1
+
+
+def test_streams_that_are_closed_are_no_trouble(daemon: Any) -> None:
+    words = [*PROGRAM, "-c", daemon.uri, "list"]
+    for closed in (">&-", "2>&-", "<&-", ">&- 2>&- <&-"):
+        done = subprocess.run(
+            ["bash", "-c", f'"$@" {closed}', "-", *words], capture_output=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert (b"test" in done.stdout) == (not closed.startswith(">"))

@@ -24,6 +24,7 @@ from virtory.cli.output import (
     show,
 )
 from virtory.cli.parse import Usage
+from virtory.cli.verbs.doctor import _at_once
 from virtory.cli.verbs.domain_tune import kib
 
 
@@ -127,3 +128,9 @@ def test_a_terminal_is_commanded_by_no_guest(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(sys, "stdout", console)
     show(Data(title, {}, raw=True), as_json=False, quiet=False)
     assert console.getvalue() == title
+
+
+def test_the_doctors_packages_are_installed_by_one_command() -> None:
+    cures = ["Enable VT-d", "sudo apt install passt", "sudo apt install nftables", "sudo x y"]
+    assert _at_once(cures) == "sudo apt install passt nftables"
+    assert _at_once(cures[:2]) is None

@@ -54,15 +54,16 @@ async def _join(stream: Stream, keyboard: int, escape: bytes) -> None:
         # A plain file is not something to wait for: all of it is there.
         typed.put_nowait(os.read(keyboard, 1 << 20))
         typed.put_nowait(b"")
+    ways = [loop.create_task(_show(stream)), loop.create_task(_type(stream, typed, escape))]
     try:
-        async with asyncio.TaskGroup() as group:
-            shown = group.create_task(_show(stream))
-            writing = group.create_task(_type(stream, typed, escape))
-            done, _ = await asyncio.wait({shown, writing}, return_when=asyncio.FIRST_COMPLETED)
-            for task in {shown, writing} - done:
-                task.cancel()
+        ended, _ = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        for way in ended:
+            way.result()
     finally:
         loop.remove_reader(keyboard)
+        for way in ways:
+            way.cancel()
+        await asyncio.gather(*ways, return_exceptions=True)
 
 
 async def _show(stream: Stream) -> None:

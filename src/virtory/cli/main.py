@@ -12,7 +12,7 @@ import sys
 
 from virtory.cli.parse import Settings, Usage, global_words, keywords
 from virtory.cli.verbs import load
-from virtory.errors import VirtoryError
+from virtory.errors import ConnectionLost, VirtoryError
 from virtory.lean import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -34,20 +34,25 @@ def main(words: Sequence[str] | None = None) -> int:
     import gc
 
     gc.disable()  # a process of some milliseconds leaves no garbage worth looking for
-    _write_any_name()
+    _ready_streams()
     status = _status(sys.argv[1:])
     try:
         sys.stdout.flush()
         sys.stderr.flush()
-    except OSError:
+    except (OSError, ValueError):  # a full disk; or closed, since who reads us has gone
         status = status or 1
     os._exit(status)
 
 
-def _write_any_name() -> None:
-    """Whatever the locale: as virsh, UTF-8 into files and pipes, whose readers parse it, and what
+def _ready_streams() -> None:
+    """Streams that take whatever is written; one that was closed before leads nowhere.
+
+    Whatever the locale: as with virsh, UTF-8 into files and pipes, whose readers parse it, and what
     is none as it came; a terminal is shown an escape for what it can not.
     """
+    if sys.stdout is None or sys.stderr is None:
+        nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (until the process ends)
+        sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
     out = sys.stdout
     if isinstance(out, io.TextIOWrapper):
         if out.isatty():
@@ -82,8 +87,11 @@ def _refused(error: VirtoryError) -> int:
 
     sys.stdout.flush()
     sys.stderr.write(f"error: {harmless(error.message)}\n")
-    if error.cure:
-        sys.stderr.write(f"cure: {harmless(error.cure)}\n")
+    cure = error.cure
+    if cure is None and isinstance(error, ConnectionLost):
+        cure = "look what was done, and try again: guests go on without their daemon"
+    if cure:
+        sys.stderr.write(f"cure: {harmless(cure)}\n")
     return 1
 
 

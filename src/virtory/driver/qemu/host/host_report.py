@@ -26,7 +26,8 @@ _LEAST_MEMORY_MIB: Final = 512
 _LEAST_DISK_GIB: Final = 5
 _LEAST_FILES: Final = 4096
 _VERSION_LIMIT_S: Final = 10
-_DISTRIBUTIONS: Final = {  # ID or ID_LIKE of os-release → (command, packages' other names)
+_DISTRIBUTIONS: Final = {  # ID, ID_LIKE or codename in os-release → (command, other names)
+    "bookworm": ("apt install", {"virtiofsd": "qemu-system-common"}),
     "debian": ("apt install", {}),
     "fedora": (
         "dnf install",
@@ -116,7 +117,7 @@ def _os_release() -> set[str]:
     words: set[str] = set()
     for line in hardware.read("/etc/os-release").splitlines():
         name, _, value = line.partition("=")
-        if name in ("ID", "ID_LIKE"):
+        if name in ("ID", "ID_LIKE", "VERSION_CODENAME"):
             words.update(value.strip("\"'").split())
     if any("suse" in word for word in words):
         words.add("suse")
