@@ -41,6 +41,7 @@ MACHINE = """<domain type='qemu'><name>m</name>
 NETWORK = """<network><name>n</name><bridge name='vb77'/>
 <ip address='10.99.1.1' netmask='255.255.255.0'><dhcp><range start='10.99.1.2' end='10.99.1.9'/>
 </dhcp></ip></network>"""
+CHANNEL = "<channel type='unix'><target type='virtio' name='another'/></channel>"
 CPU = "<cpu><arch>x86_64</arch><model>{}</model></cpu>"
 REPLACED = (
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "UUID"),
@@ -59,6 +60,7 @@ def files(directory: Path) -> None:
         file.chmod(0o666)
     (directory / "m.xml").write_text(MACHINE.replace("DIRECTORY", str(directory)))
     (directory / "n.xml").write_text(NETWORK)
+    (directory / "channel.xml").write_text(CHANNEL)
     (directory / "cpu.xml").write_text(CPU.format("Nehalem"))
     (directory / "nocpu.xml").write_text(CPU.format("Nosuch"))
 

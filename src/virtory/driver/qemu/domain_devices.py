@@ -26,6 +26,7 @@ from virtory.errors import (
     XmlError,
 )
 from virtory.model.domain.devices.device import is_users_alias
+from virtory.model.domain.order import bus_of
 from virtory.model.flags import DomainAffect, DomainDeviceModify
 
 if TYPE_CHECKING:
@@ -251,14 +252,14 @@ def _refuse_plugging(domain: Domain, device: Any) -> None:
             cure="add it with --config and restart the domain",
         )
     if kind == "disk":
-        bus = device.target.bus or _bus_of(device.target.dev)
+        bus = bus_of(device)
         if bus not in _PLUGGED_DISKS:
             raise OperationUnsupported(
                 f"disk bus '{bus}' cannot be hotplugged.",
                 cure="use bus virtio, scsi or usb, or --config and a restart",
             )
     if kind == "filesystem" and (device.driver is None or device.driver.type != "virtiofs"):
-        raise ConfigUnsupported(
+        raise OperationUnsupported(
             "only virtiofs filesystems can be hotplugged",
             cure="use <driver type='virtiofs'/>, or --config and a restart",
         )
@@ -268,10 +269,6 @@ def _refuse_plugging(domain: Domain, device: Any) -> None:
             cure="add it with --config and restart the domain",
         )
     _refuse_twice(domain, device, OperationFailed)
-
-
-def _bus_of(name: str) -> str:
-    return {"hd": "ide", "sd": "scsi", "vd": "virtio", "fd": "fdc"}.get(name[:2], "ide")
 
 
 def _refuse_twice(domain: Domain, device: Any, error: type[Exception]) -> None:
@@ -286,6 +283,10 @@ def _refuse_twice(domain: Domain, device: Any, error: type[Exception]) -> None:
                 f"target '{name}' duplicated for disk sources '{path_of(disk)}' and "
                 f"'{path_of(device)}'"
             )
+    if kind == "chr" and device.target is not None and getattr(device.target, "name", None):
+        for channel in devices.channels:
+            if channel.target is not None and channel.target.name == device.target.name:
+                raise OperationInvalid("chardev already exists", cure="give it another name")
     if kind == "controller" and device.index is not None:
         for each in devices.controllers:
             if (each.type, each.index) == (device.type, device.index):

@@ -103,6 +103,7 @@ def _cpu(domain: Domain, default: str) -> Cpu:
             changes["model"] = replace(cpu.model, fallback=cpu.model.fallback or "allow")
             changes["check"] = cpu.check or ("partial" if domain.type == "kvm" else "none")
     else:
+        changes["match"] = None
         changes["check"] = cpu.check or ("partial" if mode == "host-model" else "none")
         if mode == "host-passthrough" and cpu.migratable is None:
             changes["migratable"] = True

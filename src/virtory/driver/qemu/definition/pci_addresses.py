@@ -159,12 +159,12 @@ class _Dealing:
         devices, kind = self._devices, self._kind
         given: dict[Key, PciAddress] = {}
         everything = _all(devices)
-        for key, device, _ in everything:
+        for _, device, need in everything:
             if isinstance(device.address, PciAddress):
-                self._take(device.address, key)
+                self._take(device.address, is_root_port=need == "root port")
         for key, address in _fixed(devices, kind):
             if _place_is_free(self._buses, address):
-                self._take(address, key)
+                self._take(address)
                 given[key] = address
         _reserve_chipset(self._buses, kind)
         for key, device, need in everything:
@@ -179,7 +179,7 @@ class _Dealing:
             self._find("pcie" if kind == "q35" else "pci", None)
         return given
 
-    def _take(self, address: PciAddress, key: Key) -> None:
+    def _take(self, address: PciAddress, *, is_root_port: bool = False) -> None:
         while address.bus not in self._buses:
             if address.bus >= _MOST_BUSES:
                 raise XmlError(f"PCI bus {address.bus} is beyond the last possible one")
@@ -193,7 +193,7 @@ class _Dealing:
                 cure="Leave one device's <address> away; a free one is then found.",
             )
         functions.add(address.function)
-        if key[0] == "controllers" and bus.model == "pcie-root" and address.multifunction:
+        if is_root_port and len(functions) == 1:  # the first here: others may join it
             bus.aggregated.add(address.slot)
 
     def _give(self, need: Need, own: int | None) -> PciAddress:
