@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from virtory.model.domain import parse_domain
-from virtory.model.domain.order import disk_index, disk_name, ordered
+from virtory.model.domain.order import disk_index, ordered
 
 
 def machine(devices: str) -> str:
@@ -77,9 +77,7 @@ def test_what_is_in_order_stays_the_same_object() -> None:
     ],
 )
 def test_names_of_drives_have_a_number(name: str, index: int) -> None:
-    prefix = name[:3] if name[0] in "xu" else name[:2]
     assert disk_index(name) == index
-    assert disk_name(prefix, index) == name
 
 
 def test_a_partition_has_its_drive_s_number() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from virtory.errors import ConfigUnsupported, XmlError
-from virtory.model.storage_pool import format_pool, parse_pool, parse_source, sanitized
+from virtory.model.storage_pool import format_pool, parse_pool, sanitized
 from virtory.model.storage_volume import copy_of, format_volume, parse_volume
 
 POOLS = (
@@ -201,7 +201,3 @@ def test_a_copy_is_asked_for_without_place_and_times() -> None:
     assert copy.target is not None
     assert copy.target.path is None and copy.target.timestamps is None
     assert copy.target.format == "qcow2"
-
-
-def test_a_source_is_read_alone() -> None:
-    assert parse_source("<source><host name='h'/></source>").hosts[0].name == "h"

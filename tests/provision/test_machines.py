@@ -189,7 +189,7 @@ async def test_clones_are_machines_of_their_own(host: Host, images: ImageStore, 
     one = await create(host, Order("one", "tiny", ssh_key=key), store=images)
     await ready(one)
     await one.domain.create_snapshot("<domainsnapshot/>")
-    with pytest.raises(OperationInvalid, match="has snapshots"):
+    with pytest.raises(OperationInvalid, match="has snapshot"):
         await clone(host, "one", Wanted("never", flags=LINKED), store=images)
     assert not (images.machines / "never").exists()
     await (await one.domain.current_snapshot()).delete()

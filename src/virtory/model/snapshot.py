@@ -43,9 +43,7 @@ class SnapshotDisk(Element, tag="disk"):
 
     def is_of(self, disk: Disk) -> bool:
         """Whether it means this disk: by target, or by the image's path."""
-        source = disk.source
-        path = (source.file or source.dev) if source is not None else None
-        return self.name == disk.target.dev or (path is not None and self.name == path)
+        return self.name in (disk.target.dev, disk.path)
 
 
 class SnapshotDisks(Element):

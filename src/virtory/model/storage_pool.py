@@ -169,12 +169,6 @@ def parse_pool(text: str) -> StoragePool:
     return _with_defaults(pool)
 
 
-def parse_source(text: str) -> Source:
-    """What `virsh find-storage-pool-sources` is asked about: one `<source>` element."""
-    pool = xml.parse(StoragePool, f"<pool type='dir'>{text}</pool>")
-    return pool.source or Source()
-
-
 def format_pool(pool: StoragePool) -> str:
     """The description as `virsh pool-dumpxml` prints it."""
     return xml.format(pool)

@@ -64,7 +64,7 @@ def own_disks(original: Domain) -> list[Disk]:
         and not disk.readonly
         and not disk.shareable
         and disk.source is not None
-        and (disk.source.file or disk.source.dev or disk.source.volume)
+        and (disk.source.path or disk.source.volume)
     ]
 
 

@@ -90,7 +90,7 @@ async def _images(host: Host, domain: Domain) -> set[str]:
         for disk in parse_domain(text).devices.disks:
             source, below = disk.source, disk.backing_store
             while source is not None:
-                path = source.file or source.dev
+                path = source.path
                 if path is None and source.pool and source.volume:
                     path = await volume_path(host, source.pool, source.volume)
                 if path:

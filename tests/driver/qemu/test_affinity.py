@@ -78,3 +78,16 @@ def test_a_pin_to_no_processor_that_is_online_is_refused_before_anything_starts(
 def test_the_hosts_refusal_names_the_thread(process: tuple[int, list[int]]) -> None:
     with pytest.raises(SystemCallFailed, match="affinity of vCPU 0 to 9999"):
         affinity.pin(process[1][0], frozenset({9999}), "vCPU 0")
+
+
+def test_processors_that_are_offline_have_numbers_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(affinity, "host_numbers", lambda: 12)  # 8 of them online, say
+    assert affinity.bitmap(None) == b"\xff\x0f"
+    assert affinity.bitmap({0, 9, 11, 12}) == b"\x01\x0a"
+    assert max(affinity.anywhere()) == 11
+
+
+def test_where_a_thread_may_run() -> None:
+    allowed = os.sched_getaffinity(0)
+    assert affinity.of_thread(0) == affinity.bitmap(allowed)
+    assert max(allowed) < affinity.host_numbers()

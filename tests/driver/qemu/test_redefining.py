@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from virtory.driver.bus import Bus
+from virtory.driver.journal import Journal, Mending
 from virtory.driver.qemu.logs import LogKeeper
 from virtory.driver.qemu.part import Edit, changed, found_edit, redefining
 from virtory.driver.qemu.records import Records
@@ -29,7 +30,8 @@ UNWRITABLE = "\ud800"  # no Unicode text: the store refuses it
 async def runtime(tmp_path):
     store = Store(str(tmp_path))
     store.load()
-    yield Runtime(DomainTable(), Records(store), Bus(), LogKeeper())
+    mending = Mending(Journal(store), {})
+    yield Runtime(DomainTable(), Records(store), Bus(), LogKeeper(), mending)
     store.close()
 
 

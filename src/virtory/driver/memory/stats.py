@@ -211,7 +211,7 @@ def _block_params(machine: Machine) -> list[Param]:
     params = [Param("block.count", UINT, len(disks))]
     for i, disk in enumerate(disks):
         params += [Param(f"block.{i}.name", STRING, disk.target.dev)]
-        path = disk.source and (disk.source.file or disk.source.dev)
+        path = disk.path
         if not path:
             continue
         params += [Param(f"block.{i}.path", STRING, path)]

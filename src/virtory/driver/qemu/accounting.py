@@ -32,7 +32,7 @@ class ThreadTime(NamedTuple):
 
 
 def host_cpus() -> int:
-    """How many processors the host has."""
+    """How many processors of the host are online."""
     return os.cpu_count() or 1
 
 
@@ -87,16 +87,3 @@ def thread_time(pid: int, thread: int) -> ThreadTime:
     except (OSError, ValueError):
         return ThreadTime(False, -1, 0, 0)
     return ThreadTime(fields[0] == b"R", int(fields[36]), int(run), int(delay))
-
-
-def affinity(pid: int, host_cpus: int) -> bytes:
-    """On which host CPUs the process or thread may run, as libvirt's bitmap."""
-    try:
-        allowed = os.sched_getaffinity(pid)
-    except OSError:
-        allowed = set(range(host_cpus))
-    bits = bytearray((host_cpus + 7) // 8)
-    for cpu in allowed:
-        if cpu < host_cpus:
-            bits[cpu // 8] |= 1 << cpu % 8
-    return bytes(bits)

@@ -15,7 +15,7 @@ from virtory.errors import ConfigUnsupported, SystemCallFailed
 from virtory.model.domain.cpuset import members, spelled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from virtory.model.domain import Domain
 
@@ -75,7 +75,30 @@ def anywhere() -> frozenset[int]:
 
     Without it, it would inherit where the emulator is pinned.
     """
-    return frozenset(range(os.cpu_count() or 1))
+    return frozenset(range(host_numbers()))
+
+
+def host_numbers() -> int:
+    """How many numbers the host's processors have: those that are offline have theirs too."""
+    with contextlib.suppress(OSError, ValueError), open("/sys/devices/system/cpu/present") as file:
+        return int(file.read().replace("-", ",").rpartition(",")[2]) + 1
+    return os.cpu_count() or 1
+
+
+def bitmap(processors: Iterable[int] | None) -> bytes:
+    """As the wire has them, lowest bit first; None: anywhere."""
+    bits = bytearray((host_numbers() + 7) // 8)
+    for number in anywhere() if processors is None else anywhere().intersection(processors):
+        bits[number // 8] |= 1 << number % 8
+    return bytes(bits)
+
+
+def of_thread(thread: int) -> bytes:
+    """Where a thread, or the first of a process, may run."""
+    try:
+        return bitmap(os.sched_getaffinity(thread))
+    except OSError:
+        return bitmap(None)  # it has ended
 
 
 def pin(thread: int, processors: frozenset[int] | None, what: str) -> None:

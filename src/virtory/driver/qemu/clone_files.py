@@ -85,9 +85,7 @@ def _copy(former: Disk, was: str, disk: Disk, path: str, *, linked: bool) -> Dis
         raise ConfigUnsupported(
             f"disk '{disk.target.dev}' of a clone has to be a file, by its path"
         )
-    image_format = (disk.driver.type if disk.driver is not None else None) or "raw"
-    if linked:
-        image_format = "qcow2"
+    image_format = "qcow2" if linked else disk.format
     if image_format not in FORMATS:
         raise ConfigUnsupported(f"a clone's disk in format '{image_format}' is not served")
     if os.path.lexists(path):
@@ -102,8 +100,7 @@ def _copy(former: Disk, was: str, disk: Disk, path: str, *, linked: bool) -> Dis
             domain=FROM_STORAGE,
             cure=f"make it: mkdir -p '{directory}'",
         )
-    source_format = (former.driver.type if former.driver is not None else None) or "raw"
-    chain = chain_of(was, source_format, former.backing_store)
+    chain = chain_of(was, former.format, former.backing_store)
     return DiskCopy(disk.target.dev, tuple(chain), path, image_format)
 
 
@@ -124,7 +121,7 @@ def _path(disk: Disk | None, volume: Callable[[str, str], str]) -> str | None:
     source = disk.source if disk is not None else None
     if source is not None and source.pool and source.volume:
         return volume(source.pool, source.volume)
-    return (source.file or source.dev) if source is not None else None
+    return source.path if source is not None else None
 
 
 def _is_shared(disk: Disk) -> bool:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from virtory.driver import device_edit
 from virtory.driver.device_match import found, with_alias
-from virtory.driver.qemu.disks.block import path_of
 from virtory.driver.qemu.part import Edit, Part, affected, refuse_unknown
 from virtory.errors import (
     ConfigUnsupported,
@@ -280,8 +279,8 @@ def _refuse_twice(domain: Domain, device: Any, error: type[Exception]) -> None:
             if error is OperationInvalid:
                 raise error(f"target {name} already exists")
             raise XmlError(
-                f"target '{name}' duplicated for disk sources '{path_of(disk)}' and "
-                f"'{path_of(device)}'"
+                f"target '{name}' duplicated for disk sources '{disk.path or ''}' and "
+                f"'{device.path or ''}'"
             )
     if kind == "chr" and device.target is not None and getattr(device.target, "name", None):
         for channel in devices.channels:

@@ -6,7 +6,6 @@ live and definition change together or not at all.
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -213,7 +212,7 @@ def pin_told(guest: Guest, name: str, chosen: frozenset[int]) -> tuple[Event, ..
 
 def chosen_cpus(cpus: bytes) -> frozenset[int]:
     """The host's CPUs in a bitmap; InvalidArgument when there is none."""
-    bits, count = int.from_bytes(cpus, "little"), os.cpu_count() or 1
+    bits, count = int.from_bytes(cpus, "little"), affinity.host_numbers()
     chosen = frozenset(number for number in range(count) if bits >> number & 1)
     if not chosen:
         raise InvalidArgument("Empty cpu list for pinning", cure=f"the host has CPUs 0-{count - 1}")

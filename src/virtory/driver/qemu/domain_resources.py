@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NoReturn
 
 from virtory.driver.interface import BOOLEAN, INT, LLONG, STRING, UINT, ULLONG, Param
-from virtory.driver.qemu import accounting, affinity
+from virtory.driver.qemu import affinity
 from virtory.driver.qemu.part import Part, affected, refuse_unknown
 from virtory.errors import (
     ArgumentUnsupported,
@@ -119,23 +119,20 @@ class DomainResourceLimits(Part):
         return []
 
     async def iothreads(self, uuid: bytes, flags: int) -> list[tuple[int, bytes]]:
-        from virtory.driver.qemu.iothreads import defined_numbers, numbered
+        from virtory.driver.qemu.iothreads import defined_numbers
 
         refuse_unknown(flags, DomainAffect.ALL, "qemuDomainGetIOThreadInfo")
         entry = self._entry(uuid)
         live, _ = affected(entry, flags)
-        cpus = accounting.host_cpus()
         if not live:
             domain = entry.configuration()
             return [
-                (number, _bitmap(affinity.iothread_processors(domain, number), cpus))
+                (number, affinity.bitmap(affinity.iothread_processors(domain, number)))
                 for number in defined_numbers(domain)
             ]
         told = await entry.running().soon("query-iothreads")
-        return [
-            (number, accounting.affinity(int(one["thread-id"]), cpus))
-            for number, one in numbered(told)
-        ]
+        threads = affinity.iothreads_in(told)
+        return [(number, affinity.of_thread(thread)) for number, thread in threads.items()]
 
     # -- dirty memory --------------------------------------------------------------------------
     async def start_dirty_rate(self, uuid: bytes, seconds: int, flags: int) -> None:
@@ -166,9 +163,3 @@ def _refuse_uncounted(guest: Guest, mode: str) -> None:
         raise OperationUnsupported(
             "dirty-bitmap calculation mode requires KVM", cure="measure by page sampling"
         )
-
-
-def _bitmap(chosen: frozenset[int] | None, count: int) -> bytes:
-    """CPUs of the host as the wire has them; None: all."""
-    cpus = range(count) if chosen is None else chosen
-    return sum(1 << cpu for cpu in cpus if cpu < count).to_bytes((count + 7) // 8, "little")

@@ -5,7 +5,6 @@ The rule kept here: nothing here waits.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from virtory.driver.interface import DomainInfo, Vcpu
@@ -106,8 +105,7 @@ class DomainStates(Part):
     def _vcpu(self, guest: Guest, number: int) -> Vcpu:
         thread = guest.vcpu_threads[number]
         used = accounting.thread_time(guest.pid, thread)
-        affinity = accounting.affinity(thread, _host_cpus())
-        return Vcpu(number, 1, used.run_ns, used.cpu, affinity)
+        return Vcpu(number, 1, used.run_ns, used.cpu, affinity.of_thread(thread))
 
     def vcpu_pins(self, uuid: bytes, flags: int) -> list[bytes]:
         refuse_unknown(flags, DomainAffect.ALL, "qemuDomainGetVcpuPinInfo")
@@ -115,7 +113,7 @@ class DomainStates(Part):
         live, _ = affected(entry, flags)
         if live:
             guest = entry.running()
-            pins = [accounting.affinity(thread, _host_cpus()) for thread in guest.vcpu_threads]
+            pins = [affinity.of_thread(thread) for thread in guest.vcpu_threads]
             absent = range(len(pins), guest.domain.vcpu.count)
             return pins + [_pin(guest.domain, number) for number in absent]
         domain = entry.configuration()
@@ -126,30 +124,14 @@ class DomainStates(Part):
         entry = self._entry(uuid)
         live, _ = affected(entry, flags)
         if live:
-            return accounting.affinity(entry.running().pid, _host_cpus())
-        chosen = affinity.emulator_processors(entry.configuration())
-        return _all_cpus() if chosen is None else _bitmap(chosen)
+            return affinity.of_thread(entry.running().pid)
+        return affinity.bitmap(affinity.emulator_processors(entry.configuration()))
 
     def scheduler_type(self, uuid: bytes) -> tuple[str, int]:
         self._entry(uuid)
         return "posix", SCHEDULER_PARAMETERS
 
 
-def _host_cpus() -> int:
-    return os.cpu_count() or 1
-
-
-def _all_cpus() -> bytes:
-    count = _host_cpus()
-    return ((1 << count) - 1).to_bytes((count + 7) // 8, "little")
-
-
 def _pin(domain: Domain, number: int) -> bytes:
     """The CPUs that a description gives to one virtual CPU."""
-    chosen = affinity.vcpu_processors(domain, number)
-    return _all_cpus() if chosen is None else _bitmap(chosen)
-
-
-def _bitmap(cpus: frozenset[int]) -> bytes:
-    count = _host_cpus()
-    return sum(1 << cpu for cpu in cpus if cpu < count).to_bytes((count + 7) // 8, "little")
+    return affinity.bitmap(affinity.vcpu_processors(domain, number))

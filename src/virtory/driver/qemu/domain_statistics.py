@@ -8,7 +8,6 @@ only it could tell.
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver.interface import (
@@ -208,7 +207,7 @@ class DomainStatistics(Part):
         guest = self._guest(uuid)
         if start != -1:
             if count == 0:
-                return [], os.cpu_count() or 1
+                return [], accounting.host_cpus()
             raise OperationUnsupported(
                 "the kernel does not count a domain's time on each host CPU",
                 cure="ask for the total",

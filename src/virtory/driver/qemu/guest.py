@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from virtory.driver.qemu import events, resources
 from virtory.driver.qemu.console import Consoles
-from virtory.driver.qemu.disks.block import path_of
 from virtory.driver.qemu.monitor import MonitorGone
 from virtory.driver.qemu.qmp import QmpError
 from virtory.errors import InternalError, OperationFailed, OperationTimeout
@@ -282,7 +281,7 @@ class Guest:
         for disk in self._domain.devices.disks:
             alias = disk.alias or disk.target.dev
             if disk.target.dev == target or (device and device == alias):
-                return alias, path_of(disk)
+                return alias, disk.path or ""
         return device or node, ""
 
     def step(self, trigger: Trigger) -> None:

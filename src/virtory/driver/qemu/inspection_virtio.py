@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from virtory.driver.qemu.disks import block
 from virtory.errors import VirtoryError
 
 if TYPE_CHECKING:
@@ -95,7 +94,7 @@ def _of_disk(disk: Disk, guest: Guest) -> dict[str, Any]:
     images = [image for image in guest.plan.images if image.target == disk.target.dev]
     return {
         "type": "image",
-        "path": block.path_of(disk) or None,
+        "path": disk.path,
         "format": driver.type if driver is not None else None,
         "chain": [image.path for image in sorted(images, key=lambda image: image.depth)],
         "cache": (driver.cache if driver is not None else None) or "default",

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from virtory.driver.qemu import affinity, resources
 from virtory.driver.qemu.agent import Agent
-from virtory.driver.qemu.disks.block import path_of
 from virtory.driver.qemu.events import AGENT_CHANNEL
 from virtory.driver.qemu.guest import Guest, translated
 from virtory.driver.qemu.host import host_memory
@@ -146,13 +145,13 @@ def _missing_media(guest: Guest, definition: Domain) -> list[DiskChange]:
     return [
         DiskChange(
             guest.ref,
-            path_of(disk),
+            disk.path,
             None,
             live[disk.target.dev].alias or "",
             DomainEventDiskChange.CHANGE_MISSING_ON_START,
         )
         for disk in definition.devices.disks
-        if disk.source is not None and path_of(disk) and live[disk.target.dev].source is None
+        if disk.path and live[disk.target.dev].source is None
     ]
 
 
@@ -290,7 +289,8 @@ def _take_and_spawn(
     except OSError as error:
         acquired.close()
         raise SystemCallFailed(
-            f"cannot execute '{plan.emulator}': {error.strerror}", errno=error.errno
+            f"cannot start '{plan.emulator}': {error.filename or ''}: {error.strerror}",
+            errno=error.errno,
         ) from None
     except BaseException:
         acquired.close()

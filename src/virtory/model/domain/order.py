@@ -98,13 +98,3 @@ def disk_index(name: str) -> int | None:
     for letter in match[1]:
         index = index * 26 + ord(letter) - ord("a") + 1
     return index - 1
-
-
-def disk_name(prefix: str, index: int) -> str:
-    """The name that `disk_index` reads as `index`: `disk_name("vd", 1)` is `vdb`."""
-    letters = ""
-    count = index + 1
-    while count:
-        count, letter = divmod(count - 1, 26)
-        letters = chr(ord("a") + letter) + letters
-    return prefix + letters

@@ -54,20 +54,17 @@ class FileSize(NamedTuple):
 def find(domain: Domain, path: str, message: str) -> Disk:
     """The disk with this target name or source; InvalidArgument with `message` without one."""
     for disk in domain.devices.disks:
-        if path and path in (disk.target.dev, path_of(disk)):
+        if path and path in (disk.target.dev, disk.path):
             return disk
     raise InvalidArgument(message.format(path))
 
 
-def path_of(disk: Disk) -> str:
-    """The host's file or block device behind it; empty without a medium."""
-    source = disk.source
-    return "" if source is None else source.file or source.dev or ""
-
-
 def image_path(disk: Disk, guest: Guest | None) -> str:
-    """As `path_of`; of a volume of a pool, where it was when the running guest opened it."""
-    path = path_of(disk)
+    """The file or block device behind it, empty without a medium.
+
+    Of a volume of a pool: where it was when the running guest opened it.
+    """
+    path = disk.path or ""
     if path or guest is None or disk.source is None:
         return path
     images = guest.plan.chain(disk.target.dev)

@@ -45,7 +45,7 @@ class Destination:
 def destination(wanted: CopyDestination, *, shallow: bool, reuse: bool) -> Destination:
     """The destination that the XML names; ConfigUnsupported when it is none for us."""
     source = wanted.source
-    path = (source.file or source.dev) if source is not None else None
+    path = source.path if source is not None else None
     if wanted.type not in ("file", "block") or path is None:
         raise ConfigUnsupported(
             f"a block copy to a disk of type '{wanted.type}' is not served",

@@ -27,10 +27,11 @@ from typing import TYPE_CHECKING, Any, cast
 from virtory.driver.qemu import growth
 from virtory.driver.qemu.devices.disk import nodes
 from virtory.driver.qemu.devices.wiring import Wiring
+from virtory.driver.qemu.disks.image_chain import no_access
 from virtory.driver.qemu.live import disk_of_plan
 from virtory.driver.qemu.part import changed_row, redefining
 from virtory.driver.qemu.plan import Image, OpenFile
-from virtory.errors import FROM_STORAGE, OperationFailed, SystemCallFailed, VirtoryError
+from virtory.errors import FROM_STORAGE, OperationFailed, VirtoryError
 from virtory.model.domain.devices.disk import BackingStore, Disk, DiskDriver, Source
 
 if TYPE_CHECKING:
@@ -65,11 +66,7 @@ def beside(
     try:
         is_device = not create and stat.S_ISBLK(os.stat(path).st_mode)
     except OSError as error:
-        raise SystemCallFailed(
-            f"Cannot access storage file '{path}': {error.strerror}",
-            errno=error.errno,
-            domain=FROM_STORAGE,
-        ) from None
+        raise no_access(path, error, missing="create it, or name another") from None
     slot, index = growth.next_slot(plan), growth.next_image_index(plan)
     purpose = f"disk:{target}{BESIDE}:{index}"
     mode: OpenMode = "r" if read_only else "rw"
@@ -198,8 +195,7 @@ def explicit_chain(below: Sequence[tuple[str, str, bool]]) -> BackingStore | Non
 
 def is_same(disk: Disk | None, path: str) -> bool:
     """Whether the disk's bytes are in this file, whatever way leads there."""
-    source = disk.source if disk is not None else None
-    named = (source.file or source.dev) if source is not None else None
+    named = disk.path if disk is not None else None
     return named is not None and os.path.realpath(named) == os.path.realpath(path)
 
 

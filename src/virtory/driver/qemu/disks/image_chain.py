@@ -88,7 +88,7 @@ def backing_name(path: str) -> str | None:
 
 def _named(store: BackingStore, above: str) -> tuple[str, str]:
     source = store.source
-    path = (source.file or source.dev) if source is not None else None
+    path = source.path if source is not None else None
     if store.type not in ("file", "block") or path is None or store.format is None:
         raise _refused(
             f"the <backingStore> below '{above}' is not a file or device with a format",
@@ -185,14 +185,19 @@ def _damaged(path: str) -> ConfigUnsupported:
     return _refused(f"image '{path}' has a damaged header", f"Check it: qemu-img check '{path}'")
 
 
-def no_access(path: str, error: OSError, above: str | None = None) -> SystemCallFailed:
-    """An image, or the image below `above`, is not to be had."""
+def no_access(
+    path: str,
+    error: OSError,
+    above: str | None = None,
+    missing: str = "create it, or change the path in the domain's definition",
+) -> SystemCallFailed:
+    """An image, or the image below `above`, is not to be had; `missing` cures its absence."""
     cure = None
     what = f"storage file '{path}'"
     if above is not None:
         what = f"backing file '{path}' of storage file '{above}'"
     if isinstance(error, FileNotFoundError):
-        cure = "create it, or change the path in the domain's definition"
+        cure = missing
         if above is not None:
             rebase = f"qemu-img rebase -u -b BASE -F FORMAT '{above}'"
             cure = f"put it back, or say where it is: {rebase}"

@@ -129,7 +129,7 @@ def owned(plan: Plan, device: Any) -> Plan:
         files=tuple(row for row in plan.files if mine(row)),
         listens=tuple(row for row in plan.listens if mine(row)),
         pairs=tuple(row for row in plan.pairs if mine(row)),
-        helpers=tuple(row for row in plan.helpers if row.name.endswith(f"-{alias}")),
+        helpers=tuple(row for row in plan.helpers if row.name.partition("-")[2] == alias),
         images=images,
         taps=tuple(row for row in plan.taps if mine(row)),
         cids=plan.cids if is_vsock else (),

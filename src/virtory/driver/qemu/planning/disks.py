@@ -25,7 +25,7 @@ def plan_disk(disk: Disk, draft: Draft) -> None:
     does not run, StoragePoolNotFound and StorageVolumeNotFound when there is none.
     """
     source = disk.source
-    path = (source.file or source.dev) if source is not None else None
+    path = source.path if source is not None else None
     if disk.type == "volume" and source is not None and source.pool and source.volume:
         try:
             path = draft.host.volume(source.pool, source.volume)
@@ -36,9 +36,8 @@ def plan_disk(disk: Disk, draft: Draft) -> None:
         return
     if source.startup_policy == "optional" and not os.path.exists(path):
         return  # then the drive is empty
-    image_format = (disk.driver.type if disk.driver is not None else None) or "raw"
     target = disk.target.dev
-    for depth, link in enumerate(chain(path, image_format, disk.backing_store)):
+    for depth, link in enumerate(chain(path, disk.format, disk.backing_store)):
         read_only = depth > 0 or disk.readonly or disk.device == "cdrom"
         mode: OpenMode = "r" if read_only else "rw"
         slot = draft.open(link.path, mode, f"disk:{target}:{depth}")

@@ -156,15 +156,14 @@ def _images(domain: Domain, targets: list[str], name: str) -> dict[str, tuple[st
     for disk in domain.devices.disks:
         if disk.target.dev not in targets or disk.source is None:
             continue
-        path = disk.source.file or disk.source.dev or ""
-        image_format = (disk.driver.type if disk.driver is not None else None) or "raw"
+        path = disk.path or ""
         if not os.path.exists(path):
             raise OperationFailed(
                 f"image '{path}' of disk '{disk.target.dev}' in snapshot '{name}' is gone",
                 cure="put it back, or forget the snapshot: virsh snapshot-delete --metadata",
             )
-        chain(path, image_format, disk.backing_store)
-        found[disk.target.dev] = (path, image_format)
+        chain(path, disk.format, disk.backing_store)
+        found[disk.target.dev] = (path, disk.format)
     return found
 
 
@@ -184,12 +183,10 @@ def _chain_of(domain: Domain) -> set[str]:
     """Every file of the machine's disks. Blocking."""
     needed: set[str] = set()
     for disk in domain.devices.disks:
-        path = (disk.source.file or disk.source.dev) if disk.source is not None else None
-        if path is None:
+        if disk.path is None:
             continue
-        needed.add(os.path.realpath(path))
-        image_format = (disk.driver.type if disk.driver is not None else None) or "raw"
-        needed |= {link.path for link in chain(path, image_format, disk.backing_store)}
+        needed.add(os.path.realpath(disk.path))
+        needed |= {link.path for link in chain(disk.path, disk.format, disk.backing_store)}
     return needed
 
 

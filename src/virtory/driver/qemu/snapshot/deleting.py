@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from virtory.driver.journal import Journal
 from virtory.driver.qemu.part import Part
-from virtory.driver.qemu.snapshot import internal as internal
-from virtory.driver.qemu.snapshot import kept_state
+from virtory.driver.qemu.snapshot import internal, kept_state
 from virtory.driver.qemu.snapshot.draft import at_paths, volumes_of
 from virtory.driver.qemu.snapshot.snapshots import family_of, occupy
 from virtory.driver.qemu.snapshot.taking import WORK, internal_paths, variables_inside

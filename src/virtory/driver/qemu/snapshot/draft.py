@@ -139,13 +139,12 @@ def _disk(disk: Disk, wish: SnapshotDisk, default: str, name: str, *, reuse: boo
         mode = disk.snapshot or (default if writable else "no")  # type: ignore[assignment]
     if mode == "manual":
         mode = "no"
-    image_format = (disk.driver.type if disk.driver is not None else None) or "raw"
     if mode == "no":
         return SnapshotDisk(name=target, snapshot="no")
     if mode == "internal":
-        if image_format != "qcow2":
+        if disk.format != "qcow2":
             raise ConfigUnsupported(
-                f"internal snapshot for disk {target} unsupported for storage type {image_format}",
+                f"internal snapshot for disk {target} unsupported for storage type {disk.format}",
                 cure="take an external one (--disk-only), convert the image to qcow2, or leave "
                 f"the disk out (<disk name='{target}' snapshot='no'/>)",
             )
@@ -156,7 +155,7 @@ def _disk(disk: Disk, wish: SnapshotDisk, default: str, name: str, *, reuse: boo
 def _external(disk: Disk, wish: SnapshotDisk, name: str, *, reuse: bool) -> SnapshotDisk:
     target, path = disk.target.dev, None
     if wish.source is not None:
-        path = wish.source.file or wish.source.dev
+        path = wish.source.path
     if wish.driver not in (None, "qcow2"):
         raise ConfigUnsupported(
             f"external snapshot format for disk {target} is unsupported: {wish.driver}",
@@ -231,4 +230,4 @@ def at_paths(snapshot: Snapshot, volume: Callable[[str, str], str]) -> Snapshot:
 def new_image(disk: SnapshotDisk) -> str:
     """The path of an external disk's new image."""
     assert disk.source is not None
-    return str(disk.source.file or disk.source.dev)
+    return str(disk.source.path)

@@ -9,8 +9,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from virtory.driver.qemu.snapshot import internal as internal
-from virtory.driver.qemu.snapshot import kept_state
+from virtory.driver.qemu.snapshot import internal, kept_state
 from virtory.driver.qemu.snapshot.snapshots import family_of
 from virtory.errors import VirtoryError
 from virtory.model.flags import DomainState

@@ -18,8 +18,7 @@ from virtory.driver.qemu.disks import disk_chain, offline_chain
 from virtory.driver.qemu.disks.image_chain import chain
 from virtory.driver.qemu.disks.shared_images import refuse_writing
 from virtory.driver.qemu.part import redefining
-from virtory.driver.qemu.snapshot import internal as internal
-from virtory.driver.qemu.snapshot import kept_state
+from virtory.driver.qemu.snapshot import internal, kept_state
 from virtory.driver.qemu.snapshot.branching import forget_needless
 from virtory.driver.qemu.snapshot.overlays import overlays_of, remove
 from virtory.driver.qemu.snapshot.snapshots import family_of
@@ -184,10 +183,8 @@ def _links(entry: Entry | None, others: list[Snapshot]) -> dict[str, str]:
 def _sources_with_format(domain: Domain) -> dict[str, tuple[str, str]]:
     found = {}
     for disk in domain.devices.disks:
-        path = (disk.source.file or disk.source.dev) if disk.source is not None else None
-        if path is not None:
-            image_format = (disk.driver.type if disk.driver is not None else None) or "raw"
-            found[disk.target.dev] = (path, image_format)
+        if disk.path is not None:
+            found[disk.target.dev] = (disk.path, disk.format)
     return found
 
 

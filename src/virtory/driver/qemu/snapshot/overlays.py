@@ -176,11 +176,8 @@ async def take_off(taking: Taking, entry: Entry, snapshot: Snapshot, flags: int)
 def _image_of(domain: Domain, target: str) -> tuple[str, str, BackingStore | None]:
     """The path and format of a disk's image, and what is described below it."""
     disk = disk_chain.disk_named(domain, target)
-    assert disk is not None and disk.source is not None
-    path = disk.source.file or disk.source.dev
-    assert path is not None
-    image_format = (disk.driver.type if disk.driver is not None else None) or "raw"
-    return path, image_format, disk.backing_store
+    assert disk is not None and disk.path is not None
+    return disk.path, disk.format, disk.backing_store
 
 
 def over(domain: Domain, overlays: dict[str, str]) -> Domain:

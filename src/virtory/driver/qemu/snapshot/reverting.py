@@ -18,8 +18,7 @@ from virtory.driver.qemu.disks.shared_images import refuse_writing
 from virtory.driver.qemu.part import Part
 from virtory.driver.qemu.preparation import Wanted
 from virtory.driver.qemu.resumption import Resumption
-from virtory.driver.qemu.snapshot import internal as internal
-from virtory.driver.qemu.snapshot import kept_state
+from virtory.driver.qemu.snapshot import internal, kept_state
 from virtory.driver.qemu.snapshot.draft import at_paths, volumes_of
 from virtory.driver.qemu.snapshot.snapshots import family_of, occupy
 from virtory.driver.qemu.snapshot.taking import WORK, internal_images, internal_paths

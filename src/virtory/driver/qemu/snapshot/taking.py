@@ -16,8 +16,7 @@ from virtory.driver.journal import Journal
 from virtory.driver.qemu.definition_of import definition_of
 from virtory.driver.qemu.disks.block_job import refuse_any
 from virtory.driver.qemu.part import Part
-from virtory.driver.qemu.snapshot import internal as internal
-from virtory.driver.qemu.snapshot import kept_state
+from virtory.driver.qemu.snapshot import internal, kept_state
 from virtory.driver.qemu.snapshot import redefine as snapshot_redefine
 from virtory.driver.qemu.snapshot.draft import located, named, volumes_of, whole
 from virtory.driver.qemu.snapshot.snapshots import family_of, occupy
@@ -214,10 +213,9 @@ def internal_paths(snapshot: Snapshot) -> list[str]:
     paths = []
     for disk in snapshot.domain.devices.disks:
         if disk.target.dev in inside and disk.source is not None:
-            path = disk.source.file or disk.source.dev
-            if path is None:
+            if disk.path is None:
                 raise OperationFailed(f"disk '{disk.target.dev}' has no file of this host")
-            paths.append(path)
+            paths.append(disk.path)
     return paths
 
 

@@ -108,6 +108,11 @@ class Source(Element):
     encryption: Encryption | None = None
     slices: Slices | None = None
 
+    @property
+    def path(self) -> str | None:
+        """The file or block device of the host that it names, if it is one."""
+        return self.file or self.dev
+
 
 class BackingStore(Element):
     """`<backingStore>`: the image below; empty, it ends the chain on purpose."""
@@ -216,6 +221,16 @@ class Disk(Device, tag="disk"):
     vendor: str | None = None
     product: str | None = None
     encryption: Encryption | None = None
+
+    @property
+    def path(self) -> str | None:
+        """The host's file or block device behind it; None without a medium, and for a volume."""
+        return self.source.path if self.source is not None else None
+
+    @property
+    def format(self) -> str:
+        """Of its image: raw unless it says another."""
+        return (self.driver.type if self.driver is not None else None) or "raw"
 
     @property
     def is_removable(self) -> bool:
