@@ -8,6 +8,7 @@ import signal
 import subprocess
 
 import pytest
+from test_snapshots import asked, check, disk, image, states_in
 
 from virtory.errors import OperationTimeout
 from virtory.model.events import DeviceAdded
@@ -59,3 +60,22 @@ async def test_a_machine_that_does_not_answer_holds_up_nobody_and_goes_on_where_
     assert domain.info(ref.uuid).state == DomainState.PAUSED
     await domain.resume(ref.uuid)
     await asyncio.gather(domain.destroy(ref.uuid, 0), domain.destroy(other.uuid, 0))
+
+
+async def test_a_snapshot_deleted_while_its_machine_dies_goes_and_no_later_daemon_deletes_again(
+    driver, bare, tmp_path
+):
+    path = image(tmp_path / "a.qcow2")
+    ref = await driver.domain.define(bare("m", disk(path)), 0)
+    await driver.domain.create(ref.uuid, 0, None)
+    await driver.snapshot.create(ref.uuid, asked("one"), 0)
+    guest = driver.domain._table.get(ref.uuid).guest
+    os.kill(guest.pid, signal.SIGSTOP)  # it takes the order, and never carries it out
+    deleting = asyncio.ensure_future(driver.snapshot.delete(ref.uuid, "one", 0))
+    while not guest.held:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    os.kill(guest.pid, signal.SIGKILL)
+    await deleting
+    assert states_in(path) == [] and driver.snapshot.names(ref.uuid, 0) == []
+    assert driver._store.load().intents == []
+    check(path)

@@ -176,6 +176,12 @@ class Guest:
             return None
         return self._holder, time.monotonic() - self._held_since
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether its process has ended, or is about to."""
+        gone = self.monitor is not None and self.monitor.gone is not None
+        return gone or self.finished.done() or self.ending is not None
+
     def require_running(self) -> None:
         """It may have ended while somebody waited for the lock."""
         self.entry.running()

@@ -47,7 +47,7 @@ async def _review_later(guest: Guest) -> None:
         async with guest.job("block job", patient=True):
             await review(guest)
     except VirtoryError:
-        if not guest.finished.done() and guest.ending is None:
+        if not guest.is_ending:
             raise
 
 
@@ -178,6 +178,8 @@ async def _finalize(guest: Guest, job: BlockJob) -> None:
             await disk_chain.settle(guest, plan, lambda: _defined(guest, job, *before), shown)
         except VirtoryError as error:
             guest.block_jobs[job.target] = former.at("abort")
+            if guest.is_ending:
+                raise
             _log.error("job '%s' is given up, its end can not be saved: %s", job.id, error)
             await guest.execute("job-cancel", {"id": job.id})
             return

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from virtory.driver.qemu.table import Entry
     from virtory.driver.snapshot_family import Kept
 
+_BUSY = "relieved of a snapshot"
+
 
 class Deleting(Part):
     """Snapshots going away."""
@@ -43,7 +45,7 @@ class Deleting(Part):
                 await asyncio.to_thread(kept_state.drop, files)
             return
         if is_off := entry.guest is None:
-            occupy(self._runtime, entry, "relieved of a snapshot")
+            occupy(self._runtime, entry, _BUSY)
         self._table.hold(entry)
         try:
             for each in doomed:
@@ -71,17 +73,33 @@ class Deleting(Part):
             files=kept.files,
         )
         try:
-            if entry.guest is not None:
-                async with entry.guest.job("snapshot delete"):
-                    await self._drop_live(entry, kept.name, paths)
-            else:
-                await self._drop_off(kept.name, paths)
-        except VirtoryError:
-            await work.done()  # it stays: no later daemon is to delete what its user may want now
+            await self._drop(entry, kept.name, paths)
+        except BaseException:
+            await work.done()  # it is listed still, and can be deleted again: not by a later daemon
             raise
         self._runtime.checkpoint("snapshot dropped")
         await work.done(*family_of(entry).remove([kept.name]))
         await asyncio.to_thread(kept_state.drop, kept.files)
+
+    async def _drop(self, entry: Entry, name: str, paths: list[str]) -> None:
+        guest = entry.guest
+        if guest is None:
+            await self._drop_off(name, paths)
+            return
+        try:
+            async with guest.job("snapshot delete"):
+                await self._drop_live(entry, name, paths)
+            return
+        except VirtoryError:
+            if not guest.is_ending:
+                raise
+        await guest.finished  # in the midst of it: its images are nobody's now
+        occupy(self._runtime, entry, _BUSY)
+        try:
+            await self._drop_off(name, paths)
+            await internal.without_leaks(paths)
+        finally:
+            entry.busy = None
 
     async def _drop_live(self, entry: Entry, name: str, paths: list[str]) -> None:
         """From images that QEMU has open by QEMU, from the others by qemu-img."""

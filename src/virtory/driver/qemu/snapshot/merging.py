@@ -68,9 +68,15 @@ async def delete(deleting: Deleting, entry: Entry, kept: Kept) -> None:
         files=kept.files,
     )
     made = kept.files.get("made", [])
+    former = dict(family.by_name), family.current
     changes = family.remove([kept.name])
     changes += _hand_on(family, kept.parent, made)
-    await runtime.records.store.save(*changes)
+    try:
+        await runtime.records.store.save(*changes)
+    except BaseException:
+        family.by_name, family.current = former
+        await work.done()
+        raise
     runtime.checkpoint("snapshot forgotten")
     await asyncio.to_thread(remove, [memory] if memory else [])
     await asyncio.to_thread(kept_state.drop, kept.files)
