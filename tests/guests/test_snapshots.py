@@ -65,6 +65,12 @@ async def write(console, text):
     await console.until(b"wrote-0")
 
 
+async def keep(console, word):
+    """Have the shell in the guest's memory remember a word."""
+    await console.type(f"x={word}; echo ke''pt\n")
+    await console.until(b"kept")
+
+
 async def on_disk(console):
     await console.type("echo 3 > /proc/sys/vm/drop_caches; echo [$(head -n1 /dev/vda)]\n")
     await console.until(b"\n[")
@@ -78,13 +84,13 @@ async def test_a_running_machine_goes_back_with_memory_and_disk(
     path = image(tmp_path / "a.qcow2")
     uuid, console = await boot(linux.xml("m", devices=disk(path)))
     await write(console, "first")
-    await console.type("x=old\n")
+    await keep(console, "old")
     seen.clear()
     assert await driver.snapshot.create(uuid, asked("one"), 0) == "one"
     assert seen.lifecycles() == [SUSPENDED, RESUMED]
     assert states_in(path) == ["one"]
     await write(console, "second")
-    await console.type("x=new\n")
+    await keep(console, "new")
     pid = driver.domain._table.get(uuid).guest.pid
     seen.clear()
     await driver.snapshot.revert(uuid, "one", 0)
@@ -185,7 +191,7 @@ async def test_an_external_snapshot_freezes_the_image_and_can_be_gone_back_to(
     ref = await driver.domain.define(definition, 0)
     uuid, console = await boot(definition.replace("<name>", f"<uuid>{_uuid(ref)}</uuid><name>"))
     await write(console, "first")
-    await console.type("x=old\n")
+    await keep(console, "old")
     seen.clear()
     more = f"<memory snapshot='external' file='{memory}'/>"
     await driver.snapshot.create(uuid, asked("one", more), 0)

@@ -165,8 +165,14 @@ c = libvirt.open(sys.argv[1])
 d = c.lookupByName("vm")
 stopped = threading.Event()
 c.domainEventRegisterAny(d, 0, lambda c, d, event, detail, o: event == 5 and stopped.set(), None)
+mark = b"VIRTORY_RUN=" + os.path.dirname(sys.argv[1].partition("socket=")[2]).encode()
+def words(pid):
+    try:
+        return open("/proc/%s/environ" % pid, "rb").read().split(b"\\0")
+    except OSError:  # it has just ended
+        return []
 mine = [pid for pid in os.listdir("/proc") if pid.isdigit()
-        and d.UUIDString().encode() in open("/proc/%s/cmdline" % pid, "rb").read()]
+        and any(word.startswith(mark) for word in words(pid))]
 assert len(mine) == 1, mine
 os.kill(int(mine[0]), signal.SIGKILL)
 assert stopped.wait(60)

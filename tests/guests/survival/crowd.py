@@ -1,7 +1,7 @@
 """A crowd of clients in a process of its own: `crowd.py URI KIND CLIENTS CALLS`.
 
-Prints `begun` when all are connected, and `done` when all have made their calls. KIND `ask` only
-asks; `work` also defines, starts and ends machines of its own.
+Prints `begun` when all are connected, goes on after a line on its input, and prints `done` when all
+have made their calls. KIND `ask` only asks; `work` defines, starts and ends machines of its own.
 """
 
 from __future__ import annotations
@@ -21,21 +21,32 @@ XML = (
 
 
 async def main(uri: str, kind: str, clients: int, calls: int) -> None:
-    connected = asyncio.Barrier(clients + 1)
+    connected, going = asyncio.Barrier(clients + 1), asyncio.Event()
     tasks = [
-        asyncio.create_task(client(uri, kind, f"{kind}{number}-{os.getpid()}", calls, connected))
+        asyncio.create_task(client(uri, kind, number, calls, connected, going))
         for number in range(clients)
     ]
     await connected.wait()
     print("begun", flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
+    going.set()
     await asyncio.gather(*tasks)
     print("done", flush=True)
 
 
-async def client(uri: str, kind: str, name: str, calls: int, connected: asyncio.Barrier) -> None:
+async def client(
+    uri: str,
+    kind: str,
+    number: int,
+    calls: int,
+    connected: asyncio.Barrier,
+    going: asyncio.Event,
+) -> None:
+    name = f"{kind}{number}-{os.getpid()}"
     chance = random.Random(name)
     async with virtory.connect(uri) as host:
         await connected.wait()
+        await going.wait()
         if kind == "work":
             await work(host, name, calls)
         for _ in range(calls if kind == "ask" else 0):

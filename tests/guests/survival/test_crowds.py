@@ -33,16 +33,24 @@ PATIENCE_S = 1.0
 
 
 def crowd(daemon: DaemonProcess, kind: str, clients: int, calls: int) -> subprocess.Popen[str]:
-    """Clients in a process; returns when all are connected."""
+    """Clients in a process; returns when all are connected, and wait for `go`."""
     process = subprocess.Popen(
         [sys.executable, str(CROWD), daemon.uri, kind, str(clients), str(calls)],
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCE)},
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "begun\n"
     return process
+
+
+def go(process: subprocess.Popen[str]) -> None:
+    """Let its clients make their calls."""
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
 
 
 def longest_wait_s(daemon: DaemonProcess, process: subprocess.Popen[str]) -> float:
@@ -62,6 +70,7 @@ def test_two_hundred_clients_at_once_are_served_and_nobody_waits_long(daemon: Da
     before = len(daemon.descriptors())
     process = crowd(daemon, "ask", 200, 15)
     assert len(daemon.descriptors()) >= before + 200
+    go(process)
     longest = longest_wait_s(daemon, process)
     assert longest < PATIENCE_S, f"a client waited {longest * 1000:.0f} ms"
     with virtory.open_sync(daemon.uri) as host:
@@ -98,6 +107,7 @@ async def test_libvirts_clients_are_told_of_a_kill_and_find_everything_again(
 
 def test_clients_that_start_and_end_machines_delay_nobody(daemon: DaemonProcess):
     process = crowd(daemon, "work", 8, 2)
+    go(process)
     longest = longest_wait_s(daemon, process)
     assert longest < PATIENCE_S, f"a client waited {longest * 1000:.0f} ms"
     assert daemon.guests() == {}
@@ -115,6 +125,7 @@ def test_clients_killed_in_the_middle_of_their_calls_leave_nothing_half_done(
         before = len(daemon.descriptors())
         for _ in range(5):
             process = crowd(daemon, "work", 4, 1000)
+            go(process)
             with pytest.raises(subprocess.TimeoutExpired):
                 process.communicate(timeout=chance.uniform(0.05, 0.6))
             process.send_signal(signal.SIGKILL)
