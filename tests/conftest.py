@@ -6,6 +6,11 @@ import os
 from typing import Any
 
 import pytest
+from tests import shared
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    shared.begin(config)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

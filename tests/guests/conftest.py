@@ -19,6 +19,7 @@ import pytest_asyncio
 sys.path.insert(0, str(Path(__file__).parent))
 
 import initramfs
+from tests import shared
 
 from virtory.driver.qemu.driver import QemuDriver
 from virtory.model.events import AgentLifecycle, Event, Lifecycle
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
 BOOT_S = 90.0
+QUICK = "tsc=reliable no_timer_check cryptomgr.notests"
+"""What an emulated kernel need not find out at each start."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -52,7 +55,7 @@ class Linux:
         more: str = "",
         features: str = "<acpi/>",
         serial: str = "<serial type='pty'/>",
-        arguments: str = "console=ttyS0 quiet panic=-1",
+        arguments: str = f"console=ttyS0 quiet panic=-1 {QUICK}",
     ) -> str:
         """A machine with a serial port on a terminal; it stays off until its kernel is loaded."""
         return (
@@ -84,7 +87,7 @@ def linux(tmp_path_factory: pytest.TempPathFactory) -> Linux:
     if kernel is None or shutil.which("busybox") is None:
         pytest.skip("needs a kernel in /boot (linux-image-cloud-amd64) and busybox-static")
     directory = tmp_path_factory.mktemp("linux")
-    initramfs.build(directory / "initrd")
+    initramfs.build(directory / "initrd", packed=False)
     return Linux(kernel, directory / "initrd")
 
 
@@ -145,9 +148,9 @@ async def end_all(driver: QemuDriver) -> None:
 
 
 @pytest.fixture(scope="session")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def settings() -> dict[str, str]:
     """QEMU is probed once for all tests."""
-    return {"cache_directory": str(tmp_path_factory.mktemp("cache"))}
+    return {"cache_directory": str(shared.cache("virtory"))}
 
 
 @pytest_asyncio.fixture

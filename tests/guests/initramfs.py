@@ -55,8 +55,13 @@ def kernel() -> Path | None:
     return Path(found[-1]) if found else None
 
 
-def build(target: Path, init: str = _INIT, files: dict[str, Path] | None = None) -> None:
-    """Write the compressed initramfs that goes with `kernel()`; `files` by their place in it."""
+def build(
+    target: Path, init: str = _INIT, files: dict[str, Path] | None = None, *, packed: bool = True
+) -> None:
+    """Write the initramfs that goes with `kernel()`; `files` by their place in it.
+
+    An emulated machine is up sooner when it is not `packed`, unless a slow drive holds it.
+    """
     image = kernel()
     busybox = shutil.which("busybox")
     assert image is not None and busybox is not None
@@ -79,7 +84,8 @@ def build(target: Path, init: str = _INIT, files: dict[str, Path] | None = None)
     for place, file in (files or {}).items():
         archive.file(place, file.read_bytes(), 0o644)
     archive.file("init", init.encode(), 0o755)
-    target.write_bytes(gzip.compress(archive.finish(), 1))
+    content = archive.finish()
+    target.write_bytes(gzip.compress(content, 1) if packed else content)
 
 
 def _libraries(program: str) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests import shared
 
 import virtory
 
@@ -30,6 +31,10 @@ class Virtoryd:
         self.socket = directory / "sock"
         self.uri = f"{path}?socket={self.socket}"
         self.errors = directory / "errors"
+        if driver == "qemu":
+            configuration = directory / "virtoryd.toml"
+            configuration.write_text(shared.configuration())
+            arguments += ("--config", str(configuration))
         ready, theirs = os.pipe()
         with self.errors.open("w") as errors:
             self.process = subprocess.Popen(

@@ -18,6 +18,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests import shared
+
 import virtory
 
 if TYPE_CHECKING:
@@ -70,12 +72,12 @@ while True:
 
 _LIBVIRTD = """
 cd {root}
-mkdir -p etc cache log run sock
+mkdir -p etc log run sock
 printf 'unix_sock_dir = "{root}/sock"\\nauth_unix_rw = "none"\\n' > libvirtd.conf
 printf 'stdio_handler = "file"\\nuser = "root"\\ngroup = "root"\\n' > etc/qemu.conf
 printf 'remember_owner = 0\\nsecurity_driver = "none"\\n' >> etc/qemu.conf
 mount --bind etc /etc/libvirt
-mount --bind cache /var/cache/libvirt
+mount --bind {cache} /var/cache/libvirt
 mount --bind log /var/log/libvirt
 mount --bind run /run/libvirt
 exec libvirtd --config {root}/libvirtd.conf --pid-file {root}/libvirtd.pid > daemon.out 2>&1
@@ -152,7 +154,7 @@ def _directory() -> Path:
 def libvirtd() -> Iterator[Daemon]:
     """A real libvirtd."""
     root = _directory()
-    script = (_SET_UP + _LIBVIRTD).format(root=root)
+    script = (_SET_UP + _LIBVIRTD).format(root=root, cache=shared.cache("libvirt"))
     process = subprocess.Popen([sys.executable, "-c", _REAPER, "0", *ISOLATED, script])
     daemon = Daemon(root, f"qemu+unix:///system?socket={root}/sock/libvirt-sock", process)
     try:
@@ -192,7 +194,10 @@ def virtoryd(*arguments: str, user: int | None = None) -> Iterator[Daemon]:
     (root / "state").mkdir(mode=0o711)  # open to dnsmasq: then all files are below it
     ready, theirs = os.pipe()
     become: tuple[str, ...] = ()
-    if user is not None:
+    if user is None:
+        (root / "virtoryd.toml").write_text(shared.configuration())
+        arguments += ("--config", f"{root}/virtoryd.toml")
+    else:
         (root / "home").mkdir()
         os.chown(root / "home", user, user)
         os.chown(root / "state", user, user)

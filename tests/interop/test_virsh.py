@@ -6,12 +6,15 @@ import re
 import select
 import shlex
 import subprocess
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.interop.conftest import Virtoryd
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.interop
 
@@ -107,6 +110,15 @@ def test_virsh_can_not_tell_virtoryd_from_libvirt(
     assert ours == theirs
 
 
+@pytest.fixture(scope="module")
+def asked() -> Iterator[Virtoryd]:
+    """A daemon for what leaves its machine running."""
+    with tempfile.TemporaryDirectory() as directory:
+        daemon = Virtoryd(Path(directory), "memory", "test+unix:///default")
+        yield daemon
+        daemon.stop()
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -153,7 +165,6 @@ def test_virsh_can_not_tell_virtoryd_from_libvirt(
         "domjobinfo test",
         "reboot test",
         "reset test",
-        "shutdown test --mode agent",
         "qemu-monitor-command test --hmp info",
         'qemu-agent-command test \'{"execute":"guest-ping"}\'',
         "net-list --all",
@@ -165,10 +176,18 @@ def test_virsh_can_not_tell_virtoryd_from_libvirt(
         "uri",
     ],
 )
-def test_a_verb_of_virsh_works(memory_daemon: Any, virsh: Any, words: str) -> None:
-    status, printed = virsh(memory_daemon.uri, *shlex.split(words))
+def test_a_verb_of_virsh_works(asked: Virtoryd, virsh: Any, words: str) -> None:
+    works(virsh(asked.uri, *shlex.split(words)))
+
+
+def works(answer: tuple[int, str]) -> None:
+    status, printed = answer
     assert status == 0, printed
     assert "error" not in printed.lower().replace("no errors found", "").replace("errs", "")
+
+
+def test_virsh_shuts_a_machine_down(memory_daemon: Any, virsh: Any) -> None:
+    works(virsh(memory_daemon.uri, "shutdown", "test", "--mode", "agent"))
 
 
 def test_a_screenshot_arrives_as_a_file(memory_daemon: Any, virsh: Any, tmp_path: Path) -> None:

@@ -11,13 +11,14 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from daemon_process import SOURCE, DaemonProcess
+from tests import shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,8 +66,10 @@ def make(places: Callable[[], Path]) -> Iterator[Callable[..., DaemonProcess]]:
     """Daemons that are not started yet, each with a directory of its own."""
     made: list[DaemonProcess] = []
 
-    def new(**options: object) -> DaemonProcess:
-        made.append(DaemonProcess(places(), **options))  # type: ignore[arg-type]
+    def new(*, user: int | None = None, config: str = "", **options: Any) -> DaemonProcess:
+        if user is None:
+            config += shared.configuration()
+        made.append(DaemonProcess(places(), user=user, config=config, **options))
         return made[-1]
 
     yield new

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from daemon_process import DaemonProcess, Refused
 from small_disk import NoNamespaces, SmallDisk
+from tests import shared
 
 import virtory
 from virtory.errors import (
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def small_disk(places: Callable[[], Path]) -> Iterator[tuple[DaemonProcess, SmallDisk]]:
-    daemon = DaemonProcess(places())
+    daemon = DaemonProcess(places(), config=shared.configuration())
     try:
         disk = SmallDisk(daemon.state)
     except (NoNamespaces, FileNotFoundError) as error:
