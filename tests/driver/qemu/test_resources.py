@@ -191,16 +191,6 @@ def test_a_helper_whose_pid_was_never_written_is_found(tmp_path: Path) -> None:
     assert start_time_of(pid) is None
 
 
-def test_a_helper_that_does_not_start_is_quoted(tmp_path: Path) -> None:
-    made = plan_of(tmp_path)
-    silent = str(tmp_path / "never.sock")
-    code = "raise SystemExit('no licence')"
-    made = plan_of(tmp_path, helpers=(helper(made.directory, code, socket=silent),))
-    with pytest.raises(OperationFailed, match="no licence"):
-        resources.acquire(made)
-    resources.release(made)
-
-
 def test_a_pid_file_can_not_make_us_kill_somebody_else(tmp_path: Path) -> None:
     made = plan_of(tmp_path, helpers=(helper("x", "pass"),))
     os.makedirs(made.directory)

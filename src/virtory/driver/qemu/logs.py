@@ -88,5 +88,5 @@ def truncate_keeping_end(path: str, limit: int) -> None:
 
 
 def _no_link(path: str, flags: int) -> int:
-    """The guest's user may own the directory: what it links to is not ours to write."""
+    """A description may name a log in anybody's directory: what a link there names is not ours."""
     return os.open(path, flags | os.O_NOFOLLOW, 0o600)

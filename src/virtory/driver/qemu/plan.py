@@ -126,16 +126,14 @@ class Tap:
 class Helper:
     """A program that serves this guest (passt, swtpm); ended by `release`.
 
-    `argv` may hold `{fd}`, its end of its Pair. `socket`: a path it will listen on; it is ready
-    once that accepts connections. `as_guest`: run under the guest's uid. `directory`: where it
-    runs, so that it can reach files there below directories that its user may not pass.
+    `argv` may hold `{fd}`, its end of its Pair. `as_guest`: run under the guest's uid.
+    `directory`: where it runs, so that it can reach files there below directories that its user
+    may not pass.
     """
 
     name: str
     argv: tuple[str, ...]
-    socket: str | None = None
     as_guest: bool = True
-    exits_with_peer: bool = False
     directory: str = "/"
 
 

@@ -14,7 +14,6 @@ import select
 import signal
 import socket
 import stat
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -39,7 +38,6 @@ _OPEN = {
     "append": os.O_WRONLY | os.O_APPEND,
     "directory": os.O_RDONLY | os.O_DIRECTORY,
 }
-_HELPER_READY_S = 5.0
 _HELPER_END_MS = 2000
 _BACKLOG = 1024  # daemons that died while QEMU was stopped leave their connections there
 
@@ -389,21 +387,6 @@ def _start(helper: Helper, plan: Plan, acquired: Acquired) -> None:
             os.close(descriptor)
     with open(_pid_file(helper, plan), "w", opener=_private) as file:
         file.write(f"{identity.pid} {identity.start_time}\n")
-    if helper.socket is not None:
-        _await_socket(helper, helper.socket, identity, log)
-
-
-def _await_socket(helper: Helper, path: str, identity: Identity, log: str) -> None:
-    """Wait until the helper listens: it offers no other sign, so ask at short intervals."""
-    deadline = time.monotonic() + _HELPER_READY_S
-    while start_time_of(identity.pid) == identity.start_time and time.monotonic() < deadline:
-        if os.path.exists(path):
-            return
-        time.sleep(0.002)
-    with contextlib.suppress(OSError), open(log, errors="replace") as file:
-        said = file.read()[-2000:].strip()
-        raise OperationFailed(f"the helper '{helper.argv[0]}' did not start: {said or 'no reason'}")
-    raise OperationFailed(f"the helper '{helper.argv[0]}' did not start")
 
 
 def _stop(helper: Helper, plan: Plan, search: bool) -> None:
@@ -412,19 +395,19 @@ def _stop(helper: Helper, plan: Plan, search: bool) -> None:
         marks = [argument for argument in helper.argv if plan.directory in argument]
         identity = find_by_argument(marks[0]) if marks else None
     if identity is not None:
-        _end(identity, plan)
+        as_daemon = plan.uid is None or not helper.as_guest
+        _end(identity, os.geteuid() if as_daemon else plan.uid)
 
 
-def _end(identity: Identity, plan: Plan) -> None:
-    """End the process if it is still that one and the guest's user's: the guest owns the file."""
+def _end(identity: Identity, uid: int | None) -> None:
+    """End the process if it is still that one, and this user's."""
     try:
         pidfd = os.pidfd_open(identity.pid)
     except OSError:
         return
     try:
         user = os.stat(f"/proc/{identity.pid}").st_uid
-        expected = os.geteuid() if plan.uid is None else plan.uid
-        if start_time_of(identity.pid) == identity.start_time and user == expected:
+        if start_time_of(identity.pid) == identity.start_time and user == uid:
             poll = select.poll()
             poll.register(pidfd, select.POLLIN)
             signal.pidfd_send_signal(pidfd, signal.SIGTERM)

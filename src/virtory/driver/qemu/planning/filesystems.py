@@ -58,7 +58,7 @@ def _plan_virtiofsd(share: Filesystem, path: str, draft: Draft) -> None:
     arguments = [program, "--fd={fd}", "-o", ",".join([f"source={escaped}", *_options(options)])]
     if options is not None and options.thread_pool is not None:
         arguments.append(f"--thread-pool-size={options.thread_pool}")
-    draft.helpers.append(Helper(name, tuple(arguments), as_guest=False, exits_with_peer=True))
+    draft.helpers.append(Helper(name, tuple(arguments), as_guest=False))
 
 
 def _options(binary: FilesystemBinary | None) -> list[str]:

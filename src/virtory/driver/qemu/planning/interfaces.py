@@ -96,7 +96,7 @@ def _plan_passt(interface: Interface, draft: Draft) -> None:
     for forward in interface.port_forwards:
         for each in forward.ranges:
             arguments += ["-t" if forward.proto == "tcp" else "-u", _passt_range(forward, each)]
-    draft.helpers.append(Helper(name, tuple(arguments), exits_with_peer=True))
+    draft.helpers.append(Helper(name, tuple(arguments)))
 
 
 def uses_passt(interface: Interface, host: Host) -> bool:

@@ -44,4 +44,4 @@ def plan_tpm(tpm: Tpm, draft: Draft) -> None:
     arguments = [draft.host.swtpm, "socket", "--ctrl", "type=unixio,clientfd={fd}"]
     arguments += ["--tpmstate", "dir=.,mode=0600", "--terminate"]
     arguments += ["--tpm2"] if tpm.backend.version == "2.0" else []
-    draft.helpers.append(Helper("swtpm", tuple(arguments), exits_with_peer=True, directory=state))
+    draft.helpers.append(Helper("swtpm", tuple(arguments), directory=state))
