@@ -41,6 +41,10 @@ SERIAL = (
         (forward(), "domain 'web' can not have tcp port 8080 of 127.0.0.1 for its forward of net0"),
         (forward("udp", 8070, 8090), "udp port 8080 of 127.0.0.1 for its forward of net0"),
         ("<graphics type='vnc' port='8080'/>", "tcp port 8080 of 127.0.0.1 for its VNC display"),
+        (
+            "<graphics type='spice' port='8080'/>",
+            "tcp port 8080 of 127.0.0.1 for its SPICE display",
+        ),
         (SERIAL, "tcp port 8080 of 127.0.0.1 for its serial0"),
     ],
 )

@@ -265,12 +265,12 @@ def _spice(path: str, graphics: Graphics, capabilities: Capabilities) -> Problem
 
 
 def _valid_until(path: str, graphics: Graphics) -> Problems:
-    from datetime import datetime
+    from virtory.driver.qemu.devices.display import moment
 
     if graphics.passwd_valid_to is None:
         return
     try:
-        datetime.fromisoformat(graphics.passwd_valid_to)
+        moment(graphics.passwd_valid_to)
     except ValueError:
         yield (
             f"{path}/@passwdValidTo",

@@ -69,10 +69,15 @@ def password_steps(graphics: Graphics) -> list[Step]:
         password["connected"] = graphics.connected
     steps = [Step("set_password", password)]
     if graphics.passwd_valid_to is not None:
-        until = datetime.fromisoformat(graphics.passwd_valid_to).replace(tzinfo=UTC)
-        when = {"protocol": graphics.type, "time": str(int(until.timestamp()))}
+        when = {"protocol": graphics.type, "time": str(moment(graphics.passwd_valid_to))}
         steps.append(Step("expire_password", when))
     return steps
+
+
+def moment(text: str) -> int:
+    """When a password ends, in seconds since 1970: UTC unless it says another; or ValueError."""
+    told = datetime.fromisoformat(text)
+    return int(told.replace(tzinfo=told.tzinfo or UTC).timestamp())
 
 
 def vnc_argument(graphics: Graphics, wiring: Wiring) -> str:

@@ -165,34 +165,36 @@ async def _graphics(guest: Guest, old: Any, new: Any) -> Any:
     if new.keymap is not None and new.keymap != old.keymap:
         raise OperationUnsupported(f"cannot change keymap setting on {kind} graphics")
     if new.passwd is None:
-        return replace(old, passwd_valid_to=old.passwd_valid_to)
+        return old
     if kind == "vnc" and old.passwd is None:
         raise OperationUnsupported(
             "the display was started without a password, and can not get one while it runs",
             cure="set it with --config and restart the domain",
         )
+    end = _end_of(new)
     arguments = {"protocol": kind, "password": new.passwd}
     if new.connected is not None:
         arguments["connected"] = new.connected
     await guest.execute("set_password", arguments)
-    until = new.passwd_valid_to
-    await guest.execute("expire_password", {"protocol": kind, "time": _moment(until)})
-    return replace(old, passwd=new.passwd, passwd_valid_to=until, connected=new.connected)
+    await guest.execute("expire_password", {"protocol": kind, "time": end})
+    return replace(
+        old, passwd=new.passwd, passwd_valid_to=new.passwd_valid_to, connected=new.connected
+    )
 
 
-def _moment(text: str | None) -> str:
-    """The end of a password's life, in seconds since 1970; without one it lives on."""
-    if text is None:
+def _end_of(password: Any) -> str:
+    """Until when it holds, as QMP takes it."""
+    from virtory.driver.qemu.devices.display import moment
+
+    if password.passwd_valid_to is None:
         return "never"
-    from datetime import UTC, datetime
-
     try:
-        moment = datetime.fromisoformat(text)
+        return str(moment(password.passwd_valid_to))
     except ValueError:
         raise ConfigUnsupported(
-            f"cannot parse password validity time '{text}'", cure="such as 2030-04-09T15:51:00"
+            f"cannot parse password validity time '{password.passwd_valid_to}'",
+            cure="such as 2030-04-09T15:51:00",
         ) from None
-    return str(int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()))
 
 
 async def _balloon(guest: Guest, old: Any, new: Any) -> Any:

@@ -89,8 +89,9 @@ def _wanted(domain: Domain) -> Iterator[tuple[str, str, int, str]]:
         listen = screen.listens[0] if screen.listens else None
         if listen is None or listen.type not in ("address", "network"):
             continue
-        if screen.type == "vnc" and screen.port is not None and screen.port > 0:
-            yield "its VNC display", listen.address or "127.0.0.1", screen.port, "tcp"
+        if screen.type in ("vnc", "spice") and screen.port is not None and screen.port > 0:
+            what = f"its {screen.type.upper()} display"
+            yield what, listen.address or "127.0.0.1", screen.port, "tcp"
     for device in (*devices.serials, *devices.parallels, *devices.consoles, *devices.channels):
         source = device.source
         if device.type != "tcp" or source is None or source.mode != "bind":
