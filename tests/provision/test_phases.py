@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from virtory.provision.phases import Phase, Progress, State, Tracker
@@ -235,3 +237,12 @@ def test_new_history_is_what_was_not_seen() -> None:
     old, new = b"x" * 50 + b"END-OF-OLD", b"x" * 10 + b"END-OF-OLD" + b"NEW"
     assert since(old[-20:], new) == b"NEW"
     assert since(b"gone", b"other") == b"other"
+
+
+def test_what_a_guest_prints_neither_commands_the_terminal_nor_takes_long_to_read() -> None:
+    tracker = Tracker(name="m")
+    tracker.feed(1.0, b"\x1b[31mred\x1b]0;title\x07\xc2\x9b2J\x9b\x85 and\ttab\n")
+    assert tracker.console == ("red2J\ufffd\ufffd and\ttab",)
+    begun = time.process_time()
+    tracker.feed(2.0, (b"Cloud-init v. finished at .Up" * 20_000 + b"\n") * 4)
+    assert time.process_time() - begun < 2

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 CONSOLE_LINES = 20
 _ANSI = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07]*\x07|[()][A-Z0-9]|[=>c78])|[\x00\x08\r]")
+_CONTROLS = dict.fromkeys((*range(9), *range(10, 32), *range(127, 160)))
 _LONGEST_LINE = 4096
+_LONGEST_TEXT = 512
+"""What is looked at of a line: a guest that prints longer ones costs no more time than others."""
 
 
 class Phase(StrEnum):
@@ -131,7 +134,7 @@ class Tracker:
     @property
     def console(self) -> tuple[str, ...]:
         """The last lines with text, without colours."""
-        lines = [*self._lines, _clean(self._partial)]
+        lines = [*self._lines, clean(self._partial)]
         return tuple(line for line in lines if line)[-CONSOLE_LINES:]
 
     def begin(self, now: float) -> list[Progress]:
@@ -149,12 +152,12 @@ class Tracker:
         if self.phase is Phase.PROCESS:
             reports += self.over(now, Phase.PROCESS, "its console speaks")
         for raw in whole:
-            line = _clean(raw)
+            line = clean(raw[:_LONGEST_LINE])
             if line:
                 self._lines.append(line)
                 reports += self._read(now, line)
         del self._lines[: -CONSOLE_LINES * 2]
-        return reports + self._prompt(now, _clean(self._partial))
+        return reports + self._prompt(now, clean(self._partial))
 
     def over(self, now: float, phase: Phase, evidence: str) -> list[Progress]:
         """A signal that `phase` is over; it proves the phases before it as well.
@@ -286,5 +289,7 @@ _SILENT = {
 }
 
 
-def _clean(raw: bytes) -> str:
-    return _ANSI.sub(b"", raw).decode("utf-8", "replace").rstrip()
+def clean(raw: bytes) -> str:
+    """A line as text, without what would command the terminal that it is shown on."""
+    text = _ANSI.sub(b"", raw).decode("utf-8", "replace").translate(_CONTROLS)
+    return text[:_LONGEST_TEXT].rstrip()

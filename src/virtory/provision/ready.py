@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from virtory.errors import ConnectionLost, NotSupported, OperationFailed, VirtoryError
 from virtory.provision import ssh
-from virtory.provision.phases import Phase, Progress, Tracker
+from virtory.provision.phases import Phase, Progress, Tracker, clean
 from virtory.provision.reach import reached
 
 if TYPE_CHECKING:
@@ -254,7 +254,7 @@ async def banner(manifest: Manifest) -> str | None:
             try:
                 while line := await reader.readline():
                     if line.startswith(b"SSH-"):
-                        return line.decode(errors="replace").strip()
+                        return clean(line).strip()
             finally:
                 writer.close()
                 with suppress(OSError):
@@ -278,8 +278,8 @@ async def cloud_init_result(manifest: Manifest) -> str | None:
         await process.wait()
         raise
     with suppress(ValueError, KeyError, TypeError):
-        errors = json.loads(out)["v1"]["errors"]
-        return f"finished with errors: {'; '.join(map(str, errors))}" if errors else "finished"
+        errors = "; ".join(map(str, json.loads(out)["v1"]["errors"]))
+        return f"finished with errors: {clean(errors.encode())}" if errors else "finished"
     return None
 
 
