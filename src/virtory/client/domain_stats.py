@@ -88,6 +88,8 @@ class DomainStats(DomainHandle):
             count = min(128, cpus - start)
             ask = w.DomainGetCpuStatsArgs(self.ref, each, start, count, flags)
             params = (await self._call(w.DOMAIN_GET_CPU_STATS, ask)).params
+            if not params:
+                break  # a daemon that promised more CPUs than it has
             found += [
                 parameters.values_of(params[i : i + each]) for i in range(0, len(params), each)
             ]

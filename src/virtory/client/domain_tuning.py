@@ -86,9 +86,8 @@ class DomainTuning(DomainHandle):
         count = await self.max_vcpus_now()
         args = w_processor.DomainGetVcpuPinInfoArgs(self.ref, count, length, flags)
         ret = await self._call(w_processor.DOMAIN_GET_VCPU_PIN_INFO, args)
-        return [
-            parameters.cpus_of(ret.cpumaps[i * length : (i + 1) * length]) for i in range(ret.num)
-        ]
+        told = min(ret.num, len(ret.cpumaps) // max(length, 1))
+        return [parameters.cpus_of(ret.cpumaps[i * length : (i + 1) * length]) for i in range(told)]
 
     async def pin_vcpu(self, vcpu: int, cpus: Iterable[int], *, flags: int = 0) -> None:
         """`DOMAIN_PIN_VCPU_FLAGS` (supersedes `DOMAIN_PIN_VCPU`): run it on these host CPUs."""

@@ -174,7 +174,8 @@ class HostInfo(HostPart):
         """`NODE_GET_CPU_MAP`: which of the host's CPUs are online."""
         ret = await self.caller.call(w_node.NODE_GET_CPU_MAP, w_node.NodeGetCpuMapArgs(1, 1, flags))
         online = set(parameters.cpus_of(ret.cpumap))
-        return results.CpuMap([number in online for number in range(ret.ret)], ret.ret)
+        told = range(min(ret.ret, 8 * len(ret.cpumap)))
+        return results.CpuMap([number in online for number in told], ret.ret)
 
     async def cpu_stats(self, cpu: int = -1, *, flags: int = 0) -> dict[str, int]:
         """`NODE_GET_CPU_STATS`: nanoseconds by state, of one CPU or with -1 of all."""
