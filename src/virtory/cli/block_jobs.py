@@ -5,6 +5,7 @@ The rule kept here: the job's events decide; asking in between only draws the pr
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sys
 import time
@@ -14,7 +15,7 @@ from virtory.lean import TYPE_CHECKING, Any
 from virtory.model.flags import DomainBlockJob as Job
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Coroutine
 
     from virtory.cli.terminal import Terminal
     from virtory.client.domain import Domain
@@ -53,22 +54,40 @@ async def through(
     machine: Domain,
     disk: str,
     waiting: Waiting,
-    begin: Callable[[], Awaitable[None]],
+    begin: Callable[[], Coroutine[None, None, None]],
 ) -> int:
     """Begin a job and wait until it is ready or has ended: its status (`DomainBlockJob`).
 
     When the time is over, or the user breaks it off, it is aborted.
     """
-    async with terminal.host.events("block-job-2", "block-job", domain=machine) as events:
-        await begin()
-        status = None
-        try:
-            status = await _status(events, machine, disk, waiting)
-        finally:
-            if status is None:  # too late, or broken off
-                with contextlib.suppress(VirtoryError):
-                    await machine.block_job_abort(disk, asynchronous=waiting.asynchronous)
-        return Job.CANCELED if status is None else status
+    events = terminal.host.events("block-job-2", "block-job", domain=machine)
+    with terminal.if_broken_off("the job is given up, and the disk goes on as it is"):
+        async with events as heard:
+            return await _watched(heard, machine, disk, waiting, begin)
+
+
+async def _watched(
+    events: Any,
+    machine: Domain,
+    disk: str,
+    waiting: Waiting,
+    begin: Callable[[], Coroutine[None, None, None]],
+) -> int:
+    begun, status = asyncio.create_task(begin()), None
+    try:
+        await asyncio.shield(begun)
+    except asyncio.CancelledError:
+        with contextlib.suppress(VirtoryError):  # a job of another's is not ours to abort
+            await begun
+            await machine.block_job_abort(disk)
+        raise
+    try:
+        status = await _status(events, machine, disk, waiting)
+    finally:
+        if status is None:  # too late, or broken off
+            with contextlib.suppress(VirtoryError):
+                await machine.block_job_abort(disk, asynchronous=waiting.asynchronous)
+    return Job.CANCELED if status is None else status
 
 
 async def _status(events: Any, machine: Domain, disk: str, waiting: Waiting) -> int | None:

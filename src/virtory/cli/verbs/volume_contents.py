@@ -43,9 +43,10 @@ async def vol_upload(
     """`virsh vol-upload`."""
     volume = await volume_named(terminal, vol, pool)
     bar = Bar(terminal)
-    await volume.upload_file(
-        file_, offset=offset or 0, length=length or 0, sparse=sparse, progress=bar.reached
-    )
+    with terminal.if_broken_off(f"volume '{volume.name}' holds a part of it"):
+        await volume.upload_file(
+            file_, offset=offset or 0, length=length or 0, sparse=sparse, progress=bar.reached
+        )
     bar.done()
 
 
@@ -70,9 +71,10 @@ async def vol_download(
     """`virsh vol-download`."""
     volume = await volume_named(terminal, vol, pool)
     bar = Bar(terminal)
-    await volume.download_file(
-        file_, offset=offset or 0, length=length or 0, sparse=sparse, progress=bar.reached
-    )
+    with terminal.if_broken_off(f"'{file_}' was not written"):
+        await volume.download_file(
+            file_, offset=offset or 0, length=length or 0, sparse=sparse, progress=bar.reached
+        )
     bar.done()
 
 

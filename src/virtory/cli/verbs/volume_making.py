@@ -102,7 +102,8 @@ async def vol_create_from(
 
     found = await pool_named(terminal, pool)
     source = await volume_named(terminal, vol, inputpool)
-    made = await found.clone_volume(text_of(file_), source, flags=_flags(given))
+    with terminal.if_broken_off("the daemon finishes the copy, and then has it"):
+        made = await found.clone_volume(text_of(file_), source, flags=_flags(given))
     message = f"Vol {made.name} created from input vol {source.name}"
     return Done(message, name=made.name, key=made.key)
 
@@ -129,7 +130,8 @@ async def vol_clone(
     if given["print_xml"]:
         return Text(f"{xml}\n", key="xml", value=xml)
     found = await source.pool()
-    made = await found.clone_volume(xml, source, flags=_flags(given))
+    with terminal.if_broken_off(f"the daemon finishes the copy, and then has '{newname}'"):
+        made = await found.clone_volume(xml, source, flags=_flags(given))
     return Done(f"Vol {made.name} cloned from {source.name}", name=made.name, key=made.key)
 
 
@@ -161,7 +163,8 @@ async def vol_delete(
 async def vol_wipe(terminal: Terminal, vol: str, pool: str | None, algorithm: str | None) -> Output:
     """`virsh vol-wipe`."""
     volume = await volume_named(terminal, vol, pool)
-    await volume.wipe(algorithm=_ALGORITHMS.index(algorithm or "zero"))
+    with terminal.if_broken_off(f"the daemon finishes wiping '{volume.name}'"):
+        await volume.wipe(algorithm=_ALGORITHMS.index(algorithm or "zero"))
     return Done(f"Vol {vol} wiped", name=volume.name)
 
 
