@@ -1,6 +1,7 @@
 """The driver in memory: it behaves as a host does, refusals included."""
 
 import asyncio
+import os
 
 import pytest
 
@@ -19,6 +20,7 @@ from virtory.errors import (
 )
 from virtory.model import events
 from virtory.model import flags as f
+from virtory.model.refs import STRING, Param
 
 UUID = bytes.fromhex("6695eb01f6a4830479aa97f2502e193f")
 SMALL = """
@@ -459,3 +461,35 @@ async def test_the_host_describes_itself(driver):
         connect.cpu_stats(99, 0)
     with pytest.raises(InvalidArgument, match="virttype"):
         await connect.domain_capabilities(None, None, None, "kvm", 0)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda domains: domains.pin_emulator(UUID, b"\0", 0),
+        lambda domains: domains.add_iothread(UUID, 0, 0),
+        lambda domains: domains.block_peek(UUID, "vda", 0, 1 << 31, 0),
+        lambda domains: domains.set_block_io_tune(
+            UUID, "vda", [Param("total_bytes_sec", STRING, "many")], 0
+        ),
+    ],
+)
+async def test_what_has_no_sense_is_refused(domains, call):
+    with pytest.raises(InvalidArgument):
+        await call(domains)
+
+
+async def test_a_name_with_a_control_character_is_none(domains):
+    await domains.define(SMALL, 0)
+    with pytest.raises(InvalidArgument, match="name"):
+        await domains.rename(SMALL_UUID, "a\nb", 0)
+
+
+async def test_a_pipe_or_an_endless_file_is_no_saved_machine(domains, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(OperationFailed, match="no save image"):
+            await domains.restore(str(path), None, 0, object())
+    with pytest.raises(XmlError):
+        await domains.save(UUID, str(tmp_path / "file"), "<no", 0)
+    assert domains.is_active(UUID)

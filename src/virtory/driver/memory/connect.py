@@ -1,4 +1,4 @@
-"""The host of `test:///default`: sixteen slow processors, as libvirt's own test driver has.
+"""The host of `test:///default`: eight slow processors, much as libvirt's own test driver has it.
 
 The rule kept here: nothing is read from the real host but its name.
 """
@@ -158,6 +158,8 @@ class MemoryConnect:
         return [self.free_memory() // 2] * min(count, 2 - start)
 
     def free_pages(self, sizes_kib: Sequence[int], start: int, count: int) -> list[int]:
+        if not all(sizes_kib):
+            raise InvalidArgument("page size 0 is not available")
         return [free // 1024 // kib for free in self.cells_free_memory(start, count)
                 for kib in sizes_kib]  # fmt: skip
 

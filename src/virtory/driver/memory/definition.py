@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from virtory.driver.memory.flags_check import only
 from virtory.driver.memory.machine import Machine, understand
 from virtory.driver.metadata import find_metadata, with_changed_metadata
-from virtory.errors import DomainNotFound, OperationInvalid
+from virtory.errors import DomainNotFound, InvalidArgument, OperationInvalid
 from virtory.model import flags as f
 from virtory.model.domain import format_domain, without_secrets
+from virtory.model.domain.problems import name_problem
 from virtory.model.events import Lifecycle, MetadataChange
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ class Definitions:
             raise OperationInvalid("cannot rename active domain")
         if name == machine.name:
             raise OperationInvalid("Can't rename domain to itself")
+        if problem := name_problem(name):
+            raise InvalidArgument(problem)
         if self._host.named(name) is not None:
             raise OperationInvalid(f"domain with name '{name}' already exists")
         assert machine.definition is not None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from virtory.driver.interface.domain_inside import GuestFilesystem
 from virtory.driver.memory.flags_check import only
 from virtory.driver.memory.lifecycle import require_agent
+from virtory.driver.memory.state import HOST_CPUS
 from virtory.errors import FROM_TEST, InvalidArgument, OperationInvalid, OperationUnsupported
 from virtory.model import flags as f
 from virtory.model.lifecycle import Trigger
@@ -155,7 +156,7 @@ class Resources:
                 },
                 "machine": {"type": "test", "arch": "i686", "firmware": "BIOS"},
                 "host": {
-                    "cpus": 16,
+                    "cpus": HOST_CPUS,
                     "memory_kib": 3145728,
                     "available_kib": 3145728,
                     "running": 1,

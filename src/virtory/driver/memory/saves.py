@@ -5,6 +5,7 @@ The rule kept here: a file of a saved machine is its description; there is no me
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from virtory.driver.memory.flags_check import only
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from virtory.model.refs import Param
 
 _MAGIC = "TestGuestMagic\n"
+_LONGEST = 16 << 20
 _F = f.DomainSaveRestore
 
 
@@ -30,7 +32,7 @@ class Saves:
     async def save(self, uuid: bytes, path: str, xml: str | None, flags: int) -> None:
         only(flags, _F.ALL, "testDomainSaveFlags")
         machine = self._host.running(uuid)
-        text = xml or format_domain(machine.current)
+        text = format_domain(understand(xml) if xml else machine.current)
         _write(path, f"{_MAGIC}{int(_runs(machine, flags))}\n{text}")
         _suspend(machine)
         machine.step(Trigger.SAVED)
@@ -138,17 +140,21 @@ def _write(path: str, text: str) -> None:
         ) from None
 
 
+def _unblocking(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # a pipe nobody writes is not waited for
+
+
 def _read(path: str) -> tuple[bool, str]:
     try:
-        with open(path) as file:
-            magic, runs, text = file.readline(), file.readline(), file.read()
+        with open(path, opener=_unblocking) as file:
+            magic, runs, text = file.readline(99), file.readline(99), file.read(_LONGEST)
     except OSError as error:
         raise SystemCallFailed(
             f"Failed to open file '{path}': {error.strerror}", errno=error.errno
         ) from None
     except UnicodeDecodeError:
         magic = ""
-    if magic != _MAGIC:
+    if magic != _MAGIC or len(text) == _LONGEST:
         raise OperationFailed(f"'{path}' is no save image, or a damaged one")
     return runs == "1\n", text
 

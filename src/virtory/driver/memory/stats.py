@@ -125,7 +125,7 @@ class Statistics:
             InterfaceAddress(
                 _interface_name(card, i),
                 card.mac.address if card.mac is not None else None,
-                [IpAddress(0, f"192.168.122.{machine.id + i}", 24)],
+                [IpAddress(0, f"192.168.122.{(machine.id + i) % 255}", 24)],
             )
             for i, card in enumerate(machine.current.devices.interfaces)
         ]

@@ -146,6 +146,7 @@ class MemoryBackend:
         self._volumes[volume.key or ""] = dataclasses.replace(
             known, capacity=Size(capacity), physical=Size(capacity)
         )
+        os.ftruncate(self._file(volume), capacity)
 
     def _of(self, pool: StoragePool) -> list[StorageVolume]:
         start = f"{pool.path}/"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from virtory.driver.memory.host import Host
     from virtory.model.domain import Domain
 
+_LONGEST_PEEK = 4 << 20
 _ACTIONS = ("destroy", "restart", "rename-restart", "preserve", "coredump-destroy",
             "coredump-restart")  # fmt: skip
 
@@ -116,6 +117,8 @@ class Tuning:
 
     async def add_iothread(self, uuid: bytes, number: int, flags: int) -> None:
         only(flags, f.DomainAffect.ALL, "testDomainAddIOThread")
+        if number < 1:
+            raise InvalidArgument("invalid value of 0 for iothread_id")
 
         def more(domain: Domain) -> Domain:
             if number in _threads(domain):
@@ -147,6 +150,8 @@ class Tuning:
     async def block_peek(self, uuid: bytes, path: str, offset: int, size: int, flags: int) -> bytes:
         only(flags, 0, "testDomainBlockPeek")
         _disk(self._host.machine(uuid).current, path, "invalid disk or path '{}'")
+        if size > _LONGEST_PEEK:
+            raise InvalidArgument(f"at most {_LONGEST_PEEK} bytes are told at once, not {size}")
         return bytes(size)
 
     def block_io_tune(self, uuid: bytes, disk: str, flags: int) -> list[Param]:
@@ -172,6 +177,8 @@ class Tuning:
         for param in params:
             if param.field not in known:
                 raise InvalidArgument(f"parameter '{param.field}' not supported")
+            if isinstance(param.value, str) != (param.field == "group_name"):
+                raise InvalidArgument(f"parameter '{param.field}' has the wrong type")
             changes[param.field] = param.value or None
 
         def limited(domain: Domain) -> Domain:
@@ -239,4 +246,6 @@ def _disk(domain: Domain, name: str, message: str) -> Any:
 
 def _text(cpus: bytes) -> str:
     bits = int.from_bytes(cpus, "little")
+    if not bits:
+        raise InvalidArgument("Empty cpu list for pinning")
     return spelled(number for number in range(bits.bit_length()) if bits >> number & 1)

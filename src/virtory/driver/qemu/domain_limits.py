@@ -74,10 +74,9 @@ class DomainLimits(Part):
         one = find(entry.current(), path, "invalid disk or path '{}'")
         if size > _LONGEST_PEEK:
             raise InvalidArgument(f"at most {_LONGEST_PEEK} bytes are told at once, not {size}")
-        image_format = one.driver.type if one.driver is not None else None
-        if image_format not in (None, "raw"):
+        if one.format != "raw":
             raise OperationUnsupported(
-                f"peeking is only supported for disk with 'raw' format not '{image_format}'"
+                f"peeking is only supported for disk with 'raw' format not '{one.format}'"
             )
         import asyncio
 
