@@ -1,8 +1,9 @@
 """What the everyday clients write, defined and started in both daemons and read back from both.
 
 `data/clients/*.xml` is what `virt-install --print-xml` wrote (4.1.0) for many operating systems and
-options, and `nova.xml` what OpenStack's Nova does; `devices.txt` and `machines.txt` are single
-devices and wishes about the machine as people write them with `virsh edit`, in libvirt's own
+options, `nova.xml`, `vagrant.xml` and `terraform.xml` what those do, `old.xml` what was typed when
+disks had no buses; `devices.txt` and `machines.txt` are single devices and
+wishes about the machine as people write them with `virsh edit`, in libvirt's own
 spellings and shortcuts, one to a paragraph.
 
 The rule kept here: a difference is either mended or named below with its reason.

@@ -215,7 +215,7 @@ def _card(domain: Domain, device: str) -> Any:
         )
         if device in names:
             return card
-    raise InvalidArgument(f"cannot find interface matching '{device}'")
+    raise InvalidArgument(f"'{device}' is not a known interface")
 
 
 def _read(path: str, offset: int, size: int) -> bytes:

@@ -39,15 +39,12 @@ def ordered(domain: Domain) -> Domain:
 
 def ordered_disks(disks: tuple[Disk, ...]) -> tuple[Disk, ...]:
     """Disks of one bus together, by their names' index, buses as they first appear."""
-    return tuple(
-        sorted(
-            disks,
-            key=_keys(
-                [disk.target.bus for disk in disks],
-                {id(disk): (disk.target.bus, disk_index(disk.target.dev) or 0) for disk in disks},
-            ),
-        )
-    )
+    buses = [disk.target.bus for disk in disks]
+    places = {
+        id(disk): (bus, disk_index(disk.target.dev) or 0)
+        for disk, bus in zip(disks, buses, strict=True)
+    }
+    return tuple(sorted(disks, key=_keys(buses, places)))
 
 
 def bus_of(disk: Disk) -> str:

@@ -132,8 +132,11 @@ def _disk(disk: Disk) -> Disk:
     driver = disk.driver
     if driver is None:
         changes["driver"] = DiskDriver(name="qemu", type="raw")
-    elif driver.name is None or driver.type is None:
-        changes["driver"] = replace(driver, name=driver.name or "qemu", type=driver.type or "raw")
+    elif driver.name is None or driver.type is None or driver.cache == "default":
+        cache = None if driver.cache == "default" else driver.cache  # which says nothing
+        changes["driver"] = replace(
+            driver, name=driver.name or "qemu", type=driver.type or "raw", cache=cache
+        )
     if disk.device == "cdrom" and not disk.readonly:
         changes["readonly"] = True
     return replace(disk, **changes) if changes else disk
@@ -190,10 +193,10 @@ def _own_controllers(devices: Devices, kind: str) -> list[Controller]:
         own = [each for each in own if each.type != "usb"]
     scsi = "virtio-scsi" if kind == "microvm" else "lsilogic"
     for bus, width, model in (
-        ("ide", 4, None),
-        ("sata", 6, None),
         ("scsi", 7, scsi),
         ("fdc", 2, None),
+        ("ide", 4, None),
+        ("sata", 6, None),
     ):
         places = [
             getattr(disk.address, "controller", None)

@@ -55,7 +55,7 @@ class Log(Element):
 class CharacterDevice(Device):
     """The parent of devices that are a byte stream on the host."""
 
-    type: Attr[SourceType]
+    type: Attr[SourceType] = "pty"
     tty: Attr[str | None] = None
     sources: tuple[CharacterSource, ...] = ()
     protocol: Annotated[Protocol | None, At("protocol/@type")] = None
