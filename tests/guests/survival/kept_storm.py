@@ -473,9 +473,8 @@ class KeptStorm:
             kill()
             self._count()
 
-        await rage(
-            self, self.keepers, duration_s, strike if kill is not None else None, self._strike
-        )
+        weather = strike if kill is not None else None
+        await rage(self, self.keepers, duration_s, weather, strike=self._strike)
         self.aim = None
 
     async def learn(self) -> None:
