@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from virtory.daemon.dispatch import serves
 from virtory.driver.interface import Param
+from virtory.errors import InvalidArgument
 from virtory.wire.remote import node
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ def get_free_pages(peer: Peer, args: node.NodeGetFreePagesArgs) -> node.NodeGetF
 
 @serves(node.NODE_ALLOC_PAGES)
 async def alloc_pages(peer: Peer, args: node.NodeAllocPagesArgs) -> node.NodeAllocPagesRet:
+    if len(args.page_sizes) != len(args.page_counts):
+        raise InvalidArgument("as many counts of pages as sizes are needed")
     wanted = list(zip(args.page_sizes, args.page_counts, strict=True))
     return node.NodeAllocPagesRet(
         await peer.driver.connect.alloc_pages(wanted, args.start_cell, args.cell_count, args.flags)
