@@ -6,7 +6,8 @@ declaration, an element without content closed at once.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+import functools
+from typing import TYPE_CHECKING, Any
 
 from virtory.codec.xml_compile import Compiled, Field, compiled, getter, scale
 
@@ -15,78 +16,84 @@ if TYPE_CHECKING:
 
     from virtory.codec.xml import Element
 
+    Writer = Callable[[Any, str, str, list[str], str], None]
     ChildWriter = Callable[[Any, str, list[str]], None]
-
-
-class Plan(NamedTuple):
-    """How one class is written."""
-
-    constant: str  # the attribute that tells it from others of a union
-    attributes: Callable[[Any], tuple[Any, ...]]
-    attribute_writers: tuple[tuple[str, Callable[[Any], str]], ...]
-    text: Callable[[Any], tuple[str | None, str]] | None
-    children: Callable[[Any], tuple[Any, ...]]
-    child_writers: tuple[ChildWriter, ...]
-    namespaces: tuple[tuple[str, str, Callable[[Any], tuple[Any, ...]]], ...]
 
 
 def write(value: Element, indent: int) -> str:
     """See `virtory.codec.xml.format`."""
-    tag = type(value)._tag
-    if tag is None:
-        raise TypeError(f"{type(value).__name__} has no tag and can not be a document")
+    cls = type(value)
+    if cls._tag is None:
+        raise TypeError(f"{cls.__name__} has no tag and can not be a document")
     out: list[str] = []
-    write_element(compiled(type(value)), tag, value, "  " * indent, out, root=True)
+    used = "".join(
+        f" xmlns:{prefix}='{uri}'"
+        for prefix, uri, fields in _namespaces(cls)
+        if any(held not in (None, ()) for held in fields(value))
+    )
+    writer(cls)(value, cls._tag, "  " * indent, out, used)
     return "".join(out)
 
 
-def write_element(
-    known: Compiled, tag: str, value: Any, pad: str, out: list[str], root: bool = False
-) -> None:
-    """Append the element's lines to `out`."""
-    plan: Plan | None = known.writing
-    if plan is None:
-        plan = known.writing = _plan(known)
-    head = f"{pad}<{tag}{plan.constant}"
-    for (lead, spelled), held in zip(plan.attribute_writers, plan.attributes(value), strict=True):
-        if held is not None:
-            head += f"{lead}{spelled(held)}'"
-    if root:
-        for prefix, uri, used in plan.namespaces:
-            if any(held not in (None, ()) for held in used(value)):
-                head += f" xmlns:{prefix}='{uri}'"
-    start = len(out)
-    out.append(head)
-    for writer, held in zip(plan.child_writers, plan.children(value), strict=True):
-        if held is not None:
-            writer(held, pad + "  ", out)
-    text, unit = plan.text(value) if plan.text is not None else (None, "")
-    head += unit
-    if len(out) > start + 1 or known.cls._opened:
-        out[start] = f"{head}>{text or ''}\n"
-        out.append(f"{pad}</{tag}>\n")
-    elif text:
-        out[start] = f"{head}>{text}</{tag}>\n"
+def writer(cls: type[Element]) -> Writer:
+    """What appends an element's lines: `(value, its tag, indentation, lines, more attributes)`."""
+    known = compiled(cls)
+    made: Writer | None = known.writing
+    if made is None:
+        made = known.writing = _writer_of(known)
+    return made
+
+
+def _writer_of(known: Compiled) -> Writer:
+    """A function that takes each field by name: a loop over all of them takes twice as long."""
+    scope: dict[str, Any] = {
+        "constant": f" {known.when[0]}='{known.when[1]}'" if known.when else "",
+        "writer": writer,
+        "opened": known.cls._opened,
+    }
+    lines = ["def write(value, tag, pad, out, more):", " head = f'{pad}<{tag}{constant}'"]
+    for number, field in enumerate(f for f in known.fields if f.place == "attribute"):
+        scope[f"spell{number}"] = field.scalar.write
+        lines += [
+            f" if (held := value.{field.name}) is not None:",
+            f"  head += f\" {field.xml}='{{spell{number}(held)}}'\"",
+        ]
+    lines += [" head += more", " start = len(out)", " out.append(head)", " inner = pad + '  '"]
+    for number, (name, field, child) in enumerate(_children(known)):
+        scope[f"put{number}"] = child
+        if child is not None:
+            write_it = f"put{number}(held, inner, out)"
+        else:
+            write_it = f"writer(type(held))(held, {field.xml!r}, inner, out, '')"
+        if child is None and field.repeated:
+            lines += [f" for held in value.{name}:", f"  {write_it}"]
+        else:
+            lines += [f" if (held := value.{name}) is not None:", f"  {write_it}"]
+    if known.text:
+        scope["take"] = _text(known.text)
+        lines += [" text, unit = take(value)", " head += unit"]
     else:
-        out[start] = f"{head}/>\n"
+        lines += [" text = None"]
+    lines += [
+        " if opened or len(out) > start + 1:",
+        "  out[start] = f\"{head}>{text or ''}\\n\"",
+        "  out.append(f'{pad}</{tag}>\\n')",
+        " elif text:",
+        "  out[start] = f'{head}>{text}</{tag}>\\n'",
+        " else:",
+        "  out[start] = f'{head}/>\\n'",
+    ]
+    exec("\n".join(lines), scope)
+    made: Writer = scope["write"]
+    return made
 
 
-def _plan(known: Compiled) -> Plan:
-    attributes = [field for field in known.fields if field.place == "attribute"]
-    children, writers = _children(known)
-    return Plan(
-        constant=f" {known.when[0]}='{known.when[1]}'" if known.when else "",
-        attributes=getter([field.name for field in attributes]),
-        attribute_writers=tuple((f" {field.xml}='", field.scalar.write) for field in attributes),
-        text=_text(known.text) if known.text else None,
-        children=getter(children),
-        child_writers=tuple(writers),
-        namespaces=_namespaces(known),
-    )
-
-
-def _namespaces(known: Compiled) -> tuple[tuple[str, str, Callable[[Any], tuple[Any, ...]]], ...]:
+@functools.cache
+def _namespaces(
+    cls: type[Element],
+) -> tuple[tuple[str, str, Callable[[Any], tuple[Any, ...]]], ...]:
     """Each prefix with its URI and what takes the fields that use it."""
+    known = compiled(cls)
     return tuple(
         (
             prefix,
@@ -97,13 +104,12 @@ def _namespaces(known: Compiled) -> tuple[tuple[str, str, Callable[[Any], tuple[
     )
 
 
-def _children(known: Compiled) -> tuple[list[str], list[ChildWriter]]:
-    """The fields that are children, and how each is written.
+def _children(known: Compiled) -> list[tuple[str, Field, ChildWriter | None]]:
+    """The attribute to look at for each child, its field, and what writes it; None: an element.
 
     Inline children that share an element are written together, where the first of them stands.
     """
-    names: list[str] = []
-    writers: list[ChildWriter] = []
+    found: list[tuple[str, Field, ChildWriter | None]] = []
     written: set[str] = set()
     for field in known.fields:
         if field.place in ("attribute", "text") or field.name in written:
@@ -114,12 +120,10 @@ def _children(known: Compiled) -> tuple[list[str], list[ChildWriter]]:
         ]  # fmt: skip
         if len(shared) > 1:
             written.update(other.name for other in shared)
-            names.append("_self")
-            writers.append(_shared(shared))
-            continue
-        names.append(field.name)
-        writers.append(_writer(field))
-    return names, writers
+            found.append(("_self", field, _shared(shared)))
+        else:
+            found.append((field.name, field, _writer(field)))
+    return found
 
 
 def _text(field: Field) -> Callable[[Any], tuple[str | None, str]]:
@@ -142,9 +146,9 @@ def _text(field: Field) -> Callable[[Any], tuple[str | None, str]]:
     return text
 
 
-def _writer(field: Field) -> ChildWriter:
+def _writer(field: Field) -> ChildWriter | None:
     if field.place == "element":
-        return _elements(field)
+        return None
     if field.place == "flag":
         return lambda held, pad, out: out.append(f"{pad}<{field.xml}/>\n") if held else None
     if field.place == "verbatim":
@@ -183,15 +187,3 @@ def _shared(fields: list[Field]) -> ChildWriter:
             out.append(f"{pad}<{fields[0].xml}{attributes}/>\n")
 
     return put
-
-
-def _elements(field: Field) -> ChildWriter:
-    tag = field.xml
-    if field.repeated:
-
-        def put_all(held: Any, pad: str, out: list[str]) -> None:
-            for value in held:
-                write_element(compiled(type(value)), tag, value, pad, out)
-
-        return put_all
-    return lambda held, pad, out: write_element(compiled(type(held)), tag, held, pad, out)

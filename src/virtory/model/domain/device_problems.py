@@ -98,7 +98,8 @@ def every_device(devices: Devices) -> Iterator[tuple[str, Element]]:
         ("rng", devices.rngs),
         ("panic", devices.panics),
     ):
-        yield from places(held, tag)
+        if held:
+            yield from places(held, tag)
     for tag, device in (
         ("memballoon", devices.balloon),
         ("iommu", devices.iommu),
