@@ -73,6 +73,12 @@ def test_nobody_there_is_said_with_the_socket_and_the_cure(tmp_path: Path, block
     assert done.stderr == ""
 
 
+def test_who_named_a_daemon_that_does_not_answer_is_said(tmp_path: Path) -> None:
+    uri = f"qemu+unix:///system?socket={tmp_path}/none"
+    done = run_in({"LIBVIRT_DEFAULT_URI": uri}, CONNECT.format(uri=None, blocking=True))
+    assert "LIBVIRT_DEFAULT_URI names it; start libvirtd" in done.stdout
+
+
 def test_a_socket_on_which_nobody_listens_says_so(tmp_path: Path) -> None:
     path = str(tmp_path / "dead")
     with socket.socket(socket.AF_UNIX) as sock:
@@ -197,6 +203,7 @@ def test_a_daemon_that_does_not_come_up_says_its_last_words(tmp_path: Path) -> N
     with pytest.raises(errors.OpenFailed, match="virtoryd ended with status 1") as caught:
         autostart.start_daemon(str(directory / "sock"), "test")
     assert "more than 107 bytes" in str(caught.value)
+    assert "more than 107 bytes" in (directory / "testd.log").read_text()
     # The system instance lets others come as far as its sockets, whose modes decide.
     assert directory.stat().st_mode & 0o777 == (0o755 if os.geteuid() == 0 else 0o700)
 

@@ -2,7 +2,8 @@
 
 The rule kept here: whoever comes second waits for the first. A lock file beside the socket decides
 between several clients that start at once, and the daemon outlives them all: own session, no
-terminal, nothing inherited. When it does not come up, its last words are the error.
+terminal, nothing inherited. What it logs is in a file beside its socket; when it does not come up,
+its last words there are the error.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from virtory.errors import OpenFailed
 
 START_TIMEOUT_S = 30.0
 MOST_QUOTED = 2000
+MOST_LOG = 1 << 20
 
 
 def start_daemon(path: str, driver: str = "virtory", timeout_s: float = START_TIMEOUT_S) -> None:
@@ -62,7 +64,8 @@ def _answers(path: str) -> bool:
 
 def _spawn(path: str, driver: str, timeout_s: float) -> None:
     ready, told = os.pipe()
-    words = os.memfd_create("virtoryd-stderr")
+    words = _log(f"{os.path.dirname(path)}/{driver}d.log")
+    before = os.fstat(words).st_size
     try:
         process = subprocess.Popen(
             command(path, driver, told),
@@ -76,13 +79,22 @@ def _spawn(path: str, driver: str, timeout_s: float) -> None:
         )
         os.close(told)
         told = -1
-        _wait(ready, process, words, timeout_s)
+        _wait(ready, process, words, before, timeout_s)
     except OSError as error:
         raise OpenFailed(f"cannot start virtoryd: {error}") from None
     finally:
         for fd in (ready, told, words):
             if fd >= 0:
                 os.close(fd)
+
+
+def _log(path: str) -> int:
+    """Where the daemon writes its log; one that has become too long begins anew."""
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    words = os.open(path, flags, 0o600)
+    if os.fstat(words).st_size > MOST_LOG:
+        os.ftruncate(words, 0)
+    return words
 
 
 def _environment() -> dict[str, str]:
@@ -94,7 +106,9 @@ def _environment() -> dict[str, str]:
     return environment
 
 
-def _wait(ready: int, process: subprocess.Popen[bytes], words: int, timeout_s: float) -> None:
+def _wait(
+    ready: int, process: subprocess.Popen[bytes], words: int, before: int, timeout_s: float
+) -> None:
     """Until the daemon says that it serves; then nobody waits for its end any more."""
     poll = select.poll()
     poll.register(ready, select.POLLIN)
@@ -107,18 +121,19 @@ def _wait(ready: int, process: subprocess.Popen[bytes], words: int, timeout_s: f
             return
         process.wait()
         raise OpenFailed(
-            f"virtoryd ended with status {process.returncode} when it was started{_said(words)}",
+            f"virtoryd ended with status {process.returncode} when it was started"
+            f"{_said(words, before)}",
             cure="run virtoryd in a terminal to see more",
         )
     process.kill()
     process.wait()
     raise OpenFailed(
-        f"virtoryd did not come up within {timeout_s:.0f} s{_said(words)}",
+        f"virtoryd did not come up within {timeout_s:.0f} s{_said(words, before)}",
         cure="run virtoryd in a terminal to see what it waits for",
     )
 
 
-def _said(words: int) -> str:
-    size = os.fstat(words).st_size
-    text = os.pread(words, MOST_QUOTED, max(0, size - MOST_QUOTED)).decode(errors="replace").strip()
+def _said(words: int, before: int) -> str:
+    begin = max(before, os.fstat(words).st_size - MOST_QUOTED)
+    text = os.pread(words, MOST_QUOTED, begin).decode(errors="replace").strip()
     return f": {text}" if text else ", without a word"

@@ -40,6 +40,7 @@ from virtory.errors import (
     AuthenticationFailed,
     ConnectionLost,
     NotSupported,
+    OpenFailed,
     RpcError,
     VirtoryError,
 )
@@ -117,7 +118,12 @@ class Connecting:
 
         text = self._uri or uris.default_text(os.environ, os.geteuid())
         uri = uris.parse(text)
-        dialled = await dial(uri, readonly=self._readonly, blocking=self._blocking)
+        try:
+            dialled = await dial(uri, readonly=self._readonly, blocking=self._blocking)
+        except OpenFailed as error:
+            if not self._uri and error.cure and (named := uris.variable(os.environ)):
+                error.cure = f"{named} names it; {error.cure}, such as virtory:///session"
+            raise
         return await open_host(dialled.link, uri, readonly=self._readonly, release=dialled.release)
 
 

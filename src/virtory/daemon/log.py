@@ -6,6 +6,7 @@ The rule kept here: quiet by default; a line names the client or object it is ab
 from __future__ import annotations
 
 import logging
+import os
 import sys
 
 _LEVELS = {
@@ -27,6 +28,17 @@ def set_up(level: str, as_json: bool) -> logging.Logger:
     logger.propagate = False
     set_level(level)
     return logger
+
+
+def whereabouts() -> str:
+    """Where what is logged can be read, as far as this process can know."""
+    if "JOURNAL_STREAM" in os.environ:
+        return "journalctl -u virtoryd"
+    try:
+        path = os.readlink("/proc/self/fd/2")
+    except OSError:
+        path = ""
+    return path if path.startswith("/") and not path.startswith("/dev/") else "its standard error"
 
 
 def set_level(level: str) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from virtory.daemon import access
 from virtory.daemon.dispatch import ROUTES, Route, route_of
+from virtory.daemon.log import whereabouts
 from virtory.errors import (
     ConnectionLost,
     DomainNotFound,
@@ -376,7 +377,7 @@ class Peer:
 
 def _unforeseen(name: str, error: Exception) -> VirtoryError:
     """What the client is told of an error that nobody foresaw."""
-    failed = InternalError(f"{name} failed; the daemon's log says why")
+    failed = InternalError(f"{name} failed; the daemon's log says why: {whereabouts()}")
     if isinstance(error, ImportError | AttributeError):
         failed.cure = (
             "if virtory was upgraded while this daemon ran, start the daemon anew: guests go on"

@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
+from virtory.daemon.log import whereabouts
 from virtory.errors import FROM_STREAMS, InternalError, OperationUnsupported, VirtoryError
 from virtory.wire.incoming import StreamAborted, StreamData, StreamFinished, StreamHole
 from virtory.wire.stream import PACKET_MAX
@@ -180,7 +181,7 @@ class StreamPump:
             return
         if not isinstance(error, VirtoryError):
             self._peer.server.log.error("%s: a stream failed", self._peer.name, exc_info=error)
-            error = InternalError("the stream failed; the daemon's log says why")
+            error = InternalError(f"the stream failed; the daemon's log says why: {whereabouts()}")
         self._abort(error)
 
     def _abort(self, error: VirtoryError) -> None:

@@ -107,10 +107,15 @@ def default_text(environment: Mapping[str, str], effective_uid: int) -> str:
 
     Root's own virtoryd is the system instance; anybody else's is the session instance.
     """
-    for variable in ("VIRTORY_URI", "LIBVIRT_DEFAULT_URI"):
-        if environment.get(variable):
-            return environment[variable]
+    if named := variable(environment):
+        return environment[named]
     return "virtory:///system" if effective_uid == 0 else "virtory:///session"
+
+
+def variable(environment: Mapping[str, str]) -> str | None:
+    """The variable of the environment that names a daemon, the more particular one first."""
+    names = ("VIRTORY_URI", "LIBVIRT_DEFAULT_URI")
+    return next((name for name in names if environment.get(name)), None)
 
 
 def socket_paths(
