@@ -58,7 +58,9 @@ _MODULES = {
     "qemu": "qemu-monitor-command",
     "connect": "uri version hostname capabilities domcapabilities sysinfo maxvcpus cpu-models"
     " cpu-baseline cpu-compare",
+    "hypervisor_cpu": "hypervisor-cpu-baseline hypervisor-cpu-compare",
     "node": "nodeinfo nodecpumap nodecpustats nodememstats freecell",
+    "node_pages": "freepages allocpages node-memory-tune",
     "node_device": "nodedev-list nodedev-dumpxml nodedev-info",
     "interface": "iface-list iface-dumpxml iface-mac iface-name",
     "secret": "secret-list secret-define secret-dumpxml secret-set-value secret-get-value"
