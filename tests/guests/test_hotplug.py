@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from virtory.driver.qemu.hotplug import media, plugging, vcpus
+from virtory.driver.qemu.hotplug import media, plugging
 from virtory.driver.qemu.qmp import Event
 from virtory.errors import (
     InternalError,
@@ -259,7 +259,7 @@ async def test_what_can_not_be_plugged_leaves_everything_as_it_was(driver, bare,
 
 
 async def test_processors_memory_and_size_change_as_the_guest_sees(
-    driver, linux, boot, seen, image, monkeypatch
+    driver, linux, boot, seen, image
 ):
     path = image("one.qcow2")
     more = "<currentMemory unit='MiB'>160</currentMemory>"
@@ -277,7 +277,6 @@ async def test_processors_memory_and_size_change_as_the_guest_sees(
     assert domain.info(uuid).vcpus == 3 and len(domain.vcpus(uuid)) == 3
     await domain.pin_vcpu(uuid, 2, b"\1", LIVE)
     assert domain.vcpu_pins(uuid, LIVE)[2] == b"\1"
-    monkeypatch.setattr(vcpus, "UNPLUG_TIMEOUT_S", 1.5)  # see there
     await domain.set_vcpus(uuid, 2, LIVE)
     assert domain.info(uuid).vcpus == 2
     await console.type("echo CPUS-$(nproc)-\n")
