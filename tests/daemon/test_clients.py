@@ -183,6 +183,16 @@ async def test_more_clients_than_allowed_are_turned_away(start_daemon: Any) -> N
     await daemon.server.stop()
 
 
+async def test_read_only_clients_leave_places_to_who_may_write(start_daemon: Any) -> None:
+    daemon = await start_daemon(config=Config(limits=Limits(clients=10)))
+    readers = [await (await daemon.connect_unix(read_only=True)).open() for _ in range(9)]
+    turned_away = await daemon.connect_unix(read_only=True)
+    await turned_away.gone.wait()
+    await (await daemon.connect_unix()).open()
+    readers[0].close()
+    await daemon.server.stop()
+
+
 async def test_a_silent_client_that_asked_for_keepalive_is_given_up(start_daemon: Any) -> None:
     daemon = await start_daemon(config=Config(keepalive=Keepalive(interval_s=1, tries=1)))
     client = daemon.connect()

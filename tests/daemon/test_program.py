@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -91,6 +92,9 @@ def test_it_serves_when_it_says_that_it_is_ready(start: Any) -> None:
     program = start()
     assert program.ready
     assert ask(program.socket).pid == program.process.pid
+    limits = Path(f"/proc/{program.process.pid}/limits").read_text()
+    soft, hard = re.search(r"Max open files +(\S+) +(\S+)", limits).groups()  # type: ignore[union-attr]
+    assert int(soft) == min(int(hard), 65536)
 
 
 def test_term_ends_it_quietly_and_removes_its_sockets(start: Any) -> None:

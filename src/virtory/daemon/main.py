@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from virtory.daemon.places import Places
     from virtory.driver.interface import Driver
 
+_DESCRIPTORS = 65536
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the daemon in the foreground; the process's exit status."""
@@ -88,12 +90,25 @@ def _run(options: argparse.Namespace) -> int:
         socket=options.socket and os.path.abspath(options.socket),
         libvirt_sockets=options.libvirt_sockets or config.sockets.libvirt,
     )
+    _allow_descriptors()
     loop_factory = _loop_factory()
     import asyncio
 
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         runner.run(_serve(options, config, where, log))
     return 0
+
+
+def _allow_descriptors() -> None:
+    """As many as the system lets us have: each client and guest takes some, and a shell's usual
+    1024 are used up by whoever opens so many connections.
+    """
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

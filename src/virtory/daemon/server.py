@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from virtory.link.link import Link
 
 _DEBUG = 10
+_KEPT_SHARE = 10
 _LEAVING_S = 2.0
 """How long calls under way may take to finish when the daemon ends."""
 
@@ -152,7 +153,10 @@ class Server:
             self.log.info("%s: left", peer.name)
 
     def _connected(self, sock: socket.socket, *, read_only: bool) -> None:
-        if len(self.peers) >= self.limits.clients:
+        places = self.limits.clients
+        if read_only:  # whom anybody on the host may open: some places are left for who may write
+            places -= places // _KEPT_SHARE
+        if len(self.peers) >= places:
             self.log.warning("a client was turned away: %d are connected", len(self.peers))
             sock.close()
             return
