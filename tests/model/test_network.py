@@ -205,6 +205,12 @@ def test_a_port_reads_back() -> None:
     assert format_port(parse_port(xml)) == xml
 
 
+@pytest.mark.parametrize("mask", ["0.0.0.255", "255.0.255.0", "24", "255.255.255.300", ""])
+def test_what_is_no_netmask_is_refused(mask: str) -> None:
+    ip = f"<ip address='10.0.0.1' netmask='{mask}'/>"
+    assert "/network/ip/@address" in bad(f"<network><name>n</name>{ip}</network>")
+
+
 def test_subnets_are_held_against_each_other_whatever_their_order_and_size() -> None:
     ips = "".join(
         f"<ip family='{family}' address='{address}' prefix='{prefix}'/>"

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _NONE = "*"
 _FIELDS = 8
+_LONGEST_LINE = 1 << 16
+"""dnsmasq's user writes them: what never ends with a line is not waited for."""
 
 
 class Lease(NamedTuple):
@@ -80,7 +82,8 @@ class Leases:
             data = os.read(self._pipe, 1 << 16)
         except BlockingIOError:
             return
-        *lines, self._rest = (self._rest + data).split(b"\n")
+        *lines, rest = (self._rest + data).split(b"\n")
+        self._rest = rest[:_LONGEST_LINE]
         for line in lines:
             self.take(line.decode(errors="replace"))
 
@@ -96,7 +99,7 @@ class Leases:
             address,
             None if mac == _NONE else mac.lower(),
             None if hostname in ("", _NONE) else hostname,
-            int(expires) if expires.isdigit() else 0,
+            int(expires) if _is_time(expires) else 0,
             who if is_v6 else _given(client_id),
             _given(iaid),
         )
@@ -105,6 +108,10 @@ class Leases:
         else:
             self._leases[address] = lease
         self._changed(lease, action != "del")
+
+
+def _is_time(word: str) -> bool:
+    return word.isascii() and word.isdigit() and len(word) < 19
 
 
 def _given(word: str) -> str | None:
@@ -130,7 +137,7 @@ def _in_file(path: str) -> list[Lease]:
     except OSError:
         return []
     for words in lines:
-        if len(words) != 5 or not words[0].isdigit():
+        if len(words) != 5 or not _is_time(words[0]):
             continue
         expires, who, address, hostname, client_id = words
         is_v6 = ":" in address

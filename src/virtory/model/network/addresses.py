@@ -87,7 +87,11 @@ def _prefix(where: NetworkIp | NetworkRoute, address: Address) -> int:
     if where.netmask is not None:
         if address.version == 6:
             raise ValueError("an IPv6 address has a prefix, not a netmask")
-        return ipaddress.ip_network(f"0.0.0.0/{where.netmask}").prefixlen
+        mask = int(ipaddress.IPv4Address(where.netmask))
+        prefix = 32 - (mask ^ 0xFFFFFFFF).bit_length()
+        if mask != 0xFFFFFFFF << (32 - prefix) & 0xFFFFFFFF:
+            raise ValueError(f"{where.netmask} is no netmask: its ones do not come first")
+        return prefix
     if where.prefix is not None:
         if where.prefix > address.max_prefixlen:
             raise ValueError(f"prefix {where.prefix} is longer than {address.max_prefixlen} bits")
