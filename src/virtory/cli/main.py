@@ -97,7 +97,11 @@ def _refused(error: VirtoryError) -> int:
 
 def _run(words: list[str]) -> int:
     settings, rest = global_words(words)
-    if not rest or rest[0] == "help":
+    if not rest:
+        from virtory.cli.manual import first_steps
+
+        return first_steps()
+    if rest[0] == "help":
         from virtory.cli.manual import show_help
 
         return show_help(rest[1:])

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from virtory.cli.verb import Option, Verb
 
+USAGE = "[-c URI] [-r] [-q] [--json] VERB [OPTIONS] [ARGUMENTS]"
 EPILOG = (
     "Without -c the daemon is found by VIRTORY_URI, then LIBVIRT_DEFAULT_URI, else it is your own "
     "virtoryd, started when it is not running. 'virtory help VERB' explains a verb."
@@ -73,39 +74,66 @@ def _no_such(what: str, name: str, words: Iterable[str]) -> Usage:
 
 def call_of(verb: Verb) -> str:
     """How the verb is written, in one line."""
-    words = ["virtory", verb.name]
-    for item in verb.options:
-        if item.positional:
-            many = "..." if item.kind in (WORDS, REST) else ""
-            word = f"{item.name.upper()}{many}"
-            words.append(word if item.required else f"[{word}]")
+    words = ["virtory", verb.name, *(_place(item) for item in verb.options if item.positional)]
     if any(not item.positional for item in verb.options):
         words.append("[OPTIONS]")
     return " ".join(words)
 
 
+def _place(item: Option) -> str:
+    """An argument as it stands in a call: `NAME`, `[NAME]`, `NAME...`."""
+    word = f"{item.name.upper()}{'...' if item.kind in (WORDS, REST) else ''}"
+    return word if item.required else f"[{word}]"
+
+
 def show_help(words: Sequence[str]) -> int:
-    """Print the help of a verb, of a group, or of the whole program."""
+    """Print the help of a verb or a topic (what is both: of both), or of the whole program."""
     import click
 
+    parts = []
     if not words:
-        text = _overview()
-    elif (verb := load(words[0])) is not None:
-        command = _command(verb)
-        text = command.get_help(click.Context(command, info_name=f"virtory {verb.name}"))
-    elif words[0] in GROUPS:
-        text = _group(words[0])
+        parts.append(_overview())
     else:
+        if (verb := load(words[0])) is not None:
+            command = _command(verb)
+            parts.append(command.get_help(click.Context(command, info_name=f"virtory {verb.name}")))
+        if words[0] in GROUPS:
+            parts.append(_group(words[0]))
+    if not parts:
         raise _no_such("command or topic", words[0], {*INDEX, *GROUPS})
-    click.echo(text)
+    click.echo("\n\n".join(parts))
     return 0
 
 
-def _overview() -> str:
+def first_steps() -> int:
+    """What somebody sees who types the program's name alone: where to begin, and what there is."""
     import click
 
-    formatter = click.HelpFormatter(width=100)
-    formatter.write_usage("virtory", "[-c URI] [-r] [-q] [--json] VERB [OPTIONS] [ARGUMENTS]")
+    formatter = _formatter()
+    formatter.write_usage("virtory", USAGE)
+    with formatter.section(GROUPS["machine"]):
+        doctor = next(pair for pair in _summaries("host") if pair[0] == "doctor")
+        formatter.write_dl(sorted([*_summaries("machine"), doctor]))
+    with formatter.section("Everything else, with virsh's names"):
+        formatter.write_dl([(f"help {name}", GROUPS[name]) for name in GROUPS if name != "machine"])
+    formatter.write_paragraph()
+    formatter.write_text(f"'virtory help' lists every verb. {EPILOG}")
+    click.echo(formatter.getvalue().rstrip())
+    return 0
+
+
+def _formatter() -> click.HelpFormatter:
+    import shutil
+
+    import click
+
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 100
+    return click.HelpFormatter(width=min(columns, 100))
+
+
+def _overview() -> str:
+    formatter = _formatter()
+    formatter.write_usage("virtory", USAGE)
     for group in GROUPS:
         with formatter.section(f"{GROUPS[group]} ({group})"):
             formatter.write_dl(_summaries(group))
@@ -115,9 +143,7 @@ def _overview() -> str:
 
 
 def _group(group: str) -> str:
-    import click
-
-    formatter = click.HelpFormatter(width=100)
+    formatter = _formatter()
     with formatter.section(GROUPS[group]):
         formatter.write_dl(_summaries(group))
     return formatter.getvalue().rstrip()
@@ -159,7 +185,7 @@ def _parameter(item: Option) -> click.Parameter:
             [item.key],
             required=item.required,
             type=kind,
-            metavar=item.name.upper(),
+            metavar=_place(item),
             nargs=-1 if item.kind in (WORDS, REST) else 1,
         )
     names = [f"--{item.name}", *([f"-{item.short}"] if item.short else [])]
