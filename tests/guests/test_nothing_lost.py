@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from test_block_jobs import Images, described, live_chain, status
 from test_snapshots import asked, disk, image
 
 from virtory.errors import ConfigUnsupported, OperationInvalid
-from virtory.model.flags import DomainBlockCopy
+from virtory.model.domain import parse_domain
+from virtory.model.flags import DomainBlockCopy, DomainBlockJob
 from virtory.model.snapshot_flags import SnapshotCreate
 
 MEMORY = "<memory snapshot='external' file='{}'/>"
@@ -63,3 +67,41 @@ async def test_volumes_that_machines_need_stay(driver, bare, tmp_path):
     await driver.snapshot.delete(uuid, "one", 0)
     await driver.storage.refresh_pool(pool, 0)
     await delete(driver.storage.volume_by_name(pool, "a.qcow2"), 0)  # that is its user's to do
+
+
+async def test_a_disk_that_a_snapshot_left_out_stays_as_it_is(driver, bare, tmp_path):
+    one, two = image(tmp_path / "one.qcow2"), image(tmp_path / "two.qcow2")
+    uuid = (await driver.domain.define(bare("m", disk(one) + disk(two, "vdb")), 0)).uuid
+    out = "<disks><disk name='vdb' snapshot='no'/></disks>"
+    await driver.snapshot.create(uuid, asked("half", out), SnapshotCreate.DISK_ONLY)
+    await driver.snapshot.create(uuid, asked("whole"), SnapshotCreate.DISK_ONLY)
+    before = parse_domain(await driver.domain.xml(uuid, 2)).devices.disks
+    await driver.snapshot.revert(uuid, "half", 0)
+    after = parse_domain(await driver.domain.xml(uuid, 2)).devices.disks
+    assert after[0].source.file not in (before[0].source.file, str(one))
+    assert after[1].source.file == before[1].source.file  # not what "whole" has frozen
+
+
+async def test_what_a_block_commit_has_overwritten_is_not_gone_back_to(driver, seen, bare, state):
+    images = Images(Path(state))
+    uuid = (await driver.domain.define(bare("m", disk(images.path("top"))), 0)).uuid
+    for name in ("one", "two"):
+        await driver.snapshot.create(uuid, asked(name), SnapshotCreate.DISK_ONLY)
+    await driver.domain.create(uuid, 0, None)
+    chain = ["top.two", "top.one", "top.qcow2", "mid.qcow2", "base.qcow2"]
+    assert live_chain(await described(driver, uuid)) == chain
+    await driver.domain.block_commit(uuid, "vda", "vda[3]", "vda[2]", 0, 0)
+    await status(seen, DomainBlockJob.COMPLETED)
+    with pytest.raises(OperationInvalid, match="'one' is no more: a block commit has written into"):
+        await driver.snapshot.revert(uuid, "one", 0)
+    await driver.snapshot.revert(uuid, "two", 0)  # seen through the image that was committed
+    top = Path(parse_domain(await driver.domain.xml(uuid, 2)).devices.disks[0].source.file)
+    assert images.hash(top) == images.content
+
+
+async def test_a_pull_with_nothing_below_is_done_at_once(driver, seen, bare, tmp_path):
+    uuid = (await driver.domain.define(bare("m", disk(image(tmp_path / "a.qcow2"))), 0)).uuid
+    await driver.domain.create(uuid, 0, None)
+    await driver.domain.block_pull(uuid, "vda", None, 0, 0)
+    assert (await status(seen, DomainBlockJob.COMPLETED)).job == DomainBlockJob.TYPE_PULL
+    assert await driver.domain.block_job_info(uuid, "vda", 0) is None

@@ -104,7 +104,7 @@ async def _step(guest: Guest, job: BlockJob, told: dict[str, Any] | None) -> Non
         if job.stage == "running":
             await note(guest, job.at("ready"))
             checkpoint("block job ready")
-            _tell(guest, job, DomainBlockJob.READY)
+            tell(guest, job, DomainBlockJob.READY)
         elif job.stage in ("pivot", "abort"):
             await ask_to_end(guest, job)
     elif status == "pending":
@@ -274,7 +274,7 @@ async def _conclude(guest: Guest, job: BlockJob, error: str | None) -> None:
     except VirtoryError as problem:  # what is left is found at the guest's end
         _log.error("job '%s' has left something open: %s", job.id, problem)
     status = DomainBlockJob.CANCELED if aborted else DomainBlockJob.FAILED
-    _tell(guest, job, DomainBlockJob.COMPLETED if done else status)
+    tell(guest, job, DomainBlockJob.COMPLETED if done else status)
     if not done and not aborted:
         _log.warning("job '%s' of domain '%s' failed: %s", job.id, guest.entry.name, error)
     await guest.settled()
@@ -306,7 +306,8 @@ def doomed(plan: Plan, indexes: set[int]) -> Plan:
     return replace(plan, files=files)
 
 
-def _tell(guest: Guest, job: BlockJob, status: int) -> None:
+def tell(guest: Guest, job: BlockJob, status: int) -> None:
+    """Announce what has become of a job."""
     disk = disk_chain.disk_named(guest.domain, job.target)
     path = "" if disk is None else image_path(disk, guest)
     guest.runtime.announce(

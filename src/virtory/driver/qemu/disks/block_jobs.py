@@ -50,7 +50,10 @@ class BlockJobs(Part):
         top: str | None,
         bandwidth: int,
         flags: int,
+        *,
+        merging: bool = False,
     ) -> None:
+        """`merging`: for a snapshot that is deleted, and takes none with it."""
         refuse_unknown(flags, DomainBlockCommit.ALL, "qemuDomainBlockCommit")
         speed = _speed(bandwidth, bool(flags & DomainBlockCommit.BANDWIDTH_BYTES))
         guest = self._guest(uuid)
@@ -80,6 +83,12 @@ class BlockJobs(Part):
                 arguments["backing-file"] = chain_names.header_name(
                     above, chain[last], chain, relative=relative
                 )
+            if not merging:
+                from virtory.driver.qemu.snapshot import overwritten
+
+                await overwritten.mark(
+                    self._runtime, guest.entry, chain[last].path, chain[first].path
+                )
             await _begin(guest, job, "block-commit", arguments)
 
     async def block_pull(
@@ -103,6 +112,9 @@ class BlockJobs(Part):
                 if last == 0:
                     raise InvalidArgument(f"'{base}' is the active image of disk '{target}' itself")
             job = _job(DomainBlockJob.TYPE_PULL, target, chain, [chain[0], *chain[last:]])
+            if last == 1:  # nothing to pull; QEMU 7.2 has been seen to end at that
+                block_job_course.tell(guest, job, DomainBlockJob.COMPLETED)
+                return
             arguments: dict[str, Any] = {"device": chain[0].node, "speed": speed}
             if last < len(chain):
                 arguments["base-node"] = chain[last].node

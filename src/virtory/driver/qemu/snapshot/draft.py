@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from virtory.codec.xml import replaced as replace
 from virtory.errors import FROM_DOMAIN_SNAPSHOT, ConfigUnsupported, OperationFailed, XmlError
-from virtory.model.domain.devices.disk import Source
+from virtory.model.domain.devices.disk import DiskDriver, Source
 from virtory.model.snapshot import Memory, Parent, Snapshot, SnapshotDisk, SnapshotDisks
 
 if TYPE_CHECKING:
@@ -225,6 +225,46 @@ def at_paths(snapshot: Snapshot, volume: Callable[[str, str], str]) -> Snapshot:
     if text is None or not any(disk.type == "volume" for disk in text.devices.disks):
         return snapshot
     return replace(snapshot, domain=located(text, volume))
+
+
+def with_excluded(snapshot: Snapshot, present: Domain) -> Snapshot:
+    """The snapshot whose disks that it left out are as the machine has them now.
+
+    They are in no state of it: the images that they had then may be other snapshots' by now.
+    """
+    left_out = {disk.name for disk in snapshot.every_disk if disk.snapshot == "no"}
+    now = {disk.target.dev: disk for disk in present.devices.disks}
+
+    def changed(domain: Domain | None) -> Domain | None:
+        if domain is None:
+            return None
+        disks = tuple(
+            _holding(disk, now[disk.target.dev])
+            if disk.target.dev in left_out & now.keys()
+            and not disk.is_removable
+            and not disk.readonly
+            else disk
+            for disk in domain.devices.disks
+        )
+        return replace(domain, devices=replace(domain.devices, disks=disks))
+
+    return replace(
+        snapshot,
+        domain=changed(snapshot.domain),
+        inactive_domain=changed(snapshot.inactive_domain),
+    )
+
+
+def _holding(disk: Disk, other: Disk) -> Disk:
+    """The same drive with the image of the other."""
+    image_format = other.driver.type if other.driver is not None else None
+    return replace(
+        disk,
+        type=other.type,
+        driver=replace(disk.driver or DiskDriver(name="qemu"), type=image_format),
+        source=other.source,
+        backing_store=other.backing_store,
+    )
 
 
 def new_image(disk: SnapshotDisk) -> str:

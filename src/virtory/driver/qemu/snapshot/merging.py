@@ -232,7 +232,7 @@ async def _merge_live(deleting: Deleting, guest: Guest, merge: Merge, *, is_top:
     listener = deleting.runtime.bus.listen(heard, BlockJob2, uuid=uuid)
     try:
         flags = DomainBlockCommit.ACTIVE if is_top else 0
-        await blocks.block_commit(uuid, target, merge.base, merge.upper, 0, flags)
+        await blocks.block_commit(uuid, target, merge.base, merge.upper, 0, flags, merging=True)
         job = guest.block_jobs.get(target)
         ended = block_job_course.waiter(guest, job) if job is not None else None
         if is_top and ended is not None:

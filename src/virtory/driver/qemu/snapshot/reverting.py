@@ -18,8 +18,8 @@ from virtory.driver.qemu.disks.shared_images import refuse_writing
 from virtory.driver.qemu.part import Part
 from virtory.driver.qemu.preparation import Wanted
 from virtory.driver.qemu.resumption import Resumption
-from virtory.driver.qemu.snapshot import internal, kept_state
-from virtory.driver.qemu.snapshot.draft import at_paths, volumes_of
+from virtory.driver.qemu.snapshot import internal, kept_state, overwritten
+from virtory.driver.qemu.snapshot.draft import at_paths, volumes_of, with_excluded
 from virtory.driver.qemu.snapshot.snapshots import family_of, occupy
 from virtory.driver.qemu.snapshot.taking import WORK, internal_images, internal_paths
 from virtory.driver.qemu.start import start
@@ -54,12 +54,15 @@ class Reverting(Part):
     async def revert(self, entry: Entry, name: str, flags: int) -> None:
         """Make the machine as the snapshot has it."""
         kept = family_of(entry).get(name)
+        overwritten.refuse(entry, kept)
         snapshot = parse_snapshot(kept.xml, lenient=True)
         if snapshot.domain is None:
             raise OperationInvalid(
                 f"snapshot '{name}' lacks domain '{entry.name}' rollback info",
                 cure="redefine it with its <domain>",
             )
+        present = definition_of(entry.guest) if entry.guest is not None else entry.configuration()
+        snapshot = with_excluded(snapshot, present)
         if not entry.is_persistent and kept.state in ("shutoff", "disk-snapshot") and not flags & 3:
             raise OperationInvalid(
                 "transient domain needs to request run or pause to revert to inactive snapshot"
