@@ -171,6 +171,24 @@ def test_bash_completes_verbs_options_and_names(
     assert set(done.stdout.split()) == expected, done.stderr
 
 
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+def test_tab_runs_nothing_of_what_a_machine_is_called(
+    virtory: Callable[..., Any], tmp_path: Path
+) -> None:
+    script = virtory("completion", "bash").out
+    line = "virtory start "
+    asked = (
+        f"{script}\nvirtory() {{ printf '%s\\n' '$(touch ran)' '`touch ran`' 'a; b' plain; }}\n"
+        f"COMP_LINE='{line}' COMP_POINT={len(line)}\n_virtory\n"
+        "eval \"printf '%s\\n' ${COMPREPLY[*]}\"\n"  # as if each were then run
+    )
+    done = subprocess.run(
+        ["bash", "-c", asked], capture_output=True, text=True, timeout=60, cwd=tmp_path
+    )
+    assert done.stdout.splitlines() == ["$(touch ran)", "`touch ran`", "a; b", "plain"]
+    assert not (tmp_path / "ran").exists()
+
+
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
 def test_other_shells_get_a_script_too(virtory: Callable[..., Any], shell: str) -> None:
     script = virtory("completion", shell).out

@@ -64,7 +64,7 @@ def _words() -> dict[str, _Words]:
 
 def _source(complete: str, choices: tuple[str, ...]) -> str:
     if choices:
-        return f"echo {' '.join(choices)}"
+        return f"printf '%s\\n' {' '.join(choices)}"
     if complete == "file":
         return 'compgen -f -- "$word"'
     return _LISTS.get(complete, "")
@@ -85,7 +85,8 @@ def _bash() -> str:
     )
     return f"""_virtory() {{
   local line="${{COMP_LINE:0:COMP_POINT}}" words host=() word='' verb='' i options=''
-  local before='' first='' at=0
+  local before='' first='' at=0 name=''
+  COMPREPLY=()
   read -ra words <<< "$line"  # COMP_WORDS is no use: it takes URIs apart at their colons
   if [[ $line != *[[:space:]] ]]; then word=${{words[-1]}}; unset 'words[-1]'; fi
   for ((i = 1; i < ${{#words[@]}}; i++)); do
@@ -105,7 +106,11 @@ def _bash() -> str:
 {cases}  esac
   case $word in
     -*) COMPREPLY=($(compgen -W "$options" -- "$word")) ;;
-    *) COMPREPLY=($(compgen -W "$(names 2>/dev/null)" -- "$word")) ;;
+    *) while IFS= read -r name; do  # never by `compgen -W`: it runs what is in a name
+         if [[ -n $name && $name == "$word"* ]]; then
+           printf -v name %q "$name"; COMPREPLY+=("$name")
+         fi
+       done < <(names 2>/dev/null) ;;
   esac
 }}
 complete -F _virtory virtory
