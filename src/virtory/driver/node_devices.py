@@ -53,7 +53,7 @@ class NodeDevices:
 
         for one in (await self._scan()).values():
             if "fc_host" in one.capabilities:
-                host = describe(self._sysfs, one).capability
+                host = (await asyncio.to_thread(describe, self._sysfs, one)).capability
                 assert isinstance(host, ScsiHostCapability)
                 if any((f.wwnn, f.wwpn) == (wwnn, wwpn) for f in host.features):
                     return one.name

@@ -310,14 +310,9 @@ def _begin_file(target: _Target) -> int:
 
 
 def _finish_file(descriptor: int, target: _Target) -> None:
-    try:
-        save_image.finish(descriptor)
-        if target.bypass_cache:
-            os.fdatasync(descriptor)
-            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-        os.rename(target.unfinished, target.path)
-    except OSError as error:
-        raise save_image.cannot("write", target.path, error) from None
+    save_image.finish(descriptor, target.unfinished, target.path)
+    if target.bypass_cache:
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _remove(path: str) -> None:

@@ -78,9 +78,15 @@ def created(path: str, begin: bytes) -> int:
     return descriptor
 
 
-def finish(descriptor: int) -> None:
-    """The stream is whole: from here on the file is an image."""
-    os.pwrite(descriptor, MAGIC, 0)
+def finish(descriptor: int, unfinished: str, path: str) -> None:
+    """The stream is whole, and on disk: the file is an image, and gets its name. Blocking."""
+    try:
+        os.fdatasync(descriptor)
+        os.pwrite(descriptor, MAGIC, 0)
+        os.fdatasync(descriptor)
+        os.rename(unfinished, path)
+    except OSError as error:
+        raise cannot("write", path, error) from None
 
 
 def read(descriptor: int, path: str) -> SaveImage:

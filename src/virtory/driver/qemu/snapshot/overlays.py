@@ -276,8 +276,7 @@ async def _keep_memory(guest: Guest, snapshot: Snapshot, path: str, *, live: boo
     descriptor = await asyncio.to_thread(save_image.created, f"{path}.part", begin)
     try:
         await transfer.write(guest, descriptor, transfer.Operation.SNAPSHOT)
-        await asyncio.to_thread(save_image.finish, descriptor)
-        await asyncio.to_thread(os.rename, f"{path}.part", path)
+        await asyncio.to_thread(save_image.finish, descriptor, f"{path}.part", path)
     finally:
         os.close(descriptor)
 
