@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from virtory.driver.qemu.disks import disk_limits
-from virtory.errors import ConfigUnsupported, InvalidArgument
+from virtory.errors import ArgumentUnsupported, ConfigUnsupported, InvalidArgument
 from virtory.model.domain.devices.disk import Iotune
 from virtory.model.refs import STRING, ULLONG, Param
 
@@ -32,11 +32,19 @@ def test_no_limit_left_is_no_element():
         given(total_bytes_sec=1, read_bytes_sec=1),
         given(total_iops_sec_max=1, write_iops_sec_max=1),
         given(nothing=1),
+        given(total_bytes_sec="many"),
+        given(total_bytes_sec=-1),
+        given(group_name=5),
     ],
 )
 def test_what_contradicts_itself_is_refused(params):
     with pytest.raises(InvalidArgument):
         disk_limits.understood(params)
+
+
+def test_a_limit_that_qemu_does_not_take_is_refused():
+    with pytest.raises(ArgumentUnsupported, match="no more than 1000000000000000 using QEMU"):
+        disk_limits.understood(given(size_iops_sec=10**15 + 1))
 
 
 def test_a_burst_needs_the_limit_that_it_exceeds():

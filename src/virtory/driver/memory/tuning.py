@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from virtory.driver import typed_params
 from virtory.driver.memory.flags_check import only
 from virtory.driver.memory.lifecycle import require_agent
 from virtory.errors import InvalidArgument, OperationUnsupported
@@ -177,9 +178,8 @@ class Tuning:
         for param in params:
             if param.field not in known:
                 raise InvalidArgument(f"parameter '{param.field}' not supported")
-            if isinstance(param.value, str) != (param.field == "group_name"):
-                raise InvalidArgument(f"parameter '{param.field}' has the wrong type")
-            changes[param.field] = param.value or None
+            read = typed_params.text if param.field == "group_name" else typed_params.number
+            changes[param.field] = read(param) or None
 
         def limited(domain: Domain) -> Domain:
             one = _disk(domain, disk, "disk '{}' was not found in the domain config")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from virtory.driver import typed_params
 from virtory.driver.qemu import affinity
 from virtory.driver.qemu.domain_processors import DomainProcessors, chosen_cpus, pin_told
 from virtory.driver.qemu.iothreads import defined_numbers
@@ -112,7 +113,7 @@ class DomainIothreads(DomainProcessors):
                 raise InvalidArgument(f"parameter '{param.field}' not supported")
             path = f"/objects/iothread{number}"
             name = _POLLING[param.field]
-            values.append({"path": path, "property": name, "value": int(param.value)})
+            values.append({"path": path, "property": name, "value": typed_params.number(param)})
         async with guest.job("set I/O thread"):
             _known(guest.domain, number)
             for value in values:

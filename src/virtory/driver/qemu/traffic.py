@@ -10,6 +10,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from virtory.driver import typed_params
 from virtory.driver.network.limits import WAYS, limit_rules, limits
 from virtory.errors import FROM_NETWORK, InvalidArgument, OperationFailed
 
@@ -64,9 +65,10 @@ def changed(bandwidth: Bandwidth | None, params: Sequence[Param]) -> Bandwidth |
         way, _, what = param.field.partition(".")
         if way not in wanted or what not in ("average", "peak", "burst", "floor"):
             raise InvalidArgument(f"parameter '{param.field}' not supported")
-        if what == "floor" and param.value:
+        value = typed_params.number(param)
+        if what == "floor" and value:
             raise InvalidArgument("a floor needs a network that shares out its bandwidth")
-        changes: dict[str, Any] = {what: int(param.value) or None}
+        changes: dict[str, Any] = {what: value or None}
         wanted[way] = replace(wanted[way], **changes)
     for way, rate in wanted.items():
         if (

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from virtory.errors import ConfigUnsupported, InvalidArgument
+from virtory.driver import typed_params
+from virtory.errors import ArgumentUnsupported, ConfigUnsupported, InvalidArgument
 from virtory.model.domain.devices.disk import Iotune
 from virtory.model.refs import STRING, ULLONG, Param
 
@@ -28,6 +29,7 @@ _ORDER = (
     *(f"{part}_{group}" for group in _GROUPS[4:] for part in _PARTS),
 )
 COUNT = len(_ORDER)
+_MOST = 10**15
 
 
 def understood(params: Iterable[Param]) -> dict[str, Any]:
@@ -36,12 +38,24 @@ def understood(params: Iterable[Param]) -> dict[str, Any]:
     for param in params:
         if param.field not in _ORDER:
             raise InvalidArgument(f"parameter '{param.field}' not supported")
-        found[param.field] = param.value
+        if param.field == "group_name":
+            found[param.field] = typed_params.text(param)
+        else:
+            found[param.field] = _limit(param)
     for group in _GROUPS[:4]:
         total, *parts = (found.get(f"{part}_{group}") for part in _PARTS)
         if total and any(parts):
             raise InvalidArgument(f"total and read/write of {group} cannot be set at the same time")
     return found
+
+
+def _limit(param: Param) -> int:
+    value = typed_params.number(param)
+    if value > _MOST:
+        raise ArgumentUnsupported(
+            f"block I/O throttle limit must be no more than {_MOST} using QEMU"
+        )
+    return value
 
 
 def merged(former: Iotune | None, wanted: dict[str, Any]) -> Iotune | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
+from virtory.driver import typed_params
 from virtory.driver.interface import UINT, ULLONG, Param
 from virtory.driver.qemu.host import hardware
 from virtory.driver.sysfs import Sysfs
@@ -110,7 +111,7 @@ class HostPages:
             if name not in _CHANGEABLE or not param.field.startswith("shm_"):
                 raise ArgumentUnsupported(f"parameter '{param.field}' not supported")
         for param in params:
-            self._write(f"{_KSM}/{param.field.removeprefix('shm_')}", int(param.value))
+            self._write(f"{_KSM}/{param.field.removeprefix('shm_')}", typed_params.number(param))
 
     def _write(self, file: str, value: int) -> None:
         try:
