@@ -27,7 +27,7 @@ from virtory.model.events import AgentLifecycle, Event, Lifecycle
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-BOOT_S = 90.0
+BOOT_S = 180.0
 QUICK = "tsc=reliable no_timer_check cryptomgr.notests"
 """What an emulated kernel need not find out at each start."""
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="bridges need root")
 VIRSH = ["virsh", "-c"]
-BOOT_S = 90.0
+BOOT_S = 180.0
 WATCH = str(Path(__file__).parent / "watch_lease.py")
 MAC = "52:54:00:aa:bb:01"
 SIX = """<network><name>six</name><forward mode='nat'><nat ipv6='yes'/></forward>

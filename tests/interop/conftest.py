@@ -123,7 +123,7 @@ def system_python() -> Callable[[str, str], str]:
             [str(SYSTEM_PYTHON), "-c", script, uri],
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=240,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr

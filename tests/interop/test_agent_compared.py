@@ -51,7 +51,7 @@ c.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE,
                          lambda c, d, state, reason, o: state == 1 and there.set(), None)
 c.domainEventRegisterAny(None, 0, lambda c, d, event, *_: event == 5 and stopped.set(), None)
 d = c.createXML(open(sys.argv[1].partition(" ")[2]).read(), 0)
-assert there.wait(120), "the agent never came"
+assert there.wait(240), "the agent never came"
 def tell(name, call, show=lambda answer: answer):
     try:
         print(name, json.dumps(show(call()), sort_keys=True, default=str))
@@ -92,7 +92,7 @@ tell("guestvcpus", d.guestVcpus)
 tell("suspend for a while", lambda: d.pMSuspendForDuration(0, 5))
 tell("suspend to nowhere", lambda: d.pMSuspendForDuration(9, 0))
 tell("shutdown", lambda: d.shutdownFlags(libvirt.VIR_DOMAIN_SHUTDOWN_GUEST_AGENT))
-assert stopped.wait(60), "it never stopped"
+assert stopped.wait(120), "it never stopped"
 """
 
 

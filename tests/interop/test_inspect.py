@@ -114,7 +114,7 @@ def test_firmware_negotiates_with_the_disk(virtory: Callable[..., Ran], daemon: 
     """SeaBIOS drives virtio disks: what it chose is seen as soon as it looks for a boot."""
     script = f"""
 import json, subprocess, sys, time
-end = time.monotonic() + 60
+end = time.monotonic() + 180
 while time.monotonic() < end:
     told = subprocess.run([sys.executable, "-m", "virtory.cli.main", "-c", {daemon.uri!r},
                            "inspect", "vm", "--json"], capture_output=True, check=True).stdout

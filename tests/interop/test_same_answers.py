@@ -69,7 +69,7 @@ def transcript(python: str, daemon: daemons.Daemon, sequence: str) -> list[str]:
             [python, str(PROGRAM), daemon.uri, sequence, directory],
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=240,
             check=False,
         )
     assert done.returncode == 0, f"{daemon.uri}: {done.stdout}{done.stderr}"

@@ -59,7 +59,7 @@ class Machine:
 
     def until(self, wanted: bytes) -> bytes:
         """What the guest says up to and with this."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while wanted not in self.said:
             ready, _, _ = select.select([self._console], [], [], deadline - time.monotonic())
             assert ready, f"the guest fell silent after {self.said!r}"

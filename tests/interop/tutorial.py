@@ -28,7 +28,7 @@ import daemons
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BOOT_S = 90.0
+BOOT_S = 180.0
 ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if name != "DISPLAY"},
     "LC_ALL": "C.UTF-8",

@@ -104,7 +104,7 @@ async def host(socket: Path) -> AsyncIterator[Host]:
 
 
 async def ready(machine: Machine, until: Phase = Phase.CLOUD_INIT) -> list[Progress]:
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(240):
         return [report async for report in watch(machine, until=until)]
 
 
@@ -233,7 +233,7 @@ async def test_a_reboot_during_the_wait_is_survived(
     machine = await create(host, Order("again", "tiny", ssh_key=key), store=images)
     try:
         reports: list[Progress] = []
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(240):
             async for report in watch(machine):
                 reports.append(report)
                 if report.phase is Phase.ADDRESS and len(reports) < 8:

@@ -76,7 +76,7 @@ async def test_what_was_under_way_is_undone_once_they_answer_again(
             for name in images:
                 machine = await host.domain(name)
                 while (await machine.state()).state != DomainState.RUNNING:
-                    assert await events.next(20)
+                    assert await events.next(60)
         first, second = [await host.domain(name) for name in images]
         assert str(images["m0"]) in await first.xml() and not await second.has_managed_save()
         await first.create_snapshot(SNAPSHOT.format(overlay), flags=DISK_ONLY)
