@@ -163,7 +163,7 @@ class Setting:
 def setting(linux: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setting]:
     with daemons.virtoryd() as daemon:
         for rule in THEIRS:
-            assert daemon.inside("iptables", *rule.split()).returncode == 0
+            assert daemon.inside("iptables", "-w", *rule.split()).returncode == 0
         world = World(daemon, tmp_path_factory.mktemp("world"))
         try:
             made = Setting(daemon, world, linux)
@@ -275,7 +275,7 @@ async def test_a_card_that_is_taken_out_takes_its_tap_along(setting: Setting) ->
 
 def test_other_programs_rules_stay_and_ours_go_and_come_back(setting: Setting) -> None:
     def theirs() -> list[str]:
-        return setting.daemon.inside("iptables", "-S").stdout.splitlines()
+        return setting.daemon.inside("iptables", "-w", "-S").stdout.splitlines()
 
     with_ours = [line for line in theirs() if "six0" not in line]
     assert len([line for line in with_ours if "virtory virbr0" in line]) == 6

@@ -435,14 +435,14 @@ def test_a_server_that_ends_is_started_again(host: Host) -> None:
 
 def test_rules_of_the_older_iptables_are_heeded_too(host: Host) -> None:
     inside = host.daemon.inside
-    if inside("iptables-legacy", "-P", "FORWARD", "DROP").returncode:
+    if inside("iptables-legacy", "-w", "-P", "FORWARD", "DROP").returncode:
         pytest.skip("this kernel has no legacy iptables")
     host.network("net-create", "n", 77)
-    listed = inside("iptables-legacy", "-S").stdout
+    listed = inside("iptables-legacy", "-w", "-S").stdout
     assert '-A FORWARD -i tb77 -m comment --comment "virtory tb77" -j ACCEPT' in listed
     host.virsh("net-destroy", "n")
-    assert "virtory" not in inside("iptables-legacy", "-S").stdout
-    inside("iptables-legacy", "-P", "FORWARD", "ACCEPT")
+    assert "virtory" not in inside("iptables-legacy", "-w", "-S").stdout
+    inside("iptables-legacy", "-w", "-P", "FORWARD", "ACCEPT")
 
 
 def test_what_other_programs_do_to_the_rules_is_made_good(host: Host) -> None:
@@ -456,11 +456,11 @@ def test_what_other_programs_do_to_the_rules_is_made_good(host: Host) -> None:
         def until(wanted: str) -> None:
             assert any(wanted in line for line in lines(monitor))
 
-        inside("iptables", "-N", "DOCKER-USER")  # Docker comes later
-        inside("iptables", "-A", "FORWARD", "-j", "DOCKER-USER")
-        inside("iptables", "-P", "FORWARD", "DROP")
+        inside("iptables", "-w", "-N", "DOCKER-USER")  # Docker comes later
+        inside("iptables", "-w", "-A", "FORWARD", "-j", "DOCKER-USER")
+        inside("iptables", "-w", "-P", "FORWARD", "DROP")
         until("add chain inet virtory_tb73 postrouting")
-        listed = host.daemon.inside("iptables", "-S", "DOCKER-USER").stdout
+        listed = host.daemon.inside("iptables", "-w", "-S", "DOCKER-USER").stdout
         assert listed.count("virtory tb73") == 2
         inside("nft", "flush", "ruleset")
         until("delete table inet virtory_tb73")
