@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,3 +72,11 @@ def test_a_file_imports_only_what_its_layer_may(path: Path) -> None:
         elif any(name == word or name.startswith(f"{word}.") for word in never):
             wrong.append(f"line {line}: {name}")
     assert wrong == []
+
+
+def test_the_daemon_starts_without_what_is_slow_to_import_and_needed_late() -> None:
+    """Each of these takes 2 ms or more, or brings what does; a start is some hundred."""
+    late = {"email", "http", "ipaddress", "lxml", "random", "tempfile", "urllib", "xml"}
+    code = "import sys, virtory.daemon.server, virtory.driver.qemu.driver; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert late & set(done.stdout.split()) == set()

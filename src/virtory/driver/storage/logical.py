@@ -11,8 +11,8 @@ import dataclasses
 import json
 import os
 from typing import TYPE_CHECKING, Any
-from xml.sax.saxutils import quoteattr
 
+from virtory.codec.xml_compile import escape_attribute
 from virtory.driver.storage.backend import Found
 from virtory.driver.storage.failures import failed, invalid, only, run
 from virtory.driver.storage.scan import volume_at
@@ -122,7 +122,7 @@ class Logical:
         lines = ["<sources>"]
         for name, devices in groups.items():
             lines.append("  <source>")
-            lines += [f"    <device path={quoteattr(device)}/>" for device in devices]
+            lines += [f"    <device path='{escape_attribute(device)}'/>" for device in devices]
             lines += [f"    <name>{name}</name>", "    <format type='lvm2'/>", "  </source>"]
         return "\n".join([*lines, "</sources>", ""])
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import escape
 
+from virtory.codec.xml_compile import escape_attribute
 from virtory.driver.storage.usage import Use
 from virtory.errors import OperationInvalid
 
@@ -131,8 +131,8 @@ def _is_disk(entry: Entry, path: str) -> bool:
 
 def _names(xml: str, path: str) -> bool:
     """Whether a description has this path as a value."""
-    text = escape(path, {"'": "&apos;"})
-    return f"'{text}'" in xml or f'"{escape(path)}"' in xml
+    text = escape_attribute(path)
+    return f"'{text}'" in xml or '"{}"'.format(text.replace("&apos;", "'")) in xml
 
 
 def user_of(table: DomainTable, entry: Entry, path: str) -> Entry | None:
