@@ -287,16 +287,15 @@ class Element(metaclass=ElementType):
     _opened: ClassVar[bool] = False
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]] = _Fields()  # type: ignore[assignment]
 
-    def __init__(self, **values: Any) -> None:
-        cls = type(self)
+    def __new__(cls: type[E], **values: Any) -> E:
         known = maker(cls)
-        _become(self, known.twin)
-        known.fill(self)
-        _set(self, cls, values)
+        made = known.fresh()
+        _set(made, cls, values)
         for name in known.required:
             if name not in values:
                 raise TypeError(f"{cls.__name__}: missing {name!r}")
-        self.__class__ = cls
+        made.__class__ = cls
+        return cast("E", made)
 
     @classmethod
     def declared(cls) -> tuple[Declared, ...]:
@@ -341,9 +340,6 @@ class Element(metaclass=ElementType):
     def __reduce__(self) -> tuple[Any, ...]:
         values = {field.name: getattr(self, field.name) for field in self._declared}
         return functools.partial(type(self), **values), ()
-
-
-_become = object.__dict__["__class__"].__set__
 
 
 def _set(made: Any, cls: type[Element], values: dict[str, Any]) -> None:

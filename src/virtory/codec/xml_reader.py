@@ -21,7 +21,7 @@ from virtory.codec.xml import (
     error_of,
 )
 from virtory.codec.xml_compile import Compiled, Field, compiled, integer, multiplier
-from virtory.codec.xml_slots import MISSING, fresh
+from virtory.codec.xml_slots import MISSING
 from virtory.errors import NOT_WELL_FORMED, XmlError
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ class Reading:
         children: dict[str, Handler] | None = plan.reading
         if children is None:
             children = plan.reading = _handlers(plan)
-        made = fresh(plan.maker)
+        made = plan.maker.fresh()
         attributes = plan.attributes
         for key, raw in node.items():
             field = attributes.get(key)

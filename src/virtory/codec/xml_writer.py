@@ -49,14 +49,15 @@ def _writer_of(known: Compiled) -> Writer:
     scope: dict[str, Any] = {
         "constant": f" {known.when[0]}='{known.when[1]}'" if known.when else "",
         "writer": writer,
+        "close": _close,
         "opened": known.cls._opened,
     }
     lines = ["def write(value, tag, pad, out, more):", " head = f'{pad}<{tag}{constant}'"]
     for number, field in enumerate(f for f in known.fields if f.place == "attribute"):
-        scope[f"spell{number}"] = field.scalar.write
+        scope[f"lead{number}"], scope[f"spell{number}"] = f" {field.xml}='", field.scalar.write
         lines += [
             f" if (held := value.{field.name}) is not None:",
-            f"  head += f\" {field.xml}='{{spell{number}(held)}}'\"",
+            f'  head += lead{number} + spell{number}(held) + "\'"',
         ]
     lines += [" head += more", " start = len(out)", " out.append(head)", " inner = pad + '  '"]
     for number, (name, field, child) in enumerate(_children(known)):
@@ -71,21 +72,28 @@ def _writer_of(known: Compiled) -> Writer:
             lines += [f" if (held := value.{name}) is not None:", f"  {write_it}"]
     if known.text:
         scope["take"] = _text(known.text)
-        lines += [" text, unit = take(value)", " head += unit"]
+        lines += [
+            " text, unit = take(value)",
+            " close(out, start, head + unit, tag, pad, text, opened)",
+        ]
     else:
-        lines += [" text = None"]
-    lines += [
-        " if opened or len(out) > start + 1:",
-        "  out[start] = f\"{head}>{text or ''}\\n\"",
-        "  out.append(f'{pad}</{tag}>\\n')",
-        " elif text:",
-        "  out[start] = f'{head}>{text}</{tag}>\\n'",
-        " else:",
-        "  out[start] = f'{head}/>\\n'",
-    ]
+        lines += [" close(out, start, head, tag, pad, None, opened)"]
     exec("\n".join(lines), scope)
     made: Writer = scope["write"]
     return made
+
+
+def _close(
+    out: list[str], start: int, head: str, tag: str, pad: str, text: str | None, opened: bool
+) -> None:
+    """Finish what begins at `start`, now that it is known what is in it."""
+    if opened or len(out) > start + 1:
+        out[start] = f"{head}>{text or ''}\n"
+        out.append(f"{pad}</{tag}>\n")
+    elif text:
+        out[start] = f"{head}>{text}</{tag}>\n"
+    else:
+        out[start] = f"{head}/>\n"
 
 
 @functools.cache
