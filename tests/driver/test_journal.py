@@ -1,5 +1,6 @@
 """The journal: what is begun is found again until it is done, and one bad work hides no other."""
 
+import asyncio
 from contextlib import closing
 
 import pytest
@@ -92,6 +93,37 @@ async def test_what_can_not_be_mended_is_tried_again_for_its_domain_or_given_up(
     store, loaded = reopened(directory)
     store.close()
     assert len(loaded.intents) == 1
+
+
+async def test_what_is_left_of_one_domain_keeps_no_other_waiting_and_may_be_given_up_meanwhile(
+    tmp_path,
+):
+    one, two = b"1" * 16, b"2" * 16
+    with closing(Store(str(tmp_path))) as store:
+        store.load()
+        await Journal(store).begin("work", domain=one.hex())
+        await Journal(store).begin("work", domain=two.hex())
+        waiting, go_on = asyncio.Event(), asyncio.Event()
+
+        async def mend(work, step):
+            if step["domain"] == one.hex():
+                waiting.set()
+                await go_on.wait()
+            raise OperationInvalid("not yet")
+
+        mending = Mending(Journal(store), {"work": mend})
+        go_on.set()
+        await mending.recover(store.load().intents)
+        go_on.clear(), waiting.clear()
+        first = asyncio.ensure_future(mending.again(one))
+        await waiting.wait()
+        with pytest.raises(OperationInvalid, match="not yet"):
+            await mending.again(two)
+        await mending.again(b"3" * 16)
+        await store.save(*mending.give_up(one))
+        go_on.set()
+        await first
+        assert mending.of(one) == [] and len(mending.of(two)) == 1
 
 
 async def test_an_object_is_kept_and_forgotten(tmp_path):

@@ -19,6 +19,7 @@ import asyncio
 import json
 import logging
 import os
+from collections import defaultdict
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -99,7 +100,7 @@ class Mending:
         self.left: list[Left] = []
         self._journal = journal
         self._menders = menders
-        self._turn = asyncio.Lock()
+        self._turns: defaultdict[str | None, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def recover(self, intents: Sequence[Intent]) -> None:
         """Let each be mended; what fails is logged, and stays written down and `left`."""
@@ -117,12 +118,14 @@ class Mending:
         """
         if not self.left or _mending.get():
             return
-        async with self._turn:
-            owner = domain.hex() if domain is not None else None
-            for left in list(self.left):
-                if owner is not None and left.owner != owner:
-                    continue
+        owner = domain.hex() if domain is not None else None
+        for left in [each for each in self.left if owner in (None, each.owner)]:
+            async with self._turns[left.owner]:  # no domain waits for another's
+                if left not in self.left:
+                    continue  # another call has seen to it, or it was given up
                 now = await self._mended(left.intent)
+                if left not in self.left:
+                    continue
                 self.left.remove(left)
                 if now is None:
                     continue
