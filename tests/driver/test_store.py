@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from virtory.driver.store import (
-    Autostart,
     DomainRow,
     ForgetDomain,
     ForgetRunning,
@@ -95,10 +94,10 @@ async def test_a_domain_can_take_another_name(store):
 async def test_small_changes_change_nothing_else(store):
     row = domain("a")
     await store.save(row, running(row, 1))
-    await store.save(Autostart(row.uuid, True), State(row.uuid, 3, 5), Job(row.uuid, "{}"))
+    await store.save(State(row.uuid, 3, 5), Job(row.uuid, "{}"))
     await store.save(ShutoffReason(row.uuid, 2))
     loaded = again(store)
-    assert loaded.domains == [row._replace(autostart=True, reason=2)]
+    assert loaded.domains == [row._replace(reason=2)]
     assert loaded.running == [running(row, 1, job="{}")._replace(state=3, reason=5)]
 
 

@@ -106,7 +106,7 @@ async def test_undefining_a_running_domain_makes_it_transient(driver, bare, seen
     assert driver.domain.is_active(ref.uuid) and not driver.domain.is_persistent(ref.uuid)
     assert seen.lifecycles()[-1] == (1, 0)
     with pytest.raises(OperationInvalid, match="cannot set autostart for transient domain"):
-        driver.domain.set_autostart(ref.uuid, True)
+        await driver.domain.set_autostart(ref.uuid, True)
     await driver.domain.define(await driver.domain.xml(ref.uuid, DomainXml.INACTIVE), 0)
     assert driver.domain.is_persistent(ref.uuid)
 
@@ -140,7 +140,7 @@ async def test_lists_by_every_filter(driver, bare):
     started = await define(bare("on"), 0)
     await driver.domain.create(started.uuid, 0, None)
     await driver.domain.create_xml(bare("paused"), 1, None)
-    driver.domain.set_autostart(started.uuid, True)
+    await driver.domain.set_autostart(started.uuid, True)
     flag = ConnectListDomains
     assert names(0) == names(flag.HAS_SNAPSHOT | flag.NO_SNAPSHOT) == {"off", "on", "paused"}
     assert names(flag.ACTIVE) == {"on", "paused"}
@@ -229,7 +229,7 @@ async def test_a_password_is_shown_only_to_those_who_ask_for_secrets(driver, bar
 
 async def test_everything_defined_is_there_after_a_restart(driver, bare, state, settings):
     refs = [await driver.domain.define(bare(f"m{n}"), 0) for n in range(5)]
-    driver.domain.set_autostart(refs[2].uuid, True)
+    await driver.domain.set_autostart(refs[2].uuid, True)
     texts = [await driver.domain.xml(ref.uuid, 0) for ref in refs]
     await driver.stop()
     other = QemuDriver(state, os.geteuid() == 0, settings)

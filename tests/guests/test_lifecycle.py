@@ -175,7 +175,7 @@ async def test_autodestroy_ends_with_its_owner_and_with_nobody_else(driver, seen
 
 async def test_a_definition_that_starts_by_itself_does_so_once_after_a_boot(driver, bare, state):
     ref = await driver.domain.define(bare("m"), 0)
-    driver.domain.set_autostart(ref.uuid, True)
+    await driver.domain.set_autostart(ref.uuid, True)
     await driver.stop()
     await driver.start()
     assert driver.domain.autostart(ref.uuid) and not driver.domain.is_active(ref.uuid)

@@ -191,7 +191,7 @@ async def test_a_save_can_be_watched_and_given_up(driver, seen, bare, tmp_path, 
 
 async def test_autostart_goes_on_from_a_managed_save(driver, bare, state):
     ref = await driver.domain.define(bare("m"), 0)
-    driver.domain.set_autostart(ref.uuid, True)
+    await driver.domain.set_autostart(ref.uuid, True)
     await driver.domain.create(ref.uuid, 0, None)
     await driver.domain.managed_save(ref.uuid, 0)
     await driver.stop()

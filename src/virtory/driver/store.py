@@ -68,13 +68,6 @@ class RunningRow(NamedTuple):
     extra: str = "{}"
 
 
-class Autostart(NamedTuple):
-    """A domain's autostart mark changes; nothing else does."""
-
-    uuid: bytes
-    autostart: bool
-
-
 class ShutoffReason(NamedTuple):
     """Why a defined domain is off changes; nothing else does."""
 
@@ -159,7 +152,6 @@ class ForgetRunning(NamedTuple):
 Change = (
     DomainRow
     | RunningRow
-    | Autostart
     | ShutoffReason
     | State
     | Job
@@ -209,7 +201,6 @@ _SQL: dict[type, str] = {
     ),
     # Also a row of the same name goes: that guest's end could not be written (a full disk).
     RunningRow: f"REPLACE {_insert('running', RunningRow)}",
-    Autostart: "UPDATE domain SET autostart = ?2 WHERE uuid = ?1",
     ShutoffReason: "UPDATE domain SET reason = ?2 WHERE uuid = ?1",
     State: "UPDATE running SET state = ?2, reason = ?3 WHERE uuid = ?1",
     Job: "UPDATE running SET job = ?2 WHERE uuid = ?1",

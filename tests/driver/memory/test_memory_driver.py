@@ -119,7 +119,7 @@ async def test_a_transient_domain_is_gone_when_it_stops(domains):
         with pytest.raises(OperationInvalid, match="transient"):
             await refused
     with pytest.raises(OperationInvalid, match="transient"):
-        domains.set_autostart(ref.uuid, True)
+        await domains.set_autostart(ref.uuid, True)
     await domains.destroy(ref.uuid, 0)
     with pytest.raises(DomainNotFound):
         domains.by_name("small")
@@ -219,7 +219,7 @@ async def test_what_a_connection_started_to_be_destroyed_goes_with_it(domains):
 async def test_lists_filter_as_libvirt_does(domains):
     flag = f.ConnectListDomains
     await domains.define(SMALL, 0)
-    domains.set_autostart(SMALL_UUID, True)
+    await domains.set_autostart(SMALL_UUID, True)
 
     def names(flags):
         return [ref.name for ref in domains.list_all(flags)]
@@ -235,7 +235,7 @@ async def test_lists_filter_as_libvirt_does(domains):
 async def test_autostart_domains_start_with_the_driver():
     driver = MemoryDriver(domains=())
     ref = await driver.domain.define(SMALL, 0)
-    driver.domain.set_autostart(ref.uuid, True)
+    await driver.domain.set_autostart(ref.uuid, True)
     await driver.start()
     assert driver.domain.is_active(ref.uuid)
 

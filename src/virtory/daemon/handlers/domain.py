@@ -70,8 +70,8 @@ async def get_xml_desc(peer: Peer, args: domain.DomainGetXmlDescArgs) -> domain.
 
 
 @serves(domain.DOMAIN_SET_AUTOSTART)
-def set_autostart(peer: Peer, args: domain.DomainSetAutostartArgs) -> None:
-    peer.driver.domain.set_autostart(args.dom.uuid, bool(args.autostart))
+async def set_autostart(peer: Peer, args: domain.DomainSetAutostartArgs) -> None:
+    await peer.driver.domain.set_autostart(args.dom.uuid, bool(args.autostart))
 
 
 @serves(domain.DOMAIN_GET_AUTOSTART)

@@ -111,7 +111,7 @@ class Definitions:
             domain = dataclasses.replace(domain, id=None)
         return format_domain(domain if flags & f.DomainXml.SECURE else without_secrets(domain))
 
-    def set_autostart(self, uuid: bytes, autostart: bool) -> None:
+    async def set_autostart(self, uuid: bytes, autostart: bool) -> None:
         machine = self._host.machine(uuid)
         if machine.definition is None:
             raise OperationInvalid("cannot set autostart for transient domain")

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from virtory.driver.metadata import find_metadata, with_changed_metadata
 from virtory.driver.qemu.part import Part, affected, redefining, refuse_busy, refuse_unknown
 from virtory.driver.qemu.table import row_of
-from virtory.driver.store import Autostart
 from virtory.errors import (
     FROM_DOMAIN,
     InvalidArgument,
@@ -173,15 +172,20 @@ class DomainDefinitions(Part):
         return text
 
     # -- autostart -----------------------------------------------------------------------------
-    def set_autostart(self, uuid: bytes, autostart: bool) -> None:
+    async def set_autostart(self, uuid: bytes, autostart: bool) -> None:
         entry = self._entry(uuid)
-        if entry.row is None:
-            raise OperationInvalid("cannot set autostart for transient domain")
-        if entry.row.autostart != autostart:
-            self._runtime.records.store.save_now(Autostart(uuid, autostart))
+        async with entry.turn:
+            if entry.row is None:
+                raise OperationInvalid("cannot set autostart for transient domain")
+            former = entry.row.autostart
+            if autostart == former:
+                return
             entry.row = entry.row._replace(autostart=autostart)
-            if entry.saved_row is not None:
-                entry.saved_row = entry.saved_row._replace(autostart=autostart)
+            try:
+                await self._runtime.commit(entry)
+            except BaseException:
+                entry.row = entry.row._replace(autostart=former)
+                raise
 
     def autostart(self, uuid: bytes) -> bool:
         return self._entry(uuid).autostart

@@ -229,9 +229,14 @@ class Guest:
                 if (monitor := self.monitor) and monitor.unanswered_s >= self.patience_s:
                     raise self._silent(monitor, "; what was begun goes on when it does")
         except BaseException:
-            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+            task.add_done_callback(self._ended_unheard)
             raise
         return task.result()
+
+    def _ended_unheard(self, task: asyncio.Task[Any]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            name = self.entry.name
+            _log.warning("what was begun on domain '%s' and not waited for failed: %s", name, error)
 
     def _silent(self, monitor: Monitor, more: str = "") -> OperationTimeout:
         return OperationTimeout(

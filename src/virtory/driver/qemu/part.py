@@ -183,7 +183,7 @@ async def both(
     if edit is None:
         live()
         runtime.announce(entry, *told)
-        await runtime.settled(entry)
+        await runtime.commit(entry)
         return
     problem: VirtoryError | None = None
     async with redefining(runtime, entry):
