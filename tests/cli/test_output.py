@@ -116,6 +116,7 @@ class Screen(io.StringIO):
 
 
 def test_a_terminal_is_commanded_by_no_guest(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert harmless("QEMU's\r\nlines\r") == "QEMU's\nlines\\x0d"
     title = "\x1b]0;pwned\x07\x9b2J\tno\n"
     assert harmless(title) == "\\x1b]0;pwned\\x07\\x9b2J\tno\n"
     for output in (Text(title), Fields([Field("Name", title)]), Table(["Name"], [[title]])):

@@ -207,7 +207,7 @@ _CONTROLS = {
 
 def harmless(text: str) -> str:
     """`text` without what commands a terminal: a guest or a daemon chose some of the letters."""
-    return text.translate(_CONTROLS)
+    return text.replace("\r\n", "\n").translate(_CONTROLS)
 
 
 def broken(text: str, columns: int) -> str:

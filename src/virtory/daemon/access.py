@@ -34,9 +34,13 @@ _ACRONYMS = {
     "uuid": "UUID",
     "xml": "XML",
 }
-# Declared as reading in the published protocol, although one changes the domain, and the other
-# shows what only its owner may see.
-_WRITES_ANYWAY = {"DOMAIN_SET_SCHEDULER_PARAMETERS", "DOMAIN_GET_LAUNCH_SECURITY_INFO"}
+# Declared as reading in the published protocol, although one changes the domain, and the others
+# show what only its owner may see.
+_WRITES_ANYWAY = {
+    "DOMAIN_SET_SCHEDULER_PARAMETERS",
+    "DOMAIN_GET_LAUNCH_SECURITY_INFO",
+    "NODE_GET_SEV_INFO",
+}
 # procedure → (field, bits of it, equal to them or any of them, said instead of the usual words)
 _WRITES_WHEN: dict[str, tuple[str, int, str | None]] = {
     "DOMAIN_GET_XML_DESC": ("flags", 0b1001, "virDomainGetXMLDesc with secure flag"),

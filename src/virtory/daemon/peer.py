@@ -166,9 +166,12 @@ class Peer:
         self._unanswered += call.size
 
     def _unserved(self, call: Call) -> None:
-        """Refuse a call as libvirt does one that its driver has not."""
-        self.server.log.info("%s: %s is not served", self.name, call.procedure.name)
-        self.session.fail(call, NotSupported(access.function_name(call.procedure)))
+        """Refuse a call as libvirt does one that its driver has not, or that the client may not."""
+        procedure = call.procedure
+        self.server.log.info("%s: %s is not served", self.name, procedure.name)
+        forbidden = self.read_only and access.writes(procedure)
+        error = NotSupported(access.function_name(procedure))
+        self.session.fail(call, access.denied(procedure) if forbidden else error)
         self._close_descriptors(call)
 
     def _check(self, route: Route, call: Call) -> None:
