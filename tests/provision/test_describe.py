@@ -65,6 +65,17 @@ def test_ssh_is_forwarded_from_the_loopback_and_the_rest_as_asked() -> None:
     assert found == [("tcp", "127.0.0.1", 22022, 22), ("udp", "0.0.0.0", 5353, 53)]
 
 
+def test_a_port_of_the_host_leads_to_one_place() -> None:
+    twice = (Forward(8080, 80), Forward(8080, 81))
+    for refused in (Order("web", forwards=twice), Order("web", ssh_port=8080, forwards=twice[:1])):
+        with pytest.raises(
+            InvalidArgument, match=r"tcp port 8080 of 127\.0\.0\.1 is asked for twice"
+        ):
+            refused.checked()
+    both = (Forward(53, 53), Forward(53, 53, "udp"), Forward(0, 80), Forward(0, 81))
+    assert Order("web", forwards=both).checked()
+
+
 def test_on_a_network_it_has_an_address_of_its_own_and_no_port_of_the_host() -> None:
     (card,) = described(Order("web", network="default")).devices.interfaces
     assert card.source is not None

@@ -98,9 +98,24 @@ class Order:
             raise InvalidArgument(f"a machine with {self.vcpus} vCPUs can not be")
         if not 0 <= self.ssh_port < 65536:
             raise InvalidArgument(f"there is no port {self.ssh_port}")
+        self._check_ports()
         if self.network is not None:
             self._check_network(self.network)
         return self
+
+    def _check_ports(self) -> None:
+        ssh = [Forward(self.ssh_port, 22)] if self.ssh_port else []
+        seen = set()
+        for forward in [*ssh, *self.forwards]:
+            place = (forward.protocol, forward.address, forward.host_port)
+            if place in seen:
+                raise InvalidArgument(
+                    f"{forward.protocol} port {forward.host_port} of {forward.address} is asked for"
+                    " twice",
+                    cure="take another for one of them",
+                )
+            if forward.host_port:
+                seen.add(place)
 
     def _check_network(self, network: str) -> None:
         if not network.strip():
