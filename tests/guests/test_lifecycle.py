@@ -209,7 +209,7 @@ async def test_a_reboot_by_button_keeps_process_and_number(driver, seen, linux, 
     await driver.domain.reboot(uuid, 1)
     await console.until(b"GUEST-UP")
     assert (pid_of(driver, uuid), driver.domain.by_uuid(uuid).id) == (pid, number)
-    assert seen.lifecycles() == [SHUTDOWN_GUEST, RESUMED]
+    assert seen.lifecycles() == []  # as libvirt has it
     assert any(isinstance(event, Reboot) for event in seen.events)
     assert driver.domain.state(uuid, 0) == (DomainState.RUNNING, DomainRunningReason.BOOTED)
 

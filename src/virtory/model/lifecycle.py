@@ -65,7 +65,7 @@ class Trigger(Enum):
     PM_SUSPENDED = "the guest went to sleep"
     PM_SUSPENDED_DISK = "the guest hibernated"
     WOKEN = "it was woken up"
-    REBOOTED = "the host reset it after its shutdown or crash, and let it run"
+    REBOOTED = "the host reset it after its crash, and let it run"
     GUEST_SHUTDOWN = "the guest powered itself off"
     HOST_SHUTDOWN = "the host asked its process to end"
     STOPPED = "it ended after a shutdown"
@@ -212,7 +212,6 @@ TRANSITIONS: dict[tuple[int, Trigger], To] = {
     (PAUSED, Trigger.SUSPENDED): To(PAUSED, None),
     (PAUSED, Trigger.RESUMED): _RESUMED,
     (CRASHED, Trigger.RESUMED): _RESUMED,
-    (SHUTDOWN, Trigger.REBOOTED): _RESUMED._replace(reason=DomainRunningReason.BOOTED),
     (CRASHED, Trigger.REBOOTED): _RESUMED._replace(reason=DomainRunningReason.CRASHED),
     (RUNNING, Trigger.RESET): To(RUNNING, None),
     (PAUSED, Trigger.RESET): To(PAUSED, None),

@@ -115,7 +115,8 @@ class DomainLives(Part):
         guest = self._guest(uuid)
         async with guest.job("reset"):
             await guest.soon("system_reset")
-            guest.step(Trigger.RESET)
+            if guest.entry.state != DomainState.SHUTDOWN:  # as <on_reboot> may have it
+                guest.step(Trigger.RESET)
             await guest.settled()
 
     async def suspend(self, uuid: bytes) -> None:

@@ -19,6 +19,7 @@ from virtory.model.flags import (
     DomainEventIoError,
     DomainEventTrayChange,
     DomainEventWatchdog,
+    DomainRunningReason,
     DomainState,
 )
 from virtory.model.lifecycle import Trigger
@@ -88,11 +89,13 @@ def _shutdown(guest: Guest, data: dict[str, Any]) -> None:
 
 def shut_down(guest: Guest, *, by_guest: bool, reset: bool) -> None:
     """The machine is off, its process waits: what follows is what the definition says."""
-    guest.step(Trigger.GUEST_SHUTDOWN if by_guest else Trigger.HOST_SHUTDOWN)
     action = guest.domain.on_reboot if reset else guest.domain.on_poweroff
     if guest.reboot_wanted or (not reset and action in ("restart", "rename-restart")):
+        guest.rebooting = True  # nobody is told of more than the reset
         guest.runtime.run(_start_again(guest), f"rebooting domain '{guest.entry.name}'")
-    elif action != "preserve":
+        return
+    guest.step(Trigger.GUEST_SHUTDOWN if by_guest else Trigger.HOST_SHUTDOWN)
+    if action != "preserve":
         guest.end_soon(Trigger.STOPPED)
 
 
@@ -105,6 +108,8 @@ async def _start_again(guest: Guest) -> None:
 
 
 def _stop(guest: Guest, _: dict[str, Any]) -> None:
+    if guest.rebooting:
+        return
     cause, guest.pause_cause = guest.pause_cause, None
     if guest.entry.state == DomainState.RUNNING and not guest.starting and guest.ending is None:
         guest.step(cause or Trigger.SUSPENDED)
@@ -112,10 +117,14 @@ def _stop(guest: Guest, _: dict[str, Any]) -> None:
 
 def _resume(guest: Guest, _: dict[str, Any]) -> None:
     cause, guest.pause_cause = guest.pause_cause, None
+    if guest.rebooting:
+        guest.rebooting = False
+        guest.entry.reason = DomainRunningReason.BOOTED
+        return
     if guest.starting or guest.ending is not None:
         return
     state = guest.entry.state
-    if cause is Trigger.REBOOTED and state in (DomainState.SHUTDOWN, DomainState.CRASHED):
+    if cause is Trigger.REBOOTED and state == DomainState.CRASHED:
         guest.step(Trigger.REBOOTED)
     elif cause in _RESUMING and state == DomainState.PAUSED:
         guest.step(cause)

@@ -73,6 +73,7 @@ class Guest:
         self.ending: Trigger | None = None  # why its process is being ended
         self.pause_cause: Trigger | None = None  # what the next STOP event means
         self.reboot_wanted = False  # the next shutdown is a reboot
+        self.rebooting = False  # its machine was off and is being reset
         self.balloon_kib = 0
         self.vcpu_threads: list[int] = []
         self.terminals: dict[str, str] = {}  # alias → path of the pseudo terminal

@@ -184,6 +184,8 @@ def _rest(domain: Domain) -> Problems:
         action = getattr(domain, name)
         if action == "rename-restart":
             yield f"/domain/{name}", f"'{action}' is not served; destroy, restart, preserve are"
+    if domain.on_reboot == "destroy" and domain.on_poweroff == "restart":
+        yield "/domain/on_reboot", "'destroy' is not served with on_poweroff 'restart'"
     for number, label in enumerate(domain.seclabels, 1):
         if label.model not in (None, "none", "dac") and label.type != "none":
             yield f"/domain/seclabel[{number}]", f"security model '{label.model}' is not served"
