@@ -1,7 +1,7 @@
 """From a client's XML to a definition, and from a definition to a plan and a command line.
 
-The rule kept here: the pure passes of this package are put together here and nowhere else, so that
-what is defined, what is started and what `domxml-to-native` shows are made the same way.
+The rule kept here: what the passes need of this host is found here and nowhere else, so that what
+is defined, what is started and what `domxml-to-native` shows are made the same way.
 """
 
 from __future__ import annotations
@@ -212,29 +212,11 @@ class Preparation:
 
     async def completed(self, domain: Domain, *, grow: bool = True) -> Domain:
         """The same machine, checked, with all that it leaves unsaid; `grow` as `with_addresses`."""
-        from virtory.codec.xml import Problem, error_of, replaced
-        from virtory.driver.qemu.aliases import without_aliases
-        from virtory.driver.qemu.definition.addresses import with_addresses
-        from virtory.driver.qemu.definition.defaults import with_defaults, with_identity
-        from virtory.driver.qemu.definition.unsupported import unsupported
-        from virtory.model.domain import problems
+        from virtory.driver.qemu.definition import passes
 
-        found = [Problem(*problem) for problem in problems(domain)]
         host = await self.host()
         capabilities = await self.capabilities(domain.devices.emulator, domain.os.type.arch)
-        try:
-            capabilities.canonical_machine(domain.os.type.machine)
-        except ConfigUnsupported as error:
-            told = f"{error.detail}; {error.cure}" if error.cure else error.detail
-            found.append(Problem("/domain/os/type/@machine", told, unsupported=True))
-            os_ = domain.os  # the rest is judged by the machine there is
-            domain = replaced(domain, os=replaced(os_, type=replaced(os_.type, machine=None)))
-        whole = with_defaults(with_identity(without_aliases(domain)), capabilities)
-        refused = unsupported(whole, capabilities, host.verdict)
-        found += [Problem(*problem, unsupported=True) for problem in refused]
-        if found:
-            raise error_of(found, "domain")
-        return with_addresses(whole, grow=grow)
+        return passes.completed(domain, capabilities, host.verdict, grow=grow)
 
     @contextlib.asynccontextmanager
     async def dealing(self, definition: Domain) -> AsyncIterator[None]:
