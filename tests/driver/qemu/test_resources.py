@@ -207,6 +207,16 @@ def test_a_socket_path_that_is_too_long_says_so(tmp_path: Path) -> None:
     resources.release(made)
 
 
+def test_a_link_in_a_socket_s_place_opens_nothing_to_others(tmp_path: Path) -> None:
+    (tmp_path / "secret").touch(0o600)
+    (tmp_path / "link").symlink_to(tmp_path / "secret")
+    resources._allow(str(tmp_path / "link"), 0o666)
+    assert stat.S_IMODE((tmp_path / "secret").stat().st_mode) == 0o600
+    made = plan_of(tmp_path, listens=(Listen(1, str(tmp_path / "sock"), "monitor", mode=0o640),))
+    resources.acquire(made).close()
+    assert stat.S_IMODE((tmp_path / "sock").lstat().st_mode) == 0o640
+
+
 def test_a_path_that_is_in_use_is_neither_taken_nor_removed(tmp_path: Path) -> None:
     text, busy, stale = tmp_path / "text", tmp_path / "busy.sock", tmp_path / "stale.sock"
     text.write_text("kept")

@@ -288,7 +288,7 @@ def _bind(listen: Listen) -> int:
         _forget_socket(listen.path)
         os.makedirs(os.path.dirname(listen.path), 0o711, exist_ok=True)
         server.bind(listen.path)
-        os.chmod(listen.path, listen.mode)
+        _allow(listen.path, listen.mode)
         server.listen(_BACKLOG)
         return server.detach()
     except OSError as error:
@@ -303,6 +303,16 @@ def _bind(listen: Listen) -> int:
         ) from None
     finally:
         server.close()
+
+
+def _allow(path: str, mode: int) -> None:
+    """Who may connect to a socket that was just made; somebody may put a link in its place."""
+    descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+            os.chmod(f"/proc/self/fd/{descriptor}", mode)
+    finally:
+        os.close(descriptor)
 
 
 def _forget_socket(path: str) -> None:
