@@ -201,7 +201,26 @@ def test_passt_serves_who_asks_for_it_and_all_when_it_is_preferred(tmp_path: Pat
         "43100-43110:100-110",
     )  # fmt: skip
     all_of_them = planned("q35-network", tmp_path, prefers_passt=True)
+    assert "-a" not in all_of_them.helpers[2].argv  # that <ip> is meant as QEMU takes it
     assert [pair.purpose for pair in all_of_them.pairs] == ["net:net0", "net:net1", "net:net2"]
+
+
+def test_passt_is_told_what_it_serves_and_what_not() -> None:
+    card = (
+        "<interface type='user'><backend type='passt'/><source dev='eth7'/>"
+        "<ip family='ipv4' address='10.9.8.7' prefix='16'/><ip family='ipv6' address='fd00::7'/>"
+        "<portForward proto='tcp' address='127.0.0.1' dev='lo'><range start='2000' end='2010'/>"
+        "<range start='2005' exclude='yes'/></portForward><portForward proto='udp'/></interface>"
+    )
+    xml = (
+        "<domain type='qemu'><name>m</name><memory unit='MiB'>64</memory>"
+        f"<os><type machine='q35'>hvm</type></os><devices>{card}</devices></domain>"
+    )
+    _, plan = prepare(defined(xml, CAPABILITIES), host(), 1)
+    assert plan.helpers[0].argv[5:] == (
+        "-i", "eth7", "-a", "10.9.8.7", "-n", "16", "-a", "fd00::7",
+        "-t", "127.0.0.1%lo/2000-2010,~2005", "-u", "all",
+    )  # fmt: skip
 
 
 def test_missing_helpers_are_named_with_their_cure(tmp_path: Path) -> None:

@@ -191,6 +191,17 @@ def test_a_helper_whose_pid_was_never_written_is_found(tmp_path: Path) -> None:
     assert start_time_of(pid) is None
 
 
+def test_a_helper_that_has_ended_is_quoted(tmp_path: Path) -> None:
+    made = plan_of(tmp_path)
+    code = "import sys; sys.stderr.write('no licence'); sys.exit(1)"
+    made = plan_of(tmp_path, helpers=(helper(made.directory, code),))
+    resources.acquire(made).close()
+    os.waitid(os.P_PID, pid_of(made), os.WEXITED | os.WNOWAIT)
+    with pytest.raises(OperationFailed, match="no licence"):
+        resources.require_helpers(made)
+    resources.release(made)
+
+
 def test_a_pid_file_can_not_make_us_kill_somebody_else(tmp_path: Path) -> None:
     made = plan_of(tmp_path, helpers=(helper("x", "pass"),))
     os.makedirs(made.directory)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _ROWS = ("directories", "files", "listens", "pairs", "helpers", "images", "links", "cids", "taps")
 _TAKEN_OVER = ("vsock",)
+_HELPER_FAILS_MS = 100  # what is wrong with its arguments or the host, it says within that
 """Purposes of files whose descriptor itself a device wants, not a way to open it."""
 
 
@@ -82,7 +83,10 @@ async def grow(guest: Guest, more: Plan) -> dict[int, str]:
         await guest.runtime.commit(guest.entry)
         acquired = await asyncio.to_thread(resources.acquire, more)
         try:
-            return await _pass_on(guest, more, acquired.fds)
+            names = await _pass_on(guest, more, acquired.fds)
+            if more.helpers:
+                await asyncio.to_thread(resources.require_helpers, more, _HELPER_FAILS_MS)
+            return names
         finally:
             acquired.close()
     except BaseException:

@@ -377,14 +377,17 @@ def _pid_file(helper: Helper, plan: Plan) -> str:
     return f"{plan.directory}/{helper.name}.pid"
 
 
+def _log_file(helper: Helper, plan: Plan) -> str:
+    return f"{plan.directory}/{helper.name}.log"
+
+
 def _start(helper: Helper, plan: Plan, acquired: Acquired) -> None:
     descriptor = acquired.helper_fds.pop(helper.name, -1)
-    log = f"{plan.directory}/{helper.name}.log"
     order = Spawn(
         argv=[argument.replace("{fd}", str(descriptor)) for argument in helper.argv],
         environment={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"},
         directory=helper.directory,
-        log_path=log,
+        log_path=_log_file(helper, plan),
         fds=[descriptor] if descriptor >= 0 else [],
         credentials=credentials(plan) if helper.as_guest else None,
     )
@@ -397,6 +400,33 @@ def _start(helper: Helper, plan: Plan, acquired: Acquired) -> None:
             os.close(descriptor)
     with open(_pid_file(helper, plan), "w", opener=_private) as file:
         file.write(f"{identity.pid} {identity.start_time}\n")
+
+
+def require_helpers(plan: Plan, patience_ms: int = 0) -> None:
+    """Raise OperationFailed, with its last words, for a helper that has ended already. Blocking."""
+    for helper in plan.helpers:
+        identity = _written(_pid_file(helper, plan))
+        if identity is None or not _has_ended(identity, patience_ms):
+            continue
+        said = ""
+        with contextlib.suppress(OSError), open(_log_file(helper, plan), errors="replace") as file:
+            said = file.read()[-2000:].strip()
+        raise OperationFailed(
+            f"the helper '{helper.argv[0]}' ended: {said or 'it does not say why'}"
+        )
+
+
+def _has_ended(identity: Identity, patience_ms: int) -> bool:
+    try:
+        pidfd = os.pidfd_open(identity.pid)
+    except OSError:
+        return True
+    try:
+        poll = select.poll()
+        poll.register(pidfd, select.POLLIN)
+        return start_time_of(identity.pid) != identity.start_time or bool(poll.poll(patience_ms))
+    finally:
+        os.close(pidfd)
 
 
 def _stop(helper: Helper, plan: Plan, search: bool) -> None:

@@ -233,6 +233,8 @@ async def _launch(guest: Guest, preparation: Preparation, resumption: Resumption
             guest.monitor = await connect(path, guest.on_event, guest.on_monitor_gone)
             await guest.monitor.open()
             await _introduce(guest, guest.monitor, preparation, acquired)
+        if plan.helpers:
+            await asyncio.to_thread(resources.require_helpers, plan)
         if resumption is not None:
             await resumption.bring(guest)
     except (MonitorGone, ConnectionError) as gone:

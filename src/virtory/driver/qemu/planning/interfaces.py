@@ -7,7 +7,7 @@ name, or preferred where it is reliable.
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from virtory.driver.network.attachment import Attachment
 from virtory.driver.network.limits import limits
@@ -19,7 +19,7 @@ from virtory.model.values import Mac
 if TYPE_CHECKING:
     from virtory.driver.qemu.planning.draft import Draft
     from virtory.driver.qemu.planning.host import Host
-    from virtory.model.domain.devices.interface import Interface
+    from virtory.model.domain.devices.interface import Interface, PortForward, PortRange
 
 
 def plan_interface(interface: Interface, draft: Draft) -> None:
@@ -93,9 +93,15 @@ def _plan_passt(interface: Interface, draft: Draft) -> None:
     name = f"passt-{alias}"
     draft.pairs.append(Pair(draft.slot(), name, f"net:{alias}"))
     arguments = [draft.host.passt, "--foreground", "--quiet", "--fd", "{fd}"]
+    if interface.source is not None and interface.source.dev is not None:
+        arguments += ["-i", interface.source.dev]
+    # Of QEMU's own networking an <ip> is the network, of passt the guest's address in it.
+    for each in interface.ips if interface.backend is not None else ():
+        arguments += ["-a", each.address]
+        if each.family != "ipv6" and each.prefix is not None:
+            arguments += ["-n", str(each.prefix)]
     for forward in interface.port_forwards:
-        for each in forward.ranges:
-            arguments += ["-t" if forward.proto == "tcp" else "-u", _passt_range(forward, each)]
+        arguments += ["-t" if forward.proto == "tcp" else "-u", _passt_ports(forward)]
     draft.helpers.append(Helper(name, tuple(arguments)))
 
 
@@ -107,15 +113,20 @@ def uses_passt(interface: Interface, host: Host) -> bool:
     return backend is None and host.prefers_passt and host.passt is not None
 
 
-def _passt_range(forward: Any, ports: Any) -> str:
-    """passt's notation: `address/first-last:first-last`, `~` before what is left out."""
+def _passt_ports(forward: PortForward) -> str:
+    """passt's notation: `address/first-last:first-last`, `~` before what is left out of those."""
     where = forward.address or ""
     if forward.dev:
         where += f"%{forward.dev}"
+    spans = ",".join(map(_passt_range, forward.ranges)) or "all"
+    return f"{where}/{spans}" if where else spans
+
+
+def _passt_range(ports: PortRange) -> str:
     span = f"{ports.start}-{ports.end}" if ports.end else str(ports.start)
     if ports.exclude:
-        return f"{where}/~{span}" if where else f"~{span}"
+        return f"~{span}"
     if ports.to:
         width = (ports.end or ports.start) - ports.start
         span += f":{ports.to}-{ports.to + width}" if width else f":{ports.to}"
-    return f"{where}/{span}" if where else span
+    return span
