@@ -8,6 +8,7 @@ import pytest
 from test_block_jobs import Images, described, live_chain, status
 from test_snapshots import asked, disk, image
 
+from virtory.driver.qemu.disks.image_chain import backing_name
 from virtory.errors import ConfigUnsupported, OperationInvalid
 from virtory.model.domain import parse_domain
 from virtory.model.flags import DomainBlockCopy, DomainBlockJob
@@ -105,3 +106,21 @@ async def test_a_pull_with_nothing_below_is_done_at_once(driver, seen, bare, tmp
     await driver.domain.block_pull(uuid, "vda", None, 0, 0)
     assert (await status(seen, DomainBlockJob.COMPLETED)).job == DomainBlockJob.TYPE_PULL
     assert await driver.domain.block_job_info(uuid, "vda", 0) is None
+
+
+async def test_a_branch_beside_the_running_one_stands_on_what_its_image_was_merged_into(
+    driver, bare, tmp_path
+):
+    path = image(tmp_path / "a.qcow2")
+    uuid = (await driver.domain.define(bare("m", disk(path)), 0)).uuid
+    for name in ("one", "two", "three"):
+        await driver.snapshot.create(uuid, asked(name), SnapshotCreate.DISK_ONLY)
+    await driver.snapshot.revert(uuid, "two", 0)  # a new branch on a.one, beside a.two
+    await driver.domain.create(uuid, 0, None)
+    for name in ("two", "one"):
+        await driver.snapshot.delete(uuid, name, 0)
+    assert not (tmp_path / "a.one").exists()
+    assert backing_name(str(tmp_path / "a.two")) == str(path)
+    await driver.snapshot.revert(uuid, "three", 0)  # stands on a.two
+    await driver.domain.create(uuid, 0, None)
+    assert live_chain(await described(driver, uuid))[1:] == ["a.two", "a.qcow2"]

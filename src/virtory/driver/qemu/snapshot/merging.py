@@ -207,6 +207,9 @@ async def _carry_out(deleting: Deleting, entry: Entry, merge: Merge) -> None:
         row = [image.path for image in guest.plan.chain(merge.target)]
         if merge.upper in row:
             await _merge_live(deleting, guest, merge, is_top=row[0] == merge.upper)
+            aside = [child for child in merge.children if child not in row]
+            for child in aside:  # of another branch, which QEMU does not have open
+                await offline_chain.rename_backing(child, "qcow2", merge.base, merge.base_format)
             await _point_down(deleting.runtime, entry, merge)
             if merge.ours:
                 await asyncio.to_thread(remove, [merge.upper])
