@@ -9,7 +9,7 @@ from test_block_jobs import Images, described, live_chain, status
 from test_snapshots import asked, disk, image
 
 from virtory.driver.qemu.disks.image_chain import backing_name
-from virtory.errors import ConfigUnsupported, OperationInvalid
+from virtory.errors import ConfigUnsupported, OperationInvalid, SystemCallFailed
 from virtory.model.domain import parse_domain
 from virtory.model.flags import DomainBlockCopy, DomainBlockJob
 from virtory.model.snapshot_flags import SnapshotCreate
@@ -124,3 +124,15 @@ async def test_a_branch_beside_the_running_one_stands_on_what_its_image_was_merg
     await driver.snapshot.revert(uuid, "three", 0)  # stands on a.two
     await driver.domain.create(uuid, 0, None)
     assert live_chain(await described(driver, uuid))[1:] == ["a.two", "a.qcow2"]
+
+
+async def test_a_snapshot_is_not_deleted_while_it_is_the_only_way_back(driver, bare, tmp_path):
+    path = image(tmp_path / "a.qcow2")
+    uuid = (await driver.domain.define(bare("m", disk(path)), 0)).uuid
+    await driver.snapshot.create(uuid, asked("one"), SnapshotCreate.DISK_ONLY)
+    (tmp_path / "a.one").unlink()
+    with pytest.raises(SystemCallFailed, match=r"a\.one': No such file.*snapshot-revert m 'one'"):
+        await driver.snapshot.delete(uuid, "one", 0)
+    await driver.snapshot.revert(uuid, "one", 0)
+    await driver.snapshot.delete(uuid, "one", 0)
+    await driver.domain.create(uuid, 0, None)

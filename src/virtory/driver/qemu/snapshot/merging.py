@@ -8,6 +8,7 @@ is, as does one with states inside: what others need is never merged away.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
 from dataclasses import replace
@@ -23,7 +24,12 @@ from virtory.driver.qemu.snapshot.branching import forget_needless
 from virtory.driver.qemu.snapshot.overlays import overlays_of, remove
 from virtory.driver.qemu.snapshot.snapshots import family_of
 from virtory.driver.qemu.snapshot.taking import WORK, kept_of
-from virtory.errors import OperationInvalid, VirtoryError
+from virtory.errors import (
+    ConfigUnsupported,
+    OperationInvalid,
+    SystemCallFailed,
+    VirtoryError,
+)
 from virtory.model.events import BlockJob2
 from virtory.model.flags import DomainBlockCommit, DomainBlockJob
 from virtory.model.snapshot import parse_snapshot
@@ -109,6 +115,7 @@ def _hand_on(family: Family, parent: str | None, made: list[str]) -> list[Change
 def _merges(entry: Entry, family: Family, kept: Kept, snapshot: Snapshot) -> list[Merge]:
     """What can be merged without taking anything from anybody. Blocking."""
     assert snapshot.domain is not None
+    _require_present(entry, kept, snapshot)
     others = [
         parse_snapshot(other.xml, lenient=True)
         for other in family.by_name.values()
@@ -131,6 +138,24 @@ def _merges(entry: Entry, family: Family, kept: Kept, snapshot: Snapshot) -> lis
         ours = any(os.path.realpath(one) == upper for one in made)
         found.append(Merge(target, upper, base, image_format, children, ours))
     return found
+
+
+def _require_present(entry: Entry, kept: Kept, snapshot: Snapshot) -> None:
+    """A stopped machine's images are there: without them the snapshot is the only way back."""
+    if entry.guest is not None or entry.row is None:
+        return
+    present = _sources_with_format(entry.configuration())
+    for target in overlays_of(snapshot):
+        if target in present:
+            try:
+                with contextlib.suppress(ConfigUnsupported):  # of what is there, but not as named
+                    chain(*present[target])
+            except SystemCallFailed as error:
+                error.cure = (
+                    f"put it back, or go back: virsh snapshot-revert {entry.name} '{kept.name}'; "
+                    "virsh snapshot-delete --metadata forgets the snapshot all the same"
+                )
+                raise
 
 
 def _frozen(others: list[Snapshot]) -> set[str]:
