@@ -87,12 +87,19 @@ def _refused(error: VirtoryError) -> int:
 
     sys.stdout.flush()
     sys.stderr.write(f"error: {harmless(error.message)}\n")
-    cure = error.cure
-    if cure is None and isinstance(error, ConnectionLost):
-        cure = "look what was done, and try again: guests go on without their daemon"
+    cure = error.cure or _cure(error)
     if cure:
         sys.stderr.write(f"cure: {harmless(cure)}\n")
     return 1
+
+
+def _cure(error: VirtoryError) -> str | None:
+    """What to do where the daemon, which may be libvirt's, does not say it."""
+    if isinstance(error, ConnectionLost):
+        return "look what was done, and try again: guests go on without their daemon"
+    if error.message.endswith("domain is not running"):
+        return "'virtory start' starts it, 'virtory list --all' shows what is off"
+    return None
 
 
 def _run(words: list[str]) -> int:
