@@ -69,6 +69,8 @@ def test_kvm_is_not_refused_where_it_works() -> None:
         ("microvm", "<input type='tablet' bus='usb'/>", "/domain/devices/input[1]/@bus"),
         ("microvm", "<interface type='user'><model type='e1000'/></interface>",
          "/domain/devices/interface[1]/model/@type"),
+        ("pc", "<interface type='user'><backend type='passt' logFile='/l'/></interface>",
+         "/domain/devices/interface[1]/backend/@logFile"),
         ("pc", "<watchdog model='itco'/>", "/domain/devices/watchdog[1]/@model"),
         ("pc", "<disk device='lun' type='block'><source dev='/dev/sda'/><target dev='sda'/></disk>",
          "/domain/devices/disk[1]/@device"),

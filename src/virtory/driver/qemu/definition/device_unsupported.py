@@ -125,6 +125,8 @@ def _interface(path: str, card: Interface, kind: str, capabilities: Capabilities
     if card.backend is not None and card.backend.type == "passt":
         if not capabilities.has("netdev_add/stream"):
             yield f"{path}/backend", "passt needs QEMU 7.2 or newer"
+        if card.backend.log_file is not None:
+            yield f"{path}/backend/@logFile", "is not served; why passt ends is told where it fails"
         return
     for number, forward in enumerate(card.port_forwards, 1):
         if any(each.exclude for each in forward.ranges):
