@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from virtory.driver.qemu.guest import Guest
     from virtory.driver.qemu.part import Edit
-    from virtory.driver.qemu.plan import OpenFile, OpenMode, Plan
+    from virtory.driver.qemu.plan import OpenFile, OpenMode, Plan, Tap
 
 _ROWS = ("directories", "files", "listens", "pairs", "helpers", "images", "links", "cids", "taps")
 _TAKEN_OVER = ("vsock",)
@@ -92,6 +92,13 @@ async def grow(guest: Guest, more: Plan) -> dict[int, str]:
     except BaseException:
         await shrink(guest, more)
         raise
+
+
+async def put_tap(guest: Guest, former: Tap, tap: Tap) -> None:
+    """Save that a tap is another by now."""
+    taps = tuple(tap if each == former else each for each in guest.plan.taps)
+    guest.plan = replace(guest.plan, taps=taps)
+    await guest.runtime.commit(guest.entry)
 
 
 async def shrink(

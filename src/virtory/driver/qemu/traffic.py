@@ -83,19 +83,15 @@ def changed(bandwidth: Bandwidth | None, params: Sequence[Param]) -> Bandwidth |
 
 async def relimit(guest: Guest, card: Interface) -> None:
     """Let the limits of a running guest's card be those of its description."""
+    from virtory.driver.qemu import growth
+
     tap = guest.plan.tap(card.alias)
     assert tap is not None
     wanted: dict[str, Any] = limits(card.bandwidth)
     new = replace(tap, **wanted)
-    await _note(guest, tap, new)
+    await growth.put_tap(guest, tap, new)
     try:
         await asyncio.to_thread(limit, new)
     except BaseException:
-        await _note(guest, new, tap)
+        await growth.put_tap(guest, new, tap)
         raise
-
-
-async def _note(guest: Guest, former: Tap, tap: Tap) -> None:
-    row = tuple(tap if each == former else each for each in guest.plan.taps)
-    guest.plan = replace(guest.plan, taps=row)
-    await guest.runtime.commit(guest.entry)

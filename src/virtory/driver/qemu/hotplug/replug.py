@@ -11,14 +11,13 @@ import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from virtory.driver.qemu import taps
+from virtory.driver.qemu import growth, taps
 from virtory.driver.qemu.live import live_interface
 from virtory.driver.qemu.planning.interfaces import attachment_of
 from virtory.errors import OperationUnsupported
 
 if TYPE_CHECKING:
     from virtory.driver.qemu.guest import Guest
-    from virtory.driver.qemu.plan import Tap
     from virtory.driver.qemu.preparation import Preparation
     from virtory.model.domain.devices.interface import Interface
 
@@ -46,17 +45,11 @@ async def replugged(
         network=where.uuid.hex() if on_network else None,
         port=uuid.uuid4().hex if on_network else None,
     )
-    await _note(guest, tap, moved)
+    await growth.put_tap(guest, tap, moved)
     try:
         await asyncio.to_thread(taps.move, moved)
     except BaseException:
-        await _note(guest, moved, tap)
+        await growth.put_tap(guest, moved, tap)
         raise
     source = replace(new.source, portid=None) if new.source is not None else None
     return live_interface(replace(old, type=new.type, source=source), guest.plan)
-
-
-async def _note(guest: Guest, former: Tap, tap: Tap) -> None:
-    row = tuple(tap if each == former else each for each in guest.plan.taps)
-    guest.plan = replace(guest.plan, taps=row)
-    await guest.runtime.commit(guest.entry)
