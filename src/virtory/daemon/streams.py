@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _MOST_UNWRITTEN = 1 << 20
 _MOST_UNWRITTEN_OF_VOLUMES = 4 << 20
-_WORTH_WRITING = 1 << 20
+_WORTH_WRITING = 2 << 20
 """Of a volume so much is written at once: handing it over costs as much as writing a packet."""
 _PATIENCE_S = 0.02
 """How long less than that waits for more."""
