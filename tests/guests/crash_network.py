@@ -37,8 +37,8 @@ async def main(state: str, work: str, step: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if work == "look":
         guests = driver.domain.list_all(1)
-        ports = networks.list_ports(uuid, 0)
         active = networks.is_active(uuid)
+        ports = networks.list_ports(uuid, 0) if active else []  # refused of one that is off
         print(json.dumps({"active": active, "xml": networks.xml(uuid, 0), "ports": len(ports)}))
         for guest in guests:
             await driver.domain.destroy(guest.uuid, 0)
