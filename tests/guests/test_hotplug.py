@@ -436,7 +436,7 @@ async def test_what_others_define_while_a_guest_takes_its_time_is_not_taken_back
     async def define_anew():
         text = await domain.xml(ref.uuid, 2)
         await domain.define(text.replace("<memory", "<title>anew</title><memory", 1), 0)
-        domain.set_autostart(ref.uuid, True)
+        await domain.set_autostart(ref.uuid, True)
 
     await domain.attach_device(ref.uuid, device, BOTH)
     await meanwhile(define_anew)
