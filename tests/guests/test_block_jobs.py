@@ -370,7 +370,7 @@ async def test_names_that_fit_no_image_are_refused(driver, bare, images):
 
 async def test_a_write_beyond_a_threshold_is_told_once(driver, seen, linux, boot, images):
     uuid, console = await boot(linux.xml("m", devices=DISK.format(images.path("top"))))
-    with pytest.raises(InvalidArgument, match="device 'vdz' not found"):
+    with pytest.raises(InvalidArgument, match="failed to find disk 'vdz'"):
         await driver.domain.set_block_threshold(uuid, "vdz", MIB, 0)
     await driver.domain.set_block_threshold(uuid, "vda", MIB, 0)
     await console.type("dd if=/dev/zero of=/dev/vda bs=1M seek=12 count=8 conv=fsync\n")

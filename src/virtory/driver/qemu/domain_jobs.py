@@ -110,7 +110,7 @@ def created(path: str) -> int:
         return new_files.make_anew(path)
     except OSError as error:
         raise SystemCallFailed(
-            f"failed to create dump file '{path}': {error.strerror}",
+            f"failed to create dump file '{path.removesuffix('.part')}': {error.strerror}",
             errno=error.errno,
             cure=f"name a directory that uid {os.geteuid()} can write to, with room for the memory",
         ) from None

@@ -152,7 +152,7 @@ class DomainLimits(Part):
         entry = self._entry(uuid)
         kind = _card(entry.current(), device).type
         if kind not in ("network", "bridge", "ethernet"):
-            raise OperationUnsupported(
+            raise ConfigUnsupported(
                 f"setting bandwidth on interfaces of type '{kind}' is not implemented yet",
                 cure="limit the traffic inside the guest",
             )

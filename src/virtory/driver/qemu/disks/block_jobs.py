@@ -260,7 +260,7 @@ class BlockJobs(Part):
             target = device.split("[", 1)[0]
             chain = guest.plan.chain(target)
             if not chain:
-                raise InvalidArgument(f"device '{device}' not found")
+                raise InvalidArgument(f"failed to find disk '{device}'")
             place = chain_names.position(chain, device, target) if "[" in device else 0
             arguments = {"node-name": chain[place].file_node, "write-threshold": threshold}
             await guest.execute("block-set-write-threshold", arguments)
