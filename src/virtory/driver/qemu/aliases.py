@@ -73,6 +73,8 @@ def without_aliases(domain: Domain) -> Domain:
     devices = domain.devices
     for declared in type(devices).declared():
         value = getattr(devices, declared.name)
+        if not value:  # most kinds of devices
+            continue
         if isinstance(value, tuple):
             if any(_is_made(each) for each in value):
                 changes[declared.name] = tuple(_unnamed(each) for each in value)

@@ -27,6 +27,8 @@ def ordered(domain: Domain) -> Domain:
     Disks that leave their bus unsaid stand together, as libvirt has it at first.
     """
     devices = domain.devices
+    if len(devices.disks) < 2 and len(devices.controllers) < 2:
+        return domain
     disks = ordered_disks(devices.disks)
     controllers = ordered_controllers(devices.controllers)
     if disks == devices.disks and controllers == devices.controllers:
