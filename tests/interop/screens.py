@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 1280, 900
 LIMIT_S = 120.0
 _LOOK_S = 0.1
-_RESTING_LOOKS = 4
+_RESTING_LOOKS = 2  # no more: a guest's cursor blinks four times a second
 Area = tuple[int, int, int, int]
 """Left, top, right and bottom."""
 WHOLE: Area = (0, 0, WIDTH, HEIGHT)
