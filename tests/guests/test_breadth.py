@@ -71,7 +71,7 @@ async def test_the_guest_sees_it_and_the_host_keeps_to_it(driver, linux, boot, s
     ahead = int(said.rpartition(b"seconds-")[2].removesuffix(b"-end")) - time.time()
     assert abs(ahead - 3 * DAY_S) < 300
 
-    (vcpu,) = guest.vcpu_threads
+    (vcpu,) = guest.vcpu_threads.values()
     assert os.sched_getaffinity(vcpu) == {here[-1]}
     assert os.sched_getaffinity(guest.pid) == {here[0]}
     assert affinity.threads_of(guest.pid)

@@ -276,11 +276,16 @@ async def test_processors_memory_and_size_change_as_the_guest_sees(
     await console.until(b"CPUS-3-")
     assert domain.info(uuid).vcpus == 3 and len(domain.vcpus(uuid)) == 3
     await domain.pin_vcpu(uuid, 2, b"\1", LIVE)
+    await domain.set_vcpu(uuid, "1", False, LIVE)
+    assert [(one.number, one.affinity == b"\1") for one in domain.vcpus(uuid)] == [
+        (0, False),
+        (2, True),
+    ]
     assert domain.vcpu_pins(uuid, LIVE)[2] == b"\1"
-    await domain.set_vcpus(uuid, 2, LIVE)
-    assert domain.info(uuid).vcpus == 2
     await console.type("echo CPUS-$(nproc)-\n")
     await console.until(b"CPUS-2-")
+    await domain.set_vcpus(uuid, 1, LIVE)
+    assert [one.number for one in domain.vcpus(uuid)] == [0]
     with pytest.raises(VirtoryError, match="vcpu '0' can't be unplugged"):
         await domain.set_vcpu(uuid, "0", False, LIVE)
     await domain.block_resize(uuid, "vda", 16 << 20, 1)

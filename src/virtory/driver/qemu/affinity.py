@@ -15,7 +15,7 @@ from virtory.errors import ConfigUnsupported, SystemCallFailed
 from virtory.model.domain.cpuset import members, spelled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
     from virtory.model.domain import Domain
 
@@ -53,17 +53,17 @@ def iothread_processors(domain: Domain, number: int) -> frozenset[int] | None:
     return None if pin is None else members(pin)
 
 
-def apply(domain: Domain, pid: int, vcpus: Sequence[int], iothreads: Mapping[int, int]) -> None:
+def apply(domain: Domain, pid: int, vcpus: Mapping[int, int], iothreads: Mapping[int, int]) -> None:
     """Pin and schedule; `vcpus` are threads by number of vCPU, `iothreads` by their own.
 
     Raises SystemCallFailed when the host refuses.
     """
-    others = set(threads_of(pid)) - {*vcpus, *iothreads.values()}
+    others = set(threads_of(pid)) - {*vcpus.values(), *iothreads.values()}
     for thread in others:
         pin(thread, emulator_processors(domain), "the emulator")
     for number, thread in iothreads.items():
         pin(thread, iothread_processors(domain, number), f"I/O thread {number}")
-    for number, thread in enumerate(vcpus):
+    for number, thread in vcpus.items():
         pin(thread, vcpu_processors(domain, number), f"vCPU {number}")
         for each in domain.cputune.vcpuscheds if domain.cputune is not None else ():
             if number in members(each.vcpus):

@@ -177,7 +177,8 @@ class DomainProcessors(Part):
             return replace(domain, cputune=replace(tune, vcpupins=tuple(pins)))
 
         async def place(guest: Guest) -> tuple[Event, ...]:
-            for thread in guest.vcpu_threads[vcpu : vcpu + 1]:  # else once it is plugged in
+            thread = guest.vcpu_threads.get(vcpu)
+            if thread is not None:  # else once it is plugged in
                 affinity.pin(thread, chosen, f"vCPU {vcpu}")
             return pin_told(guest, f"cputune.vcpupin{vcpu}", chosen)
 
@@ -193,7 +194,7 @@ class DomainProcessors(Part):
             return replace(domain, cputune=replace(tune, emulatorpin=spelled(chosen)))
 
         async def place(guest: Guest) -> tuple[Event, ...]:
-            others = set(guest.vcpu_threads)
+            others = set(guest.vcpu_threads.values())
             if guest.domain.iothreads:
                 told = await guest.soon("query-iothreads")
                 others |= set(affinity.iothreads_in(told).values())

@@ -100,10 +100,9 @@ class DomainStates(Part):
         guest = entry.guest
         if guest is None:
             raise OperationInvalid("cannot retrieve vcpu information for inactive domain")
-        return [self._vcpu(guest, number) for number in range(len(guest.vcpu_threads))]
+        return [self._vcpu(guest, *one) for one in guest.vcpu_threads.items()]
 
-    def _vcpu(self, guest: Guest, number: int) -> Vcpu:
-        thread = guest.vcpu_threads[number]
+    def _vcpu(self, guest: Guest, number: int, thread: int) -> Vcpu:
         used = accounting.thread_time(guest.pid, thread)
         return Vcpu(number, 1, used.run_ns, used.cpu, affinity.of_thread(thread))
 
@@ -113,9 +112,9 @@ class DomainStates(Part):
         live, _ = affected(entry, flags)
         if live:
             guest = entry.running()
-            pins = [affinity.of_thread(thread) for thread in guest.vcpu_threads]
-            absent = range(len(pins), guest.domain.vcpu.count)
-            return pins + [_pin(guest.domain, number) for number in absent]
+            pins = {n: affinity.of_thread(thread) for n, thread in guest.vcpu_threads.items()}
+            numbers = range(guest.domain.vcpu.count)
+            return [pins[n] if n in pins else _pin(guest.domain, n) for n in numbers]
         domain = entry.configuration()
         return [_pin(domain, number) for number in range(domain.vcpu.count)]
 

@@ -349,7 +349,7 @@ def _vcpu_params(entry: Entry, answers: _Answers) -> list[Param]:
         Param("vcpu.current", UINT, vcpu.current or vcpu.count),
         Param("vcpu.maximum", UINT, vcpu.count),
     ]
-    for number, thread in enumerate(guest.vcpu_threads):
+    for place, (number, thread) in enumerate(guest.vcpu_threads.items()):
         used = accounting.thread_time(guest.pid, thread)
         params += (
             Param(f"vcpu.{number}.state", INT, 1),
@@ -358,7 +358,7 @@ def _vcpu_params(entry: Entry, answers: _Answers) -> list[Param]:
             Param(f"vcpu.{number}.delay", ULLONG, used.delay_ns),
         )
         params += kvm_statistics.params(
-            _answer(answers, "schemas"), _answer(answers, "vcpus"), number
+            _answer(answers, "schemas"), _answer(answers, "vcpus"), place
         )
     return params
 

@@ -75,7 +75,7 @@ class Guest:
         self.reboot_wanted = False  # the next shutdown is a reboot
         self.rebooting = False  # its machine was off and is being reset
         self.balloon_kib = 0
-        self.vcpu_threads: list[int] = []
+        self.vcpu_threads: dict[int, int] = {}  # by number; some may be missing amid them
         self.terminals: dict[str, str] = {}  # alias → path of the pseudo terminal
         self.capacities: dict[str, int] = {}  # disk alias → bytes the guest sees, once asked
         self.messages: list[str] = []

@@ -166,7 +166,7 @@ async def _processors(guest: Guest) -> dict[str, Any]:
                 if thread in props
                 else {},
             }
-            for number, thread in enumerate(guest.vcpu_threads)
+            for number, thread in guest.vcpu_threads.items()
         ],
         "iothreads": threads,
         "threads": _count_threads(guest.pid),

@@ -100,7 +100,7 @@ async def _visit(runtime: Runtime, preparation: Preparation, row: RunningRow) ->
         await _clear_unfinished(runtime, entry, plan)
         return
     guest = Guest(runtime, entry, domain, plan, remembered.get("configuration"))
-    guest.vcpu_threads = [int(thread) for thread in remembered.get("vcpu_threads", ())]
+    guest.vcpu_threads = {int(n): int(thread) for n, thread in remembered.get("vcpus", {}).items()}
     guest.terminals = dict(remembered.get("terminals", {}))
     guest.messages = list(remembered.get("messages", ()))
     guest.plugging = remembered.get("plugging")

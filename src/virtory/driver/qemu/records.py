@@ -89,7 +89,7 @@ def remembered(guest: Guest) -> dict[str, Any]:
     jobs = {target: job.to_plain() for target, job in guest.block_jobs.items()}
     return {
         "block_jobs": jobs,
-        "vcpu_threads": guest.vcpu_threads,
+        "vcpus": guest.vcpu_threads,
         "terminals": guest.terminals,
         "messages": guest.messages,
         "owned": guest.owner is not None,

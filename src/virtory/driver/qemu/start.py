@@ -340,10 +340,9 @@ async def _introduce(
     guest.agent = agent_of(guest)
 
 
-def threads_in(answer: list[dict[str, Any]]) -> list[int]:
-    """query-cpus-fast: the thread of each virtual CPU, in their order."""
-    ordered = sorted(answer, key=lambda cpu: int(cpu.get("cpu-index", 0)))
-    return [int(cpu["thread-id"]) for cpu in ordered]
+def threads_in(answer: list[dict[str, Any]]) -> dict[int, int]:
+    """query-cpus-fast: the thread of each virtual CPU that there is, by its number."""
+    return dict(sorted((int(cpu["cpu-index"]), int(cpu["thread-id"])) for cpu in answer))
 
 
 def terminals_in(answer: list[dict[str, Any]]) -> dict[str, str]:

@@ -395,7 +395,7 @@ async def _finished_going(guest: Guest, device: Any) -> None:
 
 async def _find_vcpus(guest: Guest) -> None:
     """Virtual CPUs that came or went."""
-    if guest.domain.vcpu.count > 1:
+    if guest.domain.vcpu.count > 1 or not guest.vcpu_threads:
         told = await guest.execute("query-cpus-fast")
         if len(told) != len(guest.vcpu_threads):
             from virtory.driver.qemu.hotplug import vcpus

@@ -135,7 +135,7 @@ async def settle(guest: Guest, edit: Edit | None) -> None:
     """Learn from QEMU which there are; pin the new ones; save."""
     threads = threads_in(await guest.execute("query-cpus-fast"))
     places = await slots(guest)
-    for number, thread in enumerate(threads):
+    for number, thread in threads.items():
         chosen = affinity.vcpu_processors(guest.domain, number) or affinity.anywhere()
         affinity.pin(thread, chosen, f"vCPU {number}")
 
