@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from virtory.errors import ConfigUnsupported, InternalError, OpenFailed
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterable
 
 PROBE_LIMIT_S: Final = 20.0
@@ -368,8 +369,9 @@ def _ask(
 ) -> list[Any]:
     """The replies to `commands`, None for a refused one.
 
-    Everything is sent at once and `quit` comes last, so the end of the output is the end of the
-    answers; the binary runs without a machine, without files and without leave to start anything.
+    Everything is said before it starts and `quit` comes last: so the end of the output is the end
+    of the answers, and it ends by itself when this daemon is killed meanwhile. The binary runs
+    without a machine, without files and without leave to start anything.
     """
     import subprocess
 
@@ -382,18 +384,7 @@ def _ask(
     asked += [session.command(each["execute"], each.get("arguments")) for each in commands]
     asked += [session.command("quit")]
     try:
-        done = subprocess.run(
-            argv,
-            input=b"".join(data for _, data in asked),
-            capture_output=True,
-            timeout=PROBE_LIMIT_S,
-            check=False,
-            cwd="/",
-            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
-            user=user[0] if user else None,
-            group=user[1] if user else None,
-            extra_groups=user[2] if user else None,
-        )
+        done = _run(argv, b"".join(data for _, data in asked), user)
         incoming = session.receive(done.stdout)
     except OSError as error:
         raise OpenFailed(
@@ -410,3 +401,29 @@ def _ask(
         text = done.stderr.decode(errors="replace").strip() or f"status {done.returncode}"
         raise InternalError(f"{path} gave no answer to a probe: {text}", cure=_CURE)
     return [replies.get(serial) for serial, _ in asked[1:-1]]
+
+
+def _run(
+    argv: list[str], said: bytes, user: tuple[int, int, tuple[int, ...]] | None
+) -> subprocess.CompletedProcess[bytes]:
+    """Let it read this, to the end; raises OSError, TimeoutExpired."""
+    import subprocess
+
+    fd = os.memfd_create("qmp", os.MFD_CLOEXEC)
+    try:
+        os.write(fd, said)
+        os.lseek(fd, 0, os.SEEK_SET)
+        return subprocess.run(
+            argv,
+            stdin=fd,
+            capture_output=True,
+            timeout=PROBE_LIMIT_S,
+            check=False,
+            cwd="/",
+            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
+            user=user[0] if user else None,
+            group=user[1] if user else None,
+            extra_groups=user[2] if user else None,
+        )
+    finally:
+        os.close(fd)
