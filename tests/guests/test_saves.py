@@ -152,7 +152,9 @@ async def test_a_broken_image_is_refused_and_kept(driver, bare, state, tmp_path)
 async def test_dumps_are_written_and_the_machine_goes_on(driver, seen, bare, tmp_path):
     ref = await driver.domain.create_xml(bare("m"), 0, None)
     seen.clear()
+    (tmp_path / "elf.part").write_text("somebody's")
     await driver.domain.core_dump(ref.uuid, str(tmp_path / "elf"), 0, 0x10)
+    assert (tmp_path / "elf.part").read_text() == "somebody's"
     assert (tmp_path / "elf").read_bytes()[:4] == b"\x7fELF"
     assert seen.lifecycles() == [SUSPENDED, RESUMED]
     await driver.domain.core_dump(ref.uuid, str(tmp_path / "zlib"), 1, 0x10)

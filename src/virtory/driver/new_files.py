@@ -10,8 +10,12 @@ import contextlib
 import os
 import shutil
 import stat
+from typing import Final
 
 from virtory.driver.file_copy import copy_data
+
+UNFINISHED: Final = ".virtory-part"
+"""How the name of a file that is being made ends, beside where it will be: nobody else's do."""
 
 
 def make(path: str) -> int:
@@ -45,7 +49,7 @@ def lengthen(path: str, size: int) -> None:
 def replace_file(source: str, target: str) -> None:
     """Let `target` be what `source` is, with its mode and owner: whole, or as it was before."""
     target = os.path.realpath(target)
-    fresh = f"{target}.new"
+    fresh = target + UNFINISHED
     reading = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         writing = make_anew(fresh)
@@ -60,7 +64,7 @@ def replace_file(source: str, target: str) -> None:
 
 def replace_directory(source: str, target: str) -> None:
     """The same for a directory of plain files."""
-    fresh = f"{target}.new"
+    fresh = target + UNFINISHED
     shutil.rmtree(fresh, ignore_errors=True)
     os.mkdir(fresh, 0o700)
     carry_over(source, fresh)

@@ -13,6 +13,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Final
 
+from virtory.driver.new_files import UNFINISHED
 from virtory.driver.qemu.domain_jobs import created, memory_only
 from virtory.errors import OperationFailed, VirtoryError
 from virtory.model.values import Uuid
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from virtory.driver.qemu.guest import Guest
 
 MOST: Final = 3
-_UNFINISHED: Final = ".part"
 _log = logging.getLogger(__name__)
 
 
@@ -47,7 +47,7 @@ def _place(guest: Guest) -> str:
     own = f"-{Uuid.of_bytes(guest.entry.uuid)}-"
     known = []
     for name in os.listdir(directory):
-        if own in name and name.endswith(_UNFINISHED):  # of a daemon that died
+        if own in name and name.endswith(UNFINISHED):  # of a daemon that died
             os.unlink(os.path.join(directory, name))
         elif own in name:
             known.append(name)
@@ -62,7 +62,7 @@ def _place(guest: Guest) -> str:
 
 
 async def _write(guest: Guest, path: str) -> None:
-    unfinished = path + _UNFINISHED
+    unfinished = path + UNFINISHED
     descriptor = await asyncio.to_thread(created, unfinished)
     try:
         await memory_only(guest, descriptor, "elf")

@@ -54,7 +54,7 @@ class DomainJobs(Part):
     async def _dump(self, guest: Guest, path: str, dump_format: int, flags: int) -> None:
         async with guest.job("dump"):
             ran = guest.is_running
-            unfinished = f"{path}.part"
+            unfinished = path + new_files.UNFINISHED
             descriptor = await asyncio.to_thread(created, unfinished)
             try:
                 if ran and not flags & DomainDump.LIVE:
@@ -109,8 +109,9 @@ def created(path: str) -> int:
     try:
         return new_files.make_anew(path)
     except OSError as error:
+        wanted = path.removesuffix(new_files.UNFINISHED)
         raise SystemCallFailed(
-            f"failed to create dump file '{path.removesuffix('.part')}': {error.strerror}",
+            f"failed to create dump file '{wanted}': {error.strerror}",
             errno=error.errno,
             cure=f"name a directory that uid {os.geteuid()} can write to, with room for the memory",
         ) from None

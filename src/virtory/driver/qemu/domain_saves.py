@@ -12,6 +12,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from virtory.driver import new_files
 from virtory.driver.journal import Journal
 from virtory.driver.qemu import save_image, transfer
 from virtory.driver.qemu.definition_of import definition_of
@@ -54,7 +55,7 @@ class _Target(NamedTuple):
     @property
     def unfinished(self) -> str:
         """The name under which it is written."""
-        return f"{self.path}.part"
+        return self.path + new_files.UNFINISHED
 
     @property
     def made(self) -> list[str]:

@@ -209,7 +209,7 @@ async def take_live(taking: Taking, guest: Guest, snapshot: Snapshot, flags: int
     made = [] if flags & SnapshotCreate.REUSE_EXT else list(overlays.values())
     memory = snapshot.memory.file if snapshot.memory is not None else None
     files: dict[str, Any] = {"made": made, "memory": memory}
-    ours = [*made, *([memory, f"{memory}.part"] if memory is not None else [])]
+    ours = [*made, *([memory, memory + new_files.UNFINISHED] if memory is not None else [])]
     noted = {"made": ours, "ran": ran, "snapshot": _kept_text(snapshot, files, flags)}
     work = await taking.begin(guest.entry, "overlays", **noted)
     try:
@@ -273,10 +273,11 @@ async def _keep_memory(guest: Guest, snapshot: Snapshot, path: str, *, live: boo
             await guest.execute("stop")
     text = format_domain(snapshot.domain)
     begin = save_image.head(text, running=snapshot.state == "running", finished=False)
-    descriptor = await asyncio.to_thread(save_image.created, f"{path}.part", begin)
+    unfinished = path + new_files.UNFINISHED
+    descriptor = await asyncio.to_thread(save_image.created, unfinished, begin)
     try:
         await transfer.write(guest, descriptor, transfer.Operation.SNAPSHOT)
-        await asyncio.to_thread(save_image.finish, descriptor, f"{path}.part", path)
+        await asyncio.to_thread(save_image.finish, descriptor, unfinished, path)
     finally:
         os.close(descriptor)
 
