@@ -27,7 +27,9 @@ async def test_the_history_goes_back_to_power_on_and_is_no_longer_than_asked(dri
     history = await driver.domain.console_history(uuid, None, 1 << 20)
     assert b"Linux version" in history
     assert b"GUEST-UP" in history
-    assert await driver.domain.console_history(uuid, "serial0", 10) == history[-10:]
+    last = await driver.domain.console_history(uuid, "serial0", 10)
+    assert len(last) == 10  # the guest may have said more since
+    assert last in await driver.domain.console_history(uuid, None, 1 << 20)
     console.close()
 
 
