@@ -41,7 +41,7 @@ def test_a_file_is_replaced_whole_with_its_mode(tmp_path: Path) -> None:
     source.write_bytes(b"new" + bytes(1 << 20) + b"end")
     source.chmod(0o640)
     target.write_bytes(b"old")
-    (tmp_path / "target.new").write_bytes(b"left by a crash" * 1_000_000)
+    (tmp_path / f"target{new_files.UNFINISHED}").write_bytes(b"left by a crash" * 1_000_000)
     new_files.replace_file(str(source), str(target))
     assert target.read_bytes() == source.read_bytes()
     assert stat.S_IMODE(target.stat().st_mode) == 0o640

@@ -54,7 +54,7 @@ def test_every_thread_runs_where_it_was_pinned(process: tuple[int, list[int]]) -
         f"<emulatorpin cpuset='{one},{other}'/>"
         "<vcpusched vcpus='1' scheduler='batch'/></cputune>"
     )
-    affinity.apply(wanted, pid, [first, second], {1: io})
+    affinity.apply(wanted, pid, {0: first, 1: second}, {1: io})
     assert os.sched_getaffinity(first) == {one}
     assert os.sched_getaffinity(second) == {other}
     assert os.sched_getaffinity(main) == {one, other}
