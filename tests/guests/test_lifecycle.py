@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from virtory.driver.qemu.hotplug import plugging
 from virtory.driver.qemu.qmp import Event
 from virtory.errors import (
     AgentUnresponsive,
@@ -120,8 +121,13 @@ async def test_a_failed_start_leaves_nothing_and_quotes_qemu(driver, seen, bare,
 async def test_a_killed_qemu_is_told_and_released_at_once(driver, seen, bare, state):
     ref = await driver.domain.define(bare("m"), 0)
     await driver.domain.create(ref.uuid, 0, None)
-    os.kill(pid_of(driver, ref.uuid), signal.SIGKILL)
+    guest = driver.domain._table.get(ref.uuid).guest
+    never = asyncio.get_running_loop().create_future()
+    waiting = asyncio.create_task(plugging.answered(guest, never, 60))
+    os.kill(guest.pid, signal.SIGKILL)
     await seen.lifecycle(*FAILED)
+    with pytest.raises(OperationFailed, match=r"its QEMU ended by signal 9.*'m\.log'"):
+        await waiting
     crashed = (DomainState.SHUTOFF, DomainShutoffReason.CRASHED)
     assert driver.domain.state(ref.uuid, 0) == crashed
     assert not driver.domain.is_active(ref.uuid)

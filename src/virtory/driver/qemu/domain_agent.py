@@ -24,7 +24,6 @@ from virtory.errors import (
     ArgumentUnsupported,
     InternalError,
     InvalidArgument,
-    OperationFailed,
     VirtoryError,
 )
 from virtory.model.flags import (
@@ -222,7 +221,7 @@ async def _raw(guest: Guest, command: str) -> str:
         told: dict[str, Any] = {"class": error.error_class, "desc": error.description}
         return json.dumps({"id": identity, "error": told}, separators=(",", ":"))
     except MonitorGone:
-        raise OperationFailed("domain is no longer running") from None
+        raise guest.gone() from None
     return json.dumps({"return": value, "id": identity}, separators=(",", ":"))
 
 

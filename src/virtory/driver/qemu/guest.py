@@ -187,7 +187,23 @@ class Guest:
         """It may have ended while somebody waited for the lock."""
         self.entry.running()
         if self.finished.done():
-            raise OperationFailed("domain is no longer running")
+            raise self.gone()
+
+    def gone(self) -> OperationFailed:
+        """The error for who waited for it; how QEMU ended, where nobody wanted it to."""
+        if self.ending is None and (code := self._exit_code()):
+            how = f"by signal {-code}" if code < 0 else f"with status {code}"
+            return OperationFailed(
+                f"domain is no longer running: its QEMU ended {how}",
+                cure=f"see what it said last, in '{self.entry.name}.log' of the daemon's log "
+                "directory, and start the domain again",
+            )
+        return OperationFailed("domain is no longer running")
+
+    def _exit_code(self) -> int | None:
+        """As `Process` tells it; None while it runs, or when nobody knows."""
+        ended = self.process.ended if self.process is not None else None
+        return ended.result() if ended and ended.done() and not ended.cancelled() else None
 
     # -- QEMU ----------------------------------------------------------------------------------
     async def execute(
@@ -208,7 +224,7 @@ class Guest:
         except QmpError as error:
             raise translated(error) from None
         except MonitorGone:
-            raise OperationFailed("domain is no longer running") from None
+            raise self.gone() from None
         except TimeoutError:
             raise OperationTimeout(
                 f"QEMU of domain '{self.entry.name}' did not answer '{name}' in {timeout_s:g} s",

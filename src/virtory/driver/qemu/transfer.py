@@ -120,7 +120,7 @@ async def dump(guest: Guest, descriptor: int, wanted: str) -> None:
         ends = (transfer.ended, guest.process.ended)
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         if not transfer.ended.done():
-            raise OperationFailed("domain is no longer running")
+            raise guest.gone()
         if transfer.ended.result() != "completed":
             raise OperationFailed(f"{transfer.words}: {transfer.error or 'QEMU gives no reason'}")
     finally:
@@ -131,7 +131,7 @@ async def _await_end(guest: Guest, transfer: Transfer, target: int | None = None
     assert guest.process is not None
     await asyncio.wait((transfer.ended, guest.process.ended), return_when=asyncio.FIRST_COMPLETED)
     if not transfer.ended.done():
-        raise OperationFailed("domain is no longer running")
+        raise guest.gone()
     status = transfer.ended.result()
     await _come_to_rest(guest)
     if status == "completed":

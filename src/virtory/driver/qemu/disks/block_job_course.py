@@ -330,6 +330,6 @@ async def wait(guest: Guest, future: asyncio.Future[str | None]) -> None:
     ends: list[asyncio.Future[Any]] = [future, guest.finished]
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     if not future.done():
-        raise OperationFailed("domain is no longer running")
+        raise guest.gone()
     if (problem := future.result()) is not None:
         raise OperationFailed(f"block job failed: {problem}")

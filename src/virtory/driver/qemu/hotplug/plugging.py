@@ -272,7 +272,7 @@ async def answered(guest: Guest, answer: asyncio.Future[bool], limit_s: float) -
     either: list[asyncio.Future[Any]] = [answer, guest.finished]
     await asyncio.wait(either, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
     if guest.finished.done():
-        raise OperationFailed("domain is no longer running")
+        raise guest.gone()
     return answer.done() and answer.result()
 
 
@@ -289,7 +289,7 @@ async def _ask(guest: Guest, alias: str) -> bool:
             return True
         raise translated(error) from None
     except MonitorGone:
-        raise OperationFailed("domain is no longer running") from None
+        raise guest.gone() from None
     return False
 
 

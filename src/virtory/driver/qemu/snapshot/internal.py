@@ -93,7 +93,7 @@ async def conclude(guest: Guest, identity: str) -> str | None:
             ended = guest.process.ended
             await asyncio.wait((concluded, ended), return_when=asyncio.FIRST_COMPLETED)
             if not concluded.done():
-                raise OperationFailed("domain is no longer running")
+                raise guest.gone()
     guest.concluding.pop(identity, None)
     # Sent together, answered in order.
     dismissed = guest.execute("job-dismiss", {"id": identity})
