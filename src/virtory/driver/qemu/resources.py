@@ -193,7 +193,7 @@ def _create(file: OpenFile, flags: int) -> int:
     os.makedirs(os.path.dirname(file.path), 0o711, exist_ok=True)
     if file.template is None:
         return os.open(file.path, flags | os.O_CREAT | os.O_EXCL, 0o600)
-    new = f"{file.path}.new"
+    new = file.path + new_files.UNFINISHED
     descriptor = new_files.make_anew(new)
     try:
         _fill(descriptor, file, file.template)
