@@ -169,6 +169,17 @@ async def test_dumps_are_written_and_the_machine_goes_on(driver, seen, bare, tmp
         await driver.domain.abort_job(ref.uuid, 0)
 
 
+async def test_a_dump_can_follow_a_dump_at_once(driver, bare, tmp_path):
+    """QEMU tells of a dump's end before it has closed its file and lets the memory be sent."""
+    ref = await driver.domain.create_xml(bare("m"), 0, None)
+    for _ in range(20):
+        await driver.domain.core_dump(ref.uuid, str(tmp_path / "elf"), 0, 0x10)
+        await driver.domain.core_dump(ref.uuid, str(tmp_path / "plain"), 0, 0)
+        (tmp_path / "elf").unlink()
+        (tmp_path / "plain").unlink()
+    assert driver.domain.state(ref.uuid, 0)[0] == DomainState.RUNNING
+
+
 async def test_a_save_can_be_watched_and_given_up(driver, seen, bare, tmp_path, monkeypatch):
     """Its speed is limited, so that it lasts."""
     monkeypatch.setattr(transfer, "UNLIMITED", 4096)

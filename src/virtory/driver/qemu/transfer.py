@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 UNLIMITED = (1 << 63) - (1 << 20)  # bytes a second
 UNBOUNDED, COMPLETED = 2, 3  # virDomainJobType: nobody knows how long it takes; it is done
 _LEAST_ROOM = 1 << 20  # bytes; QEMU writes that much at once, and what fails is written again
+_DUMPING = "dump-guest-memory"  # in QEMU's words for why a guest can not be migrated (dump/dump.c)
 _ENDS = ("completed", "failed", "cancelled")
 _SIZES = ("total", "processed", "remaining")
 _RAM = (
@@ -121,10 +122,21 @@ async def dump(guest: Guest, descriptor: int, wanted: str) -> None:
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         if not transfer.ended.done():
             raise guest.gone()
+        await _let_go(guest)
         if transfer.ended.result() != "completed":
             raise OperationFailed(f"{transfer.words}: {transfer.error or 'QEMU gives no reason'}")
     finally:
         guest.transfer = None
+
+
+async def _let_go(guest: Guest) -> None:
+    """QEMU tells of a dump's end before it has closed its file and taken back what bars migration.
+
+    A save or another dump in between would be refused, or written over. There is no event for the
+    later moment either; what bars migration goes last.
+    """
+    while any(_DUMPING in why for why in (await _progress(guest)).get("blocked-reasons", ())):
+        continue
 
 
 async def _await_end(guest: Guest, transfer: Transfer, target: int | None = None) -> None:
