@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
-import sys
 
 import pytest
 
@@ -115,19 +115,19 @@ class Screen(io.StringIO):
         return True
 
 
-def test_a_terminal_is_commanded_by_no_guest(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_is_commanded_by_no_guest() -> None:
     assert harmless("QEMU's\r\nlines\r") == "QEMU's\nlines\\x0d"
     title = "\x1b]0;pwned\x07\x9b2J\tno\n"
     assert harmless(title) == "\\x1b]0;pwned\\x07\\x9b2J\tno\n"
     for output in (Text(title), Fields([Field("Name", title)]), Table(["Name"], [[title]])):
         screen = Screen()
-        monkeypatch.setattr(sys, "stdout", screen)
-        show(output, as_json=False, quiet=False)
+        with contextlib.redirect_stdout(screen):
+            show(output, as_json=False, quiet=False)
         assert "pwned" in screen.getvalue()
         assert "\x1b]" not in screen.getvalue() and "\x9b" not in screen.getvalue()
     console = Screen()
-    monkeypatch.setattr(sys, "stdout", console)
-    show(Data(title, {}, raw=True), as_json=False, quiet=False)
+    with contextlib.redirect_stdout(console):
+        show(Data(title, {}, raw=True), as_json=False, quiet=False)
     assert console.getvalue() == title
 
 

@@ -15,6 +15,7 @@ from virtory.errors import ConfigUnsupported, SystemCallFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from virtory.model.domain import Domain
 
@@ -80,11 +81,14 @@ def test_the_hosts_refusal_names_the_thread(process: tuple[int, list[int]]) -> N
         affinity.pin(process[1][0], frozenset({9999}), "vCPU 0")
 
 
-def test_processors_that_are_offline_have_numbers_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(affinity, "host_numbers", lambda: 12)  # 8 of them online, say
-    assert affinity.bitmap(None) == b"\xff\x0f"
-    assert affinity.bitmap({0, 9, 11, 12}) == b"\x01\x0a"
-    assert max(affinity.anywhere()) == 11
+def test_processors_that_are_offline_have_numbers_too(tmp_path: Path) -> None:
+    present = tmp_path / "present"
+    for text in ("0-11", "0-7,9-11", "0,11"):
+        present.write_text(f"{text}\n")
+        assert affinity.host_numbers(str(present)) == 12  # 8 of them online, say
+    assert affinity.bitmap(None, 12) == b"\xff\x0f"
+    assert affinity.bitmap({0, 9, 11, 12}, 12) == b"\x01\x0a"
+    assert max(affinity.anywhere(12)) == 11
 
 
 def test_where_a_thread_may_run() -> None:

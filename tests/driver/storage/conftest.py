@@ -9,13 +9,16 @@ import pytest
 from virtory.driver.bus import Bus
 from virtory.driver.journal import Journal, Mending
 from virtory.driver.storage import unnamed, wiping
+from virtory.driver.storage.backend import backend_of
 from virtory.driver.storage.driver import Storage
 from virtory.driver.store import Store
 from virtory.model import events
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
+
+    from virtory.driver.storage.backend import Backend
 
 POOL = "<pool type='dir'><name>{name}</name><target><path>{path}</path></target></pool>"
 
@@ -26,18 +29,24 @@ class Host:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.told: list[Any] = []
-        self._open()
+        self._open(backend_of)
 
-    def _open(self) -> None:
+    def _open(self, backends: Callable[[str], Backend]) -> None:
         self.store = Store(str(self.directory / "state"))
         self.loaded = self.store.load()
         self.bus = Bus()
         self.bus.listen(self.told.append, events.StoragePoolEvent)
-        self.storage = Storage(self.store, self.bus)
+        self.storage = Storage(self.store, self.bus, backends=backends)
 
-    async def again(self, *, booted: bool = False, boot: str | None = None) -> Storage:
+    async def again(
+        self,
+        *,
+        booted: bool = False,
+        boot: str | None = None,
+        backends: Callable[[str], Backend] = backend_of,
+    ) -> Storage:
         await self.end()
-        self._open()
+        self._open(backends)
         if boot is not None:
             self.storage.boot = boot
         wipes = [intent for intent in self.loaded.intents if intent.kind == wiping.KIND]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from virtory.driver.storage import directory
+from virtory.driver.storage.directory import Directory
 from virtory.errors import (
     ConfigUnsupported,
     InternalError,
@@ -26,6 +26,9 @@ from virtory.model.list_flags import StoragePoolCreate, StoragePoolEventKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from virtory.driver.storage.backend import Found
+    from virtory.model.storage_pool import StoragePool
 
 POOL = "<pool type='dir'><name>{name}</name><target><path>{path}</path></target></pool>"
 
@@ -208,22 +211,22 @@ async def test_capabilities_name_what_is_served(host: Any) -> None:
     assert "<pool type='rbd' supported='no'>" in text
 
 
-async def test_a_volume_made_while_the_directory_is_read_is_not_lost(
-    host: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pool = await host.pool()
-    await host.volume(pool, "deleted")
+async def test_a_volume_made_while_the_directory_is_read_is_not_lost(host: Any) -> None:
     reading, made = threading.Event(), threading.Event()
-    real = directory.volumes_of
+    made.set()
 
-    def volumes_of(path: str, but: Any = ()) -> Any:
-        found = list(real(path, but))
-        if not but:
+    class Slow(Directory):
+        def refresh(self, pool: StoragePool) -> Found:
+            found = super().refresh(pool)
             reading.set()
             assert made.wait(60)
-        return found
+            return found
 
-    monkeypatch.setattr(directory, "volumes_of", volumes_of)
+    pool = await host.pool()
+    await host.volume(pool, "deleted")
+    await host.again(backends=lambda kind: Slow())
+    reading.clear()
+    made.clear()
     refresh = asyncio.create_task(host.storage.refresh_pool(pool, 0))
     await asyncio.to_thread(reading.wait, 30)
     await host.volume(pool, "made")

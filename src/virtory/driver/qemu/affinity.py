@@ -70,25 +70,27 @@ def apply(domain: Domain, pid: int, vcpus: Mapping[int, int], iothreads: Mapping
                 _schedule(thread, each.scheduler, each.priority, f"vCPU {number}")
 
 
-def anywhere() -> frozenset[int]:
+def anywhere(count: int | None = None) -> frozenset[int]:
     """All processors: where a thread made later runs that nothing is said of, as one made before.
 
-    Without it, it would inherit where the emulator is pinned.
+    Without it, it would inherit where the emulator is pinned. `count`: of their numbers, if not
+    those of this host.
     """
-    return frozenset(range(host_numbers()))
+    return frozenset(range(host_numbers() if count is None else count))
 
 
-def host_numbers() -> int:
+def host_numbers(present: str = "/sys/devices/system/cpu/present") -> int:
     """How many numbers the host's processors have: those that are offline have theirs too."""
-    with contextlib.suppress(OSError, ValueError), open("/sys/devices/system/cpu/present") as file:
+    with contextlib.suppress(OSError, ValueError), open(present) as file:
         return int(file.read().replace("-", ",").rpartition(",")[2]) + 1
     return os.cpu_count() or 1
 
 
-def bitmap(processors: Iterable[int] | None) -> bytes:
-    """As the wire has them, lowest bit first; None: anywhere."""
-    bits = bytearray((host_numbers() + 7) // 8)
-    for number in anywhere() if processors is None else anywhere().intersection(processors):
+def bitmap(processors: Iterable[int] | None, count: int | None = None) -> bytes:
+    """As the wire has them, lowest bit first; None: anywhere. `count` as in `anywhere`."""
+    known = anywhere(count)
+    bits = bytearray((len(known) + 7) // 8)
+    for number in known if processors is None else known.intersection(processors):
         bits[number // 8] |= 1 << number % 8
     return bytes(bits)
 

@@ -13,6 +13,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver.storage import wiping
+from virtory.driver.storage.backend import backend_of
 from virtory.driver.storage.contents import Contents
 from virtory.driver.storage.pools import Pools
 from virtory.driver.storage.table import Pool, PoolTable
@@ -22,10 +23,10 @@ from virtory.errors import VirtoryError
 from virtory.model.storage_pool import parse_pool
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from virtory.driver.bus import Bus
-    from virtory.driver.storage.backend import Keeper
+    from virtory.driver.storage.backend import Backend, Keeper
     from virtory.driver.storage.table import Volume
     from virtory.driver.storage.usage import Users
     from virtory.driver.store import Intent, ObjectRow
@@ -36,9 +37,15 @@ _log = logging.getLogger(__name__)
 class Storage(Pools, Contents):
     """Pools, and the volumes in them."""
 
-    def __init__(self, store: Keeper, bus: Bus, users: Users = nobody) -> None:
-        super().__init__(PoolTable(), store, bus)
-        self._usage = Usage(self._table, users, self._backend)
+    def __init__(
+        self,
+        store: Keeper,
+        bus: Bus,
+        users: Users = nobody,
+        backends: Callable[[str], Backend] = backend_of,
+    ) -> None:
+        super().__init__(PoolTable(), store, bus, backends)
+        self._usage = Usage(self._table, users, backends)
         self._ending = Event()
         self._wipes: set[asyncio.Task[None]] = set()
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from virtory.driver.boot import boot_id
 from virtory.driver.interface.storage import PoolInfo
-from virtory.driver.storage.backend import backend_of
 from virtory.driver.storage.failures import invalid, only
 from virtory.driver.storage.table import Pool, PoolTable, Volume
 from virtory.driver.store import ForgetObject, ObjectRow
@@ -28,7 +27,7 @@ from virtory.model.list_flags import (
 from virtory.model.storage_pool import TYPES, format_pool, parse_pool
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from virtory.driver.bus import Bus
     from virtory.driver.interface.storage import VolumeRef
@@ -45,15 +44,14 @@ _RUNNING = 2
 class Pools:
     """What a driver does with pools; the volumes in them are `volumes.Volumes`."""
 
-    def __init__(self, table: PoolTable, store: Keeper, bus: Bus) -> None:
+    def __init__(
+        self, table: PoolTable, store: Keeper, bus: Bus, backends: Callable[[str], Backend]
+    ) -> None:
         self._table = table
         self._store = store
         self._bus = bus
+        self._backend = backends
         self.boot = boot_id()
-
-    def _backend(self, kind: str) -> Backend:
-        """What serves this type of pool; ConfigUnsupported when nothing does."""
-        return backend_of(kind)
 
     # -- lists and lookups ---------------------------------------------------------------------
     def list_pools(self, flags: int) -> list[NamedRef]:
