@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 
 import pytest
+from relay import Refused, relayed
 
-from virtory.driver.qemu.hotplug import media, plugging
 from virtory.driver.qemu.qmp import Event
 from virtory.errors import (
     InternalError,
@@ -57,12 +58,17 @@ def taken(driver, uuid):
     return len(os.listdir(f"/proc/{guest.pid}/fd")), rows, len(os.listdir("/proc/self/fd"))
 
 
+def noted(driver, uuid):
+    """What the store knows of a device that is about to come."""
+    return json.loads(driver.domain._table.get(uuid).saved_running.extra)["plugging"]
+
+
 async def fdsets(driver, uuid):
     return await driver.domain._table.get(uuid).guest.execute("query-fdsets")
 
 
 async def test_a_disk_comes_is_written_and_goes_when_the_guest_lets_go(
-    driver, linux, boot, seen, image, monkeypatch
+    driver, linux, boot, seen, image
 ):
     uuid, console = await boot(linux.xml("m", devices=PORTS))
     before, sets = taken(driver, uuid), await fdsets(driver, uuid)
@@ -76,13 +82,12 @@ async def test_a_disk_comes_is_written_and_goes_when_the_guest_lets_go(
         " head -c 5 /dev/vda; echo -DONE\n"
     )
     await console.until(b"hello-DONE")
-    with monkeypatch.context() as patched:
-        patched.setattr(plugging, "UNPLUG_TIMEOUT_S", 0.2)
-        await driver.domain.suspend(uuid)  # it does not answer now
-        await driver.domain.detach_device(uuid, disk_xml(path), LIVE)
-        assert path in await driver.domain.xml(uuid, 0)
-        assert not [e for e in seen.events if isinstance(e, DeviceRemoved)]
-        await driver.domain.resume(uuid)
+    driver.domain._table.get(uuid).guest.unplug_timeout_s = 0.2
+    await driver.domain.suspend(uuid)  # it does not answer now
+    await driver.domain.detach_device(uuid, disk_xml(path), LIVE)
+    assert path in await driver.domain.xml(uuid, 0)
+    assert not [e for e in seen.events if isinstance(e, DeviceRemoved)]
+    await driver.domain.resume(uuid)
     await seen.wait(lambda e: isinstance(e, DeviceRemoved) and e.alias == "virtio-disk1")
     assert path not in await driver.domain.xml(uuid, 0)
     await console.type("while [ -b /dev/vda ]; do usleep 50000; done; echo GO''NE\n")
@@ -142,9 +147,7 @@ async def test_cards_channels_and_more_come_and_go_and_leave_nothing(
     assert await fdsets(driver, uuid) == sets
 
 
-async def test_a_medium_is_changed_when_the_guest_lets_go_of_it(
-    driver, linux, boot, seen, state, monkeypatch
-):
+async def test_a_medium_is_changed_when_the_guest_lets_go_of_it(driver, linux, boot, seen, state):
     def iso(name):
         path = os.path.join(state, f"{name}.iso")
         content = os.path.join(state, name)
@@ -170,12 +173,13 @@ async def test_a_medium_is_changed_when_the_guest_lets_go_of_it(
     await console.type("mkdir /m; mount /dev/sr0 /m && cat /m/one; echo\n")
     await console.until(b"content of one")
     before = taken(driver, uuid)
-    monkeypatch.setattr(media, "TRAY_TIMEOUT_S", 0.2)
+    guest = driver.domain._table.get(uuid).guest
+    guest.tray_timeout_s, usual_s = 0.2, guest.tray_timeout_s
     with pytest.raises(OperationFailed, match="timed out waiting to open tray of 'scsi0-0-0-0'"):
         await driver.domain.update_device(uuid, drive(two), LIVE)
     assert one in await driver.domain.xml(uuid, 0)
     assert taken(driver, uuid) == before
-    monkeypatch.undo()
+    guest.tray_timeout_s = usual_s
     await console.type("umount /m; echo UNMO''UNTED\n")
     await console.until(b"UNMOUNTED")
     await driver.domain.update_device(uuid, drive(two), LIVE)
@@ -302,48 +306,45 @@ ADDING = ("add-fd", "getfd", "object-add", "blockdev-add", "chardev-add", "netde
           "device_add")  # fmt: skip
 
 
-async def test_a_refusal_at_any_command_leaves_nothing(driver, bare, image, state, monkeypatch):
+async def test_a_refusal_at_any_command_leaves_nothing(driver, bare, image, state):
     ref = await driver.domain.define(bare("m", machine="q35", devices=PORTS), 0)
     await driver.domain.create(ref.uuid, 0, None)
     guest = driver.domain._table.get(ref.uuid).guest
-    execute = guest.execute
-    refused = 0
+    countdown = refused = 0
 
-    async def refusing(name, arguments=None, **more):
-        if name in ADDING:
-            nonlocal countdown
+    def refusing(command):
+        nonlocal countdown
+        if command["execute"] in ADDING:
             countdown -= 1
             if countdown == 0:
-                raise InternalError("refused for this test")
-        return await execute(name, arguments, **more)
+                raise Refused("refused for this test")
 
-    monkeypatch.setattr(guest, "execute", refusing)
-    countdown = 0
     channel = "<channel type='unix'><target type='virtio' name='org.example.one'/></channel>"
-    await driver.domain.attach_device(ref.uuid, channel, LIVE)  # with its controller
-    await driver.domain.detach_device(ref.uuid, channel, LIVE)
     devices = (
         disk_xml(image("one.qcow2"), "sdb").replace("virtio", "usb"),
         channel.replace("one", "two"),
         CARD.format("<link state='down'/>"),
         "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>",
     )
-    before, sets = taken(driver, ref.uuid), await fdsets(driver, ref.uuid)
-    texts = [await driver.domain.xml(ref.uuid, flags) for flags in (0, 2)]
-    for device in devices:
-        for number in range(1, 20):
-            countdown = number
-            try:
-                await driver.domain.attach_device(ref.uuid, device, BOTH)
-            except InternalError:
-                refused += 1
-                assert [await driver.domain.xml(ref.uuid, f) for f in (0, 2)] == texts
-                assert taken(driver, ref.uuid) == before
-                assert await fdsets(driver, ref.uuid) == sets
-            else:
-                break
-        before, sets = taken(driver, ref.uuid), await fdsets(driver, ref.uuid)
-        texts = [await driver.domain.xml(ref.uuid, flags) for flags in (0, 2)]
+    async with relayed(guest, refusing):
+        await driver.domain.attach_device(ref.uuid, channel, LIVE)  # with its controller
+        await driver.domain.detach_device(ref.uuid, channel, LIVE)
+        for device in devices:
+            before, sets = taken(driver, ref.uuid), await fdsets(driver, ref.uuid)
+            texts = [await driver.domain.xml(ref.uuid, flags) for flags in (0, 2)]
+            for number in range(1, 20):
+                countdown = number
+                try:
+                    await driver.domain.attach_device(ref.uuid, device, BOTH)
+                except InternalError as error:
+                    assert "refused for this test" in str(error)
+                    refused += 1
+                    assert [await driver.domain.xml(ref.uuid, f) for f in (0, 2)] == texts
+                    assert taken(driver, ref.uuid) == before
+                    assert await fdsets(driver, ref.uuid) == sets
+                    assert noted(driver, ref.uuid) is None
+                else:
+                    break
     assert refused == 4 + 3 + 2 + 2
 
 
@@ -420,14 +421,14 @@ async def test_a_guest_that_refuses_keeps_machine_and_definition(driver, bare, i
 
 
 async def test_what_others_define_while_a_guest_takes_its_time_is_not_taken_back(
-    driver, bare, image, monkeypatch
+    driver, bare, image
 ):
     """The firmware lets go of nothing: the definition changes once the wait is over."""
-    monkeypatch.setattr(plugging, "UNPLUG_TIMEOUT_S", 0.5)
     device = disk_xml(image("one.qcow2"))
     domain, others = driver.domain, []
     ref = await domain.define(bare("m", machine="q35", devices=PORTS), 0)
     await domain.create(ref.uuid, 0, None)
+    domain._table.get(ref.uuid).guest.unplug_timeout_s = 0.5
 
     async def meanwhile(act):
         def asked(step):

@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 
 import pytest
+from relay import relayed
 
-from virtory.driver.qemu import transfer
 from virtory.errors import ConfigUnsupported, OperationAborted, OperationFailed, OperationInvalid
 from virtory.model.events import MonitorEvent
 from virtory.model.flags import DomainEventLifecycle as Kind
@@ -180,23 +180,28 @@ async def test_a_dump_can_follow_a_dump_at_once(driver, bare, tmp_path):
     assert driver.domain.state(ref.uuid, 0)[0] == DomainState.RUNNING
 
 
-async def test_a_save_can_be_watched_and_given_up(driver, seen, bare, tmp_path, monkeypatch):
+async def test_a_save_can_be_watched_and_given_up(driver, seen, bare, tmp_path):
     """Its speed is limited, so that it lasts."""
-    monkeypatch.setattr(transfer, "UNLIMITED", 4096)
     ref = await driver.domain.create_xml(bare("m"), 0, None)
     guest = driver.domain._table.get(ref.uuid).guest
     seen.clear()
     path = tmp_path / "image"
-    saving = asyncio.ensure_future(driver.domain.save(ref.uuid, str(path), None, 0))
-    await seen.wait(lambda e: isinstance(e, MonitorEvent) and '"active"' in (e.details or ""))
-    numbers = await driver.domain.job_info(ref.uuid)
-    assert numbers[0] == 2 and numbers[3] > 32 << 20
-    kind, params = await driver.domain.job_stats(ref.uuid, 0)
-    assert kind == 2 and ("operation", 1, 2) in params
-    assert guest.held is not None and guest.held[0] == "save"
-    await driver.domain.abort_job(ref.uuid, 0)
-    with pytest.raises(OperationAborted, match="domain save job: canceled by client"):
-        await saving
+
+    def slowing(command):
+        if "max-bandwidth" in command.get("arguments", {}):
+            command["arguments"]["max-bandwidth"] = 4096
+
+    async with relayed(guest, slowing):
+        saving = asyncio.ensure_future(driver.domain.save(ref.uuid, str(path), None, 0))
+        await seen.wait(lambda e: isinstance(e, MonitorEvent) and '"active"' in (e.details or ""))
+        numbers = await driver.domain.job_info(ref.uuid)
+        assert numbers[0] == 2 and numbers[3] > 32 << 20
+        kind, params = await driver.domain.job_stats(ref.uuid, 0)
+        assert kind == 2 and ("operation", 1, 2) in params
+        assert guest.held is not None and guest.held[0] == "save"
+        await driver.domain.abort_job(ref.uuid, 0)
+        with pytest.raises(OperationAborted, match="domain save job: canceled by client"):
+            await saving
     assert driver.domain.state(ref.uuid, 0) == (DomainState.RUNNING, 7)
     assert seen.lifecycles() == [SUSPENDED, RESUMED]
     assert list(tmp_path.iterdir()) == []

@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from virtory.driver.qemu import domain_lifecycle
-from virtory.driver.qemu.hotplug import plugging
 from virtory.errors import (
     ConfigUnsupported,
     OperationAborted,
@@ -352,14 +350,14 @@ async def test_an_image_that_other_snapshots_stand_on_is_not_written(driver, bar
 
 
 async def test_a_machine_with_a_device_on_its_way_out_goes_back_in_a_new_process(
-    driver, bare, seen, tmp_path, monkeypatch
+    driver, bare, seen, tmp_path
 ):
     """QEMU would wait for itself for ever; firmware alone does not let go of a device."""
-    monkeypatch.setattr(plugging, "UNPLUG_TIMEOUT_S", 0.1)
     path, other = image(tmp_path / "a.qcow2"), image(tmp_path / "b.qcow2")
     acpi = "<features><acpi/></features>"
     ref = await driver.domain.define(bare("m", disk(path), acpi), 0)
     await driver.domain.create(ref.uuid, 0, None)
+    driver.domain._table.get(ref.uuid).guest.unplug_timeout_s = 0.1
     await driver.domain.attach_device(ref.uuid, disk(other, "vdb"), 1)
     await driver.domain.detach_device(ref.uuid, disk(other, "vdb"), 1)
     await driver.snapshot.create(ref.uuid, asked("one"), 0)
@@ -439,14 +437,12 @@ async def test_a_transient_machine_keeps_its_snapshots_in_a_new_process(driver, 
     assert driver.snapshot.names(again.uuid, 0) == []
 
 
-async def test_a_way_back_that_qemu_never_answers_ends_with_a_destroy(
-    driver, bare, seen, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(domain_lifecycle, "_grace", lambda graceful: 0.1)
+async def test_a_way_back_that_qemu_never_answers_ends_with_a_destroy(driver, bare, seen, tmp_path):
     ref = await driver.domain.define(bare("m", disk(image(tmp_path / "a.qcow2"))), 0)
     await driver.domain.create(ref.uuid, 0, None)
     await driver.snapshot.create(ref.uuid, asked("one"), 0)
     guest = driver.domain._table.get(ref.uuid).guest
+    guest.end_grace_s = 0.1
     stuck = asyncio.Event()
 
     def freeze(step):

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from virtory.driver.qemu.agent import Agent
     from virtory.driver.qemu.guest import Guest
 
+_GRACEFUL_S = 30.0
+"""How long QEMU is waited for, as in libvirt, when nothing harder follows."""
 _START = DomainStart.PAUSED | DomainStart.AUTODESTROY | DomainStart.BYPASS_CACHE
 _START |= DomainStart.FORCE_BOOT | DomainStart.VALIDATE | DomainStart.RESET_NVRAM
 _SHUTDOWN = DomainShutdown.ACPI_POWER_BTN | DomainShutdown.GUEST_AGENT
@@ -150,7 +152,8 @@ class DomainLives(Part):
         process = guest.process
         if process is not None:
             graceful = bool(flags & DomainDestroy.GRACEFUL)
-            if not await guest.end_process(_grace(graceful), force=not graceful):
+            grace_s = _GRACEFUL_S if graceful else guest.end_grace_s
+            if not await guest.end_process(grace_s, force=not graceful):
                 guest.ending = None
                 raise SystemCallFailed(
                     f"Failed to terminate process {guest.pid} with "
@@ -180,11 +183,6 @@ class DomainLives(Part):
             guest.consoles.owner_gone(owner)
             if guest.owner is owner:
                 guest.end_soon(Trigger.DESTROYED)
-
-
-def _grace(graceful: bool) -> float:
-    """libvirt's: 30 s when nothing harder follows, else 10."""
-    return 30.0 if graceful else 10.0
 
 
 def _refuse_descriptors(fds: Sequence[int]) -> None:

@@ -5,9 +5,9 @@ one only after what it lacks was given back. A *fragment* is a Plan of the same 
 just the new rows, so `resources.acquire` and `release` serve it as they serve a start.
 
     fragment = growth.fragment(guest.plan, files=(OpenFile(slot, path, "rw", slot, purpose),))
-    names = await growth.grow(guest, fragment)     # slot → what QMP calls the descriptor
-    …blockdev-add, device_add…
-    await growth.shrink(guest, fragment)           # when the device is gone, or the adding failed
+    async with growth.grown(guest, fragment, intent) as names:  # slot → what QMP calls it
+        …blockdev-add, device_add…                 # when this fails, the plan is as it was
+    await growth.shrink(guest, fragment)           # when the device is gone
 
 Call it while holding the guest's job lock.
 """
@@ -25,7 +25,7 @@ from virtory.driver.qemu.process import unlock
 from virtory.errors import VirtoryError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from virtory.driver.qemu.guest import Guest
     from virtory.driver.qemu.part import Edit
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 _ROWS = ("directories", "files", "listens", "pairs", "helpers", "images", "links", "cids", "taps")
 _TAKEN_OVER = ("vsock",)
-_HELPER_FAILS_MS = 100  # what is wrong with its arguments or the host, it says within that
 """Purposes of files whose descriptor itself a device wants, not a way to open it."""
+_HELPER_FAILS_MS = 100  # what is wrong with its arguments or the host, it says within that
 
 
 def fragment(plan: Plan, **rows: tuple[Any, ...]) -> Plan:
@@ -78,18 +78,26 @@ async def grow(guest: Guest, more: Plan) -> dict[int, str]:
     Returns what QMP calls each descriptor: files are in the fdset of their own number (their path
     is `/dev/fdset/N`), sockets are named `slotN`. When it raises, nothing of the fragment is left.
     """
+    async with grown(guest, more) as names:
+        return names
+
+
+@contextlib.asynccontextmanager
+async def grown(
+    guest: Guest, more: Plan, intent: dict[str, Any] | None = None
+) -> AsyncIterator[dict[int, str]]:
+    """`grow` for a body that uses it; when that raises, too, nothing of the fragment is left.
+
+    `intent` is what a daemon that finds the larger plan must know (`Guest.plugging`). It stays
+    noted after the body, for who settles what was made.
+    """
+    guest.plugging = intent
     guest.plan = joined(guest.plan, more)
     try:
         await guest.runtime.commit(guest.entry)
-        acquired = await asyncio.to_thread(resources.acquire, more)
-        try:
-            names = await _pass_on(guest, more, acquired.fds)
-            if more.helpers:
-                await asyncio.to_thread(resources.require_helpers, more, _HELPER_FAILS_MS)
-            return names
-        finally:
-            acquired.close()
+        yield await _taken(guest, more)
     except BaseException:
+        guest.plugging = None
         await shrink(guest, more)
         raise
 
@@ -159,6 +167,17 @@ def _sockets(plan: Plan) -> list[int]:
     files = [file.slot for file in plan.files if file.purpose in _TAKEN_OVER]
     taps = [slot for tap in plan.taps for slot in (*tap.slots, *tap.vhost_slots)]
     return [*files, *(row.slot for rows in (plan.listens, plan.pairs) for row in rows), *taps]
+
+
+async def _taken(guest: Guest, more: Plan) -> dict[int, str]:
+    acquired = await asyncio.to_thread(resources.acquire, more)
+    try:
+        names = await _pass_on(guest, more, acquired.fds)
+        if more.helpers:
+            await asyncio.to_thread(resources.require_helpers, more, _HELPER_FAILS_MS)
+        return names
+    finally:
+        acquired.close()
 
 
 async def _pass_on(guest: Guest, more: Plan, fds: dict[int, int]) -> dict[int, str]:

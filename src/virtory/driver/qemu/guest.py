@@ -44,6 +44,9 @@ LOCK_TIMEOUT_S = 30.0
 PATIENCE_S = 30.0
 """How long a caller waits for a QEMU that does not answer: it is stopped, or its storage hangs."""
 END_GRACE_S = 10.0
+UNPLUG_TIMEOUT_S = 5.0
+"""How long the guest's answer is waited for, as in libvirt; it may come later."""
+TRAY_TIMEOUT_S = 5.0
 LAST_ANSWERS_S = 0.5
 # libvirt tells these ends with the number that the domain had, all others without one.
 _ENDED_BY_ITSELF = frozenset((Trigger.STOPPED, Trigger.PROCESS_DIED))
@@ -91,6 +94,9 @@ class Guest:
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.lock_timeout_s = LOCK_TIMEOUT_S
         self.patience_s = PATIENCE_S
+        self.end_grace_s = END_GRACE_S
+        self.unplug_timeout_s = UNPLUG_TIMEOUT_S
+        self.tray_timeout_s = TRAY_TIMEOUT_S
         self._lock = asyncio.Lock()
         self._holder: str | None = None
         self._held_since = 0.0
@@ -298,7 +304,7 @@ class Guest:
 
             self.runtime.announce(self.entry, ControlError(self.ref), save=False)
             self.ending = Trigger.UNREACHABLE
-            await self.end_process(END_GRACE_S)
+            await self.end_process(self.end_grace_s)
 
     # -- state ---------------------------------------------------------------------------------
     def disk_of(self, data: dict[str, Any]) -> tuple[str, str]:
@@ -331,7 +337,7 @@ class Guest:
 
     async def _end(self) -> None:
         if self.process is not None:
-            await self.end_process(END_GRACE_S)
+            await self.end_process(self.end_grace_s)
 
     async def end_process(self, grace_s: float, *, force: bool = True) -> bool:
         """As `Process.end`; a machine that was only being started is not asked first."""

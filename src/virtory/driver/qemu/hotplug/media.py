@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from virtory.driver.qemu.preparation import Preparation
     from virtory.model.domain.devices.disk import Disk
 
-TRAY_TIMEOUT_S = 5.0
-
 
 async def change(
     guest: Guest,
@@ -56,24 +54,15 @@ async def change(
     kept = growth.without(guest.plan, less)
     domain = device_edit.changed(guest.domain, former, wanted)
     drawn = live_device(domain, wanted, growth.joined(kept, more))
-    guest.plugging = {
+    intent = {
         "medium": format_device(drawn),
         "indexes": [image.index for image in more.images],
         **(edit.noted() if edit is not None else {}),
     }
-    try:
-        names = await growth.grow(guest, more)
+    async with growth.grown(guest, more, intent) as names:
         guest.runtime.checkpoint("medium: grown")
-        try:
-            capabilities = await preparation.capabilities(domain.devices.emulator)
-            await _insert(guest, wanted, Wiring(domain, more, capabilities, names), force=force)
-        except BaseException:
-            guest.plugging = None
-            await growth.shrink(guest, more)
-            raise
-    except BaseException:
-        guest.plugging = None
-        raise
+        capabilities = await preparation.capabilities(domain.devices.emulator)
+        await _insert(guest, wanted, Wiring(domain, more, capabilities, names), force=force)
     guest.runtime.checkpoint("medium: swapped")
     await _settle(guest, former, drawn, less, edit)
 
@@ -163,7 +152,7 @@ async def _swap(guest: Guest, old: Disk, node: str | None, *, force: bool) -> No
 
     async def step(name: str, node: str | None = None, *, force: bool = force) -> None:
         arguments = drive if node is None else {**drive, "node-name": node}
-        until = asyncio.get_running_loop().time() + TRAY_TIMEOUT_S
+        until = asyncio.get_running_loop().time() + guest.tray_timeout_s
         await _while_open(guest, old, name, arguments, force=force, until=until)
 
     try:
@@ -232,7 +221,7 @@ async def _open_tray(guest: Guest, old: Disk, *, force: bool) -> None:
         await guest.execute("blockdev-open-tray", {"id": disk.device_path(old), "force": force})
         drive = await _drive(guest, alias)
         if drive.get("locked") and not drive.get("tray_open"):
-            async with asyncio.timeout(TRAY_TIMEOUT_S):
+            async with asyncio.timeout(guest.tray_timeout_s):
                 await asyncio.shield(opened)
     except TimeoutError:
         raise OperationFailed(

@@ -37,9 +37,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-UNPLUG_TIMEOUT_S = 5.0
-"""How long the guest's answer is waited for, as in libvirt; it may come later."""
-
 _COMMANDS = {
     "object": "object-add",
     "blockdev": "blockdev-add",
@@ -119,23 +116,14 @@ async def plug(
     )
     device = live_device(guest.domain, device, growth.joined(guest.plan, more))
     domain = device_edit.added(guest.domain, device)
-    guest.plugging = {"device": _text(device), **(edit.noted() if edit is not None else {})}
+    intent = {"device": _text(device), **(edit.noted() if edit is not None else {})}
     checkpoint = guest.runtime.checkpoint
-    try:
-        names = await growth.grow(guest, more)
+    async with growth.grown(guest, more, intent) as names:
         checkpoint("plug: grown")
-        try:
-            capabilities = await preparation.capabilities(domain.devices.emulator)
-            items = describe(device, Wiring(domain, guest.plan, capabilities, names))
-            terminals = await make(guest, items)
-            await _adjust(guest, device)
-        except BaseException:
-            guest.plugging = None
-            await growth.shrink(guest, more)
-            raise
-    except BaseException:
-        guest.plugging = None
-        raise
+        capabilities = await preparation.capabilities(domain.devices.emulator)
+        items = describe(device, Wiring(domain, guest.plan, capabilities, names))
+        terminals = await make(guest, items)
+        await _adjust(guest, device)
     checkpoint("plug: plugged")
     guest.terminals.update(terminals)
     await _settle(guest, device, edit)
@@ -243,7 +231,7 @@ async def unplug(guest: Guest, device: Any, edit: Edit | None = None) -> bool:
                 guest.asked_to_go.discard(alias)
             raise
         guest.runtime.checkpoint("unplug: asked")
-        gone = gone or await answered(guest, answer, UNPLUG_TIMEOUT_S)
+        gone = gone or await answered(guest, answer, guest.unplug_timeout_s)
         if answer.done() and not answer.result():
             guest.asked_to_go.discard(alias)
             raise OperationFailed(
@@ -385,7 +373,7 @@ async def _finished_going(guest: Guest, device: Any) -> None:
     told = guest.unplugging[device.alias] = asyncio.get_running_loop().create_future()
     try:
         if not await unmake(guest, describe(device, wiring(guest))):
-            async with asyncio.timeout(UNPLUG_TIMEOUT_S):
+            async with asyncio.timeout(guest.unplug_timeout_s):
                 await told
     except TimeoutError:
         _log.warning("device '%s' is gone, but QEMU keeps what was behind it", device.alias)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from virtory.driver.qemu import affinity
-from virtory.driver.qemu.hotplug.plugging import UNPLUG_TIMEOUT_S, answered
+from virtory.driver.qemu.hotplug.plugging import answered
 from virtory.driver.qemu.machine_memory import plugged_vcpus
 from virtory.driver.qemu.part import both
 from virtory.driver.qemu.start import threads_in
@@ -118,7 +118,7 @@ async def _unplug_one(guest: Guest, alias: str) -> None:
     guest.unplugging[alias] = answer
     try:
         await guest.execute("device_del", {"id": alias})
-        if await answered(guest, answer, UNPLUG_TIMEOUT_S):
+        if await answered(guest, answer, guest.unplug_timeout_s):
             return
     finally:
         guest.unplugging.pop(alias, None)
