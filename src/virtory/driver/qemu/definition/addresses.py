@@ -24,6 +24,8 @@ from virtory.model.domain.devices.limits import MOST_USB_PORTS
 from virtory.model.domain.devices.redirdev import Hub
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from virtory.model.domain import Devices, Domain
     from virtory.model.domain.devices.disk import Disk
 
@@ -48,9 +50,9 @@ def with_addresses(domain: Domain, *, grow: bool = True) -> Domain:
     if devices.channels:
         changes["channels"] = _channels(devices)
     if devices.smartcards:
-        changes["smartcards"] = _cards(devices)
+        changes["smartcards"] = _in_slots(devices.smartcards, CcidAddress, lambda _: True)
     if devices.memories:
-        changes["memories"] = _modules(devices)
+        changes["memories"] = _in_slots(devices.memories, DimmAddress, _is_module)
     devices = replace(devices, **changes) if changes else devices
     devices = _with_usb(devices)
     if family(domain.os.type.machine or "") == "microvm":
@@ -98,33 +100,28 @@ def _drive(bus: str, number: int) -> DriveAddress:
     return DriveAddress(controller=number // width, unit=number % width)
 
 
-# -- memory ----------------------------------------------------------------------------------------
+# -- memory modules and smart cards ----------------------------------------------------------------
 
 
-def _modules(devices: Devices) -> tuple[Any, ...]:
-    """Modules in the first free slots."""
-    taken = {m.address.slot for m in devices.memories if isinstance(m.address, DimmAddress)}
-    modules = []
-    for module in devices.memories:
-        if module.model in ("dimm", "nvdimm") and module.address is None:
+def _is_module(memory: Any) -> bool:
+    return memory.model in ("dimm", "nvdimm")
+
+
+def _in_slots(
+    row: tuple[Any, ...],
+    address: type[DimmAddress | CcidAddress],
+    takes_slot: Callable[[Any], bool],
+) -> tuple[Any, ...]:
+    """Those without a place in the first free slots."""
+    taken = {each.address.slot for each in row if isinstance(each.address, address)}
+    placed = []
+    for each in row:
+        if each.address is None and takes_slot(each):
             slot = next(n for n in range(len(taken) + 1) if n not in taken)
             taken.add(slot)
-            module = replace(module, address=DimmAddress(slot=slot))
-        modules.append(module)
-    return tuple(modules)
-
-
-def _cards(devices: Devices) -> tuple[Any, ...]:
-    """Cards in the first free slots of the reader."""
-    taken = {c.address.slot for c in devices.smartcards if isinstance(c.address, CcidAddress)}
-    cards = []
-    for card in devices.smartcards:
-        if card.address is None:
-            slot = next(n for n in range(len(taken) + 1) if n not in taken)
-            taken.add(slot)
-            card = replace(card, address=CcidAddress(slot=slot))
-        cards.append(card)
-    return tuple(cards)
+            each = replace(each, address=address(slot=slot))
+        placed.append(each)
+    return tuple(placed)
 
 
 # -- virtio-serial -------------------------------------------------------------------------------
