@@ -11,6 +11,7 @@ from virtory import errors
 from virtory.client.domain import Domain
 from virtory.client.events import KINDS, Lifecycle, field_names
 from virtory.client.network import Network
+from virtory.model import events
 from virtory.wire import qemu
 from virtory.wire.procedure import find
 from virtory.wire.remote import (
@@ -210,6 +211,12 @@ def sample(record: type, callback: int) -> Any:
         else:
             values[name] = 5
     return record(**values)
+
+
+def test_kinds_have_the_numbers_of_the_drivers_events() -> None:
+    for kind in KINDS.values():
+        if kind.family != "qemu":  # QEMU's own have names, not numbers
+            assert getattr(events, kind.__name__).number == kind.number
 
 
 @pytest.mark.parametrize("name", sorted(KINDS))

@@ -62,6 +62,15 @@ def replace_file(source: str, target: str) -> None:
     os.rename(fresh, target)
 
 
+def replace_text(path: str, text: str, mode: int) -> None:
+    """Let `path` be this text, with this mode: whole, or as it was before."""
+    fresh = path + UNFINISHED
+    with open(make_anew(fresh), "w") as file:
+        file.write(text)
+        os.fchmod(file.fileno(), mode)
+    os.rename(fresh, path)
+
+
 def replace_directory(source: str, target: str) -> None:
     """The same for a directory of plain files."""
     fresh = target + UNFINISHED

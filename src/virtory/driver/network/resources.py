@@ -16,6 +16,7 @@ import signal
 import subprocess
 from typing import TYPE_CHECKING
 
+from virtory.driver import new_files
 from virtory.driver.network import dnsmasq, firewall
 from virtory.driver.network.netlink import Netlink, exists
 from virtory.driver.network.places import APART
@@ -169,7 +170,8 @@ def _write_files(network: Network, plan: NetworkPlan) -> None:
         user = _user()
         write_configuration(network, plan)
         write_hosts(network, plan)
-        _write(plan.script, dnsmasq.SCRIPT.format(events=plan.events), 0o755)
+        script = dnsmasq.SCRIPT.format(events=plan.events)
+        new_files.replace_text(plan.script, script, 0o755)
         if not os.path.exists(plan.events):
             os.mkfifo(plan.events, 0o600)
             os.chown(plan.events, user.pw_uid, user.pw_gid)
@@ -200,16 +202,8 @@ def _rewrite(path: str, text: str) -> bool:
                 return False
     except OSError:
         pass
-    _write(path, text)
+    new_files.replace_text(path, text, 0o644)
     return True
-
-
-def _write(path: str, text: str, mode: int = 0o644) -> None:
-    descriptor = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
-    with open(descriptor, "w") as file:
-        file.write(text)
-        os.fchmod(descriptor, mode)
-    os.rename(f"{path}.new", path)
 
 
 def _user() -> pwd.struct_passwd:
