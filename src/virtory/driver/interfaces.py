@@ -10,8 +10,9 @@ import itertools
 from typing import TYPE_CHECKING, Literal
 
 from virtory.driver.interface.interface import InterfaceRef
+from virtory.driver.known_flags import refuse_unknown
 from virtory.driver.sysfs import Sysfs
-from virtory.errors import FROM_INTERFACE, InterfaceNotFound, UnsupportedFlags, VirtoryError
+from virtory.errors import FROM_INTERFACE, InterfaceNotFound, VirtoryError
 from virtory.model.list_flags import ConnectListInterfaces
 
 if TYPE_CHECKING:
@@ -30,8 +31,7 @@ class Interfaces:
 
     async def list_all(self, flags: int) -> list[InterfaceRef]:
         known = ConnectListInterfaces.ACTIVE | ConnectListInterfaces.INACTIVE
-        if flags & ~known:
-            raise UnsupportedFlags(flags & ~known, "udevConnectListAllInterfaces")
+        refuse_unknown(flags, known, "udevConnectListAllInterfaces")
         wanted = flags or known
         return await asyncio.to_thread(self._listed, wanted)
 
@@ -66,8 +66,7 @@ class Interfaces:
     async def xml(self, name: str, flags: int) -> str:
         from virtory.model.interface import format_interface
 
-        if flags & ~_XML_INACTIVE:
-            raise UnsupportedFlags(flags & ~_XML_INACTIVE, "udevInterfaceGetXMLDesc")
+        refuse_unknown(flags, _XML_INACTIVE, "udevInterfaceGetXMLDesc")
         found = await self.by_name(name)
         return format_interface(await asyncio.to_thread(self._described, found))
 

@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from virtory.driver.known_flags import refuse_unknown
 from virtory.driver.sysfs import Sysfs
-from virtory.errors import FROM_NODEDEV, NodeDeviceNotFound, OperationUnsupported, UnsupportedFlags
+from virtory.errors import FROM_NODEDEV, NodeDeviceNotFound, OperationUnsupported
 from virtory.model.list_flags import ConnectListNodeDevices
 
 if TYPE_CHECKING:
     from virtory.driver.node_scan import Found
 
 _INACTIVE, _ACTIVE = 1 << 30, 1 << 31
+_XML_INACTIVE = 1
 
 
 class NodeDevices:
@@ -26,9 +28,8 @@ class NodeDevices:
         self._sysfs = Sysfs(root)
 
     async def list_all(self, flags: int) -> list[str]:
-        if flags & ~(ConnectListNodeDevices.ALL | _ACTIVE | _INACTIVE):
-            unknown = flags & ~(ConnectListNodeDevices.ALL | _ACTIVE | _INACTIVE)
-            raise UnsupportedFlags(unknown, "nodeConnectListAllNodeDevices")
+        known = ConnectListNodeDevices.ALL | _ACTIVE | _INACTIVE
+        refuse_unknown(flags, known, "nodeConnectListAllNodeDevices")
         if flags & _INACTIVE and not flags & _ACTIVE:
             return []  # a definition without a device is only of mediated ones
         wanted = flags & ConnectListNodeDevices.ALL
@@ -63,8 +64,7 @@ class NodeDevices:
         from virtory.driver.node_describe import describe
         from virtory.model.node_device import format_node_device
 
-        if flags & ~1:  # VIR_NODE_DEVICE_XML_INACTIVE
-            raise UnsupportedFlags(flags & ~1, "nodeDeviceGetXMLDesc")
+        refuse_unknown(flags, _XML_INACTIVE, "nodeDeviceGetXMLDesc")
         found = await self._found(name)
         try:
             return format_node_device(await asyncio.to_thread(describe, self._sysfs, found))

@@ -13,12 +13,12 @@ import logging
 from typing import TYPE_CHECKING, Protocol
 
 from virtory.driver.interface.secret import SecretRef
+from virtory.driver.known_flags import refuse_unknown
 from virtory.driver.store import ForgetObject, ObjectRow
 from virtory.errors import (
     FROM_SECRET,
     InternalError,
     SecretNotFound,
-    UnsupportedFlags,
     VirtoryError,
 )
 from virtory.model.events import SecretLifecycle, SecretValueChanged
@@ -38,6 +38,7 @@ KIND = "secret"
 """Of the store's rows."""
 
 _DEFINED, _UNDEFINED = 0, 1
+_VALIDATE = 1
 _INVALID_SECRET = 65
 
 
@@ -67,8 +68,7 @@ class Secrets:
 
     # -- lists and lookups -----------------------------------------------------------------------
     def list_all(self, flags: int) -> list[SecretRef]:
-        if flags & ~Select.ALL:
-            raise UnsupportedFlags(flags & ~Select.ALL, "secretConnectListAllSecrets")
+        refuse_unknown(flags, Select.ALL, "secretConnectListAllSecrets")
         return [
             _ref(uuid, secret)
             for uuid, (secret, _) in self._kept.items()
@@ -93,8 +93,7 @@ class Secrets:
 
     # -- definition ------------------------------------------------------------------------------
     async def define(self, xml: str, flags: int) -> SecretRef:
-        if flags & ~1:  # VIR_SECRET_DEFINE_VALIDATE
-            raise UnsupportedFlags(flags & ~1, "secretDefineXML")
+        refuse_unknown(flags, _VALIDATE, "secretDefineXML")
         secret = parse_secret(xml)
         secret = dataclasses.replace(secret, uuid=secret.uuid or Uuid.random())
         assert secret.uuid is not None
@@ -138,14 +137,12 @@ class Secrets:
         self._bus.publish(SecretLifecycle(*_ref(uuid, secret), _UNDEFINED, 0))
 
     def xml(self, uuid: bytes, flags: int) -> str:
-        if flags:
-            raise UnsupportedFlags(flags, "secretGetXMLDesc")
+        refuse_unknown(flags, 0, "secretGetXMLDesc")
         return format_secret(self._found(uuid)[0])
 
     # -- values ----------------------------------------------------------------------------------
     def value(self, uuid: bytes, flags: int) -> bytes:
-        if flags:
-            raise UnsupportedFlags(flags, "secretGetValue")
+        refuse_unknown(flags, 0, "secretGetValue")
         secret, value = self._found(uuid)
         if secret.private:
             raise VirtoryError(
@@ -156,8 +153,7 @@ class Secrets:
         return value
 
     async def set_value(self, uuid: bytes, value: bytes, flags: int) -> None:
-        if flags:
-            raise UnsupportedFlags(flags, "secretSetValue")
+        refuse_unknown(flags, 0, "secretSetValue")
         secret, _ = self._found(uuid)
         await self._save(uuid, secret, value)
         self._bus.publish(SecretValueChanged(*_ref(uuid, secret)))

@@ -10,7 +10,8 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from virtory.driver.interface.network import DhcpLease
-from virtory.errors import FROM_NETWORK, OperationInvalid, UnsupportedFlags, VirtoryError
+from virtory.driver.known_flags import refuse_unknown
+from virtory.errors import FROM_NETWORK, OperationInvalid, VirtoryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,8 +38,7 @@ class Changes:
         """`command` and `section` are those of virNetworkUpdateCommand and -Section."""
         from virtory.model.network.update import updated
 
-        if flags & ~(LIVE | CONFIG):
-            raise UnsupportedFlags(flags & ~(LIVE | CONFIG), "networkUpdate")
+        refuse_unknown(flags, LIVE | CONFIG, "networkUpdate")
         entry = self.table.get(uuid)
         async with entry.lock:
             live, config = _affected(entry, flags)
@@ -105,8 +105,7 @@ class Changes:
             raise
 
     def dhcp_leases(self, uuid: bytes, mac: str | None, flags: int) -> list[DhcpLease]:
-        if flags:
-            raise UnsupportedFlags(flags, "networkGetDHCPLeases")
+        refuse_unknown(flags, 0, "networkGetDHCPLeases")
         return [
             DhcpLease(
                 bridge,

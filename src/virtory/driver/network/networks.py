@@ -11,6 +11,7 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING
 
+from virtory.driver.known_flags import refuse_unknown
 from virtory.driver.network import life
 from virtory.driver.network.attachment import attachment
 from virtory.driver.network.changes import Changes
@@ -23,7 +24,6 @@ from virtory.errors import (
     InternalError,
     OperationFailed,
     OperationInvalid,
-    UnsupportedFlags,
     VirtoryError,
 )
 from virtory.model.events import NetworkLifecycle
@@ -150,8 +150,7 @@ class Networks(Changes, Ports):
 
     # -- lists and lookups -----------------------------------------------------------------------
     def list_all(self, flags: int) -> list[NamedRef]:
-        if flags & ~List.ALL:
-            raise UnsupportedFlags(flags & ~List.ALL, "networkConnectListAllNetworks")
+        refuse_unknown(flags, List.ALL, "networkConnectListAllNetworks")
         return [entry.ref for entry in self.table if entry.is_known and _passes(entry, flags)]
 
     def by_name(self, name: str) -> NamedRef:
@@ -169,8 +168,7 @@ class Networks(Changes, Ports):
     def xml(self, uuid: bytes, flags: int) -> str:
         from virtory.model.network import format_network
 
-        if flags & ~INACTIVE_XML:
-            raise UnsupportedFlags(flags & ~INACTIVE_XML, "networkGetXMLDesc")
+        refuse_unknown(flags, INACTIVE_XML, "networkGetXMLDesc")
         entry = self.table.get(uuid)
         inactive = bool(flags & INACTIVE_XML)
         network = entry.network(inactive=inactive and entry.definition is not None)
@@ -207,8 +205,7 @@ class Networks(Changes, Ports):
 
     # -- definition ------------------------------------------------------------------------------
     async def define(self, xml: str, flags: int) -> NamedRef:
-        if flags & ~VALIDATE:
-            raise UnsupportedFlags(flags & ~VALIDATE, "networkDefineXMLFlags")
+        refuse_unknown(flags, VALIDATE, "networkDefineXMLFlags")
         async with self._claimed_in_turn(xml) as (network, known):
             await self.keep(known, network)
         self.bus.publish(NetworkLifecycle(known.ref, life.DEFINED, 0))
@@ -317,8 +314,7 @@ class Networks(Changes, Ports):
 
     # -- life ------------------------------------------------------------------------------------
     async def create_xml(self, xml: str, flags: int) -> NamedRef:
-        if flags & ~VALIDATE:
-            raise UnsupportedFlags(flags & ~VALIDATE, "networkCreateXMLFlags")
+        refuse_unknown(flags, VALIDATE, "networkCreateXMLFlags")
         async with self._claimed_in_turn(xml) as (network, known):
             await life.start_transient(self, known, network)
         return known.ref

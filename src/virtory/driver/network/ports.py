@@ -9,13 +9,13 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, NamedTuple
 
+from virtory.driver.known_flags import refuse_unknown
 from virtory.errors import (
     FROM_NETWORK,
     ConfigUnsupported,
     InvalidArgument,
     NetworkPortNotFound,
     OperationInvalid,
-    UnsupportedFlags,
 )
 from virtory.model.values import Uuid
 
@@ -56,8 +56,7 @@ class Ports:
         return {**found, **entry.ports}
 
     def list_ports(self, uuid: bytes, flags: int) -> list[bytes]:
-        if flags:
-            raise UnsupportedFlags(flags, "networkListAllPorts")
+        refuse_unknown(flags, 0, "networkListAllPorts")
         entry = self.table.get(uuid)
         _refuse_inactive(entry)
         return list(self.ports_of(entry))
@@ -68,16 +67,14 @@ class Ports:
         return port
 
     def port_xml(self, uuid: bytes, port: bytes, flags: int) -> str:
-        if flags:
-            raise UnsupportedFlags(flags, "networkPortGetXMLDesc")
+        refuse_unknown(flags, 0, "networkPortGetXMLDesc")
         return self._port_xml(self.table.get(uuid), port)
 
     async def create_port(self, uuid: bytes, xml: str, flags: int) -> bytes:
         """A port of a client's; it is kept while the network runs."""
         from virtory.model.network.port import PortPlug, format_port, parse_port
 
-        if flags & ~_RECLAIM:
-            raise UnsupportedFlags(flags & ~_RECLAIM, "networkPortCreateXML")
+        refuse_unknown(flags, _RECLAIM, "networkPortCreateXML")
         entry = self.table.get(uuid)
         _refuse_inactive(entry)
         port = parse_port(xml)
@@ -95,8 +92,7 @@ class Ports:
         return uuid_.raw
 
     async def delete_port(self, uuid: bytes, port: bytes, flags: int) -> None:
-        if flags:
-            raise UnsupportedFlags(flags, "networkPortDelete")
+        refuse_unknown(flags, 0, "networkPortDelete")
         entry = self.table.get(uuid)
         self._port_xml(entry, port)
         if port not in entry.ports:

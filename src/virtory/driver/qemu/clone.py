@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from virtory.driver import file_copy
 from virtory.driver.journal import Journal
+from virtory.driver.known_flags import refuse_unknown
 from virtory.driver.qemu import clone_running
 from virtory.driver.qemu.clone_files import (
     DiskCopy,
@@ -29,7 +30,7 @@ from virtory.driver.qemu.clone_files import (
     write_overlay,
 )
 from virtory.driver.qemu.disks import disk_chain, offline_chain
-from virtory.driver.qemu.part import Part, changed_row, refuse_unknown, with_xml_of
+from virtory.driver.qemu.part import Part, changed_row, with_xml_of
 from virtory.driver.qemu.table import row_of
 from virtory.errors import AlreadyExists, OperationInvalid, SystemCallFailed
 from virtory.model.events import Lifecycle

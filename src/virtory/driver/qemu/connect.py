@@ -10,9 +10,9 @@ import functools
 import shlex
 from typing import TYPE_CHECKING
 
+from virtory.driver.known_flags import refuse_unknown
 from virtory.driver.qemu.cpu import given_features, is_model_of_libvirt, plain_name, whole_model
 from virtory.driver.qemu.host import hardware
-from virtory.driver.qemu.part import refuse_unknown
 from virtory.driver.qemu.preparation import DEFAULT_ARCH, find_emulator
 from virtory.errors import FROM_CPU, InternalError, InvalidArgument, OpenFailed
 from virtory.model.flags import ConnectCompareCpu

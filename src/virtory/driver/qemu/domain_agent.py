@@ -12,12 +12,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver.interface import InterfaceAddress, IpAddress
+from virtory.driver.known_flags import refuse_unknown
 from virtory.driver.qemu import agent as agents
 from virtory.driver.qemu.agent_reports import guest_report
 from virtory.driver.qemu.domain_lifecycle import usable_agent
 from virtory.driver.qemu.guest_addresses import leased, leased_hostname, seen
 from virtory.driver.qemu.monitor import MonitorGone
-from virtory.driver.qemu.part import Part, refuse_unknown
+from virtory.driver.qemu.part import Part
 from virtory.driver.qemu.qmp import QmpError
 from virtory.errors import (
     FROM_NONE,

@@ -9,8 +9,9 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from virtory.driver.known_flags import refuse_unknown
 from virtory.driver.metadata import find_metadata, with_changed_metadata
-from virtory.driver.qemu.part import Part, affected, redefining, refuse_busy, refuse_unknown
+from virtory.driver.qemu.part import Part, affected, redefining, refuse_busy
 from virtory.driver.qemu.table import row_of
 from virtory.errors import (
     FROM_DOMAIN,

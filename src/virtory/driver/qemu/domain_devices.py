@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from virtory.driver import device_edit
 from virtory.driver.device_match import found, with_alias
-from virtory.driver.qemu.part import Edit, Part, affected, refuse_unknown
+from virtory.driver.known_flags import refuse_unknown
+from virtory.driver.qemu.part import Edit, Part, affected
 from virtory.errors import (
     ConfigUnsupported,
     DeviceNotFound,

@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver.interface.domain_inside import GuestFilesystem
+from virtory.driver.known_flags import refuse_unknown
 from virtory.driver.qemu import agent as agents
 from virtory.driver.qemu.disks.guest_disks import target_of
 from virtory.driver.qemu.domain_lifecycle import usable_agent
-from virtory.driver.qemu.part import Part, refuse_unknown
+from virtory.driver.qemu.part import Part
 from virtory.errors import ArgumentUnsupported, InvalidArgument, OperationUnsupported
 
 if TYPE_CHECKING:

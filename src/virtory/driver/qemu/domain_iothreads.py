@@ -9,10 +9,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver import typed_params
+from virtory.driver.known_flags import refuse_unknown
 from virtory.driver.qemu import affinity
 from virtory.driver.qemu.domain_processors import DomainProcessors, chosen_cpus, pin_told
 from virtory.driver.qemu.iothreads import defined_numbers
-from virtory.driver.qemu.part import affected, refuse_unknown
+from virtory.driver.qemu.part import affected
 from virtory.errors import InvalidArgument, OperationUnsupported
 from virtory.model.domain.cpu import CpuTune, IoThread, IoThreadIds, IoThreadPin
 from virtory.model.domain.cpuset import spelled

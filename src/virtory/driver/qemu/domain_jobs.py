@@ -11,9 +11,10 @@ import os
 from typing import TYPE_CHECKING
 
 from virtory.driver import new_files
+from virtory.driver.known_flags import refuse_unknown
 from virtory.driver.qemu import transfer
 from virtory.driver.qemu.disks.shared_images import refuse_losing
-from virtory.driver.qemu.part import Part, refuse_unknown
+from virtory.driver.qemu.part import Part
 from virtory.errors import (
     InvalidArgument,
     OperationInvalid,

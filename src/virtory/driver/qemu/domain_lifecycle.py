@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from virtory.driver.known_flags import refuse_unknown
 from virtory.driver.qemu import events
-from virtory.driver.qemu.part import Part, refuse_unknown
+from virtory.driver.qemu.part import Part
 from virtory.driver.qemu.preparation import Wanted
 from virtory.driver.qemu.start import start
 from virtory.errors import (

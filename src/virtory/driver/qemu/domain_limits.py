@@ -10,11 +10,12 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from virtory.driver.known_flags import refuse_unknown
 from virtory.driver.qemu import traffic
 from virtory.driver.qemu.devices.disk import device_path, throttle_steps
 from virtory.driver.qemu.disks import block_job, disk_limits
 from virtory.driver.qemu.disks.block import find, image_path
-from virtory.driver.qemu.part import Part, affected, refuse_unknown
+from virtory.driver.qemu.part import Part, affected
 from virtory.errors import (
     FROM_STORAGE,
     ConfigUnsupported,

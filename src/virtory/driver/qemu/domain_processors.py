@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from virtory.driver.known_flags import refuse_unknown
 from virtory.driver.qemu import affinity
 from virtory.driver.qemu.definition import vcpus as definition_vcpus
-from virtory.driver.qemu.part import Edit, Part, affected, both, refuse_unknown
+from virtory.driver.qemu.part import Edit, Part, affected, both
 from virtory.errors import InvalidArgument
 from virtory.model.domain.cpu import CpuTune, VcpuPin
 from virtory.model.domain.cpuset import members, spelled

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from virtory.driver.qemu.part import Part, affected, refuse_unknown
+from virtory.driver.known_flags import refuse_unknown
+from virtory.driver.qemu.part import Part, affected
 from virtory.errors import OperationFailed, OperationInvalid, OperationUnsupported
 from virtory.model.flags import DomainAffect
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NoReturn
 
 from virtory.driver.interface import BOOLEAN, INT, LLONG, STRING, UINT, ULLONG, Param
+from virtory.driver.known_flags import refuse_unknown
 from virtory.driver.qemu import affinity
-from virtory.driver.qemu.part import Part, affected, refuse_unknown
+from virtory.driver.qemu.part import Part, affected
 from virtory.errors import (
     ArgumentUnsupported,
     ConfigUnsupported,

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from virtory.driver import new_files
 from virtory.driver.journal import Journal
+from virtory.driver.known_flags import refuse_unknown
 from virtory.driver.qemu import save_image, transfer
 from virtory.driver.qemu.definition_of import definition_of
 from virtory.driver.qemu.disks.block_job import refuse_any
 from virtory.driver.qemu.disks.shared_images import refuse_losing
-from virtory.driver.qemu.part import Part, refuse_unknown
+from virtory.driver.qemu.part import Part
 from virtory.driver.qemu.save_reading import Reading, check_same_machine
 from virtory.driver.qemu.start import start
 from virtory.errors import (

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from virtory.driver.interface import DomainInfo, Vcpu
+from virtory.driver.known_flags import refuse_unknown
 from virtory.driver.qemu import accounting, affinity
-from virtory.driver.qemu.part import Part, affected, refuse_unknown
+from virtory.driver.qemu.part import Part, affected
 from virtory.errors import OperationInvalid
 from virtory.model.flags import DomainAffect, DomainControl, DomainVcpu
 

@@ -22,9 +22,10 @@ from virtory.driver.interface import (
     InterfaceStats,
     Param,
 )
+from virtory.driver.known_flags import refuse_unknown
 from virtory.driver.qemu import accounting, dirty_rate, iothreads, kvm_statistics
 from virtory.driver.qemu.disks import backing_images, block
-from virtory.driver.qemu.part import Part, refuse_unknown
+from virtory.driver.qemu.part import Part
 from virtory.errors import (
     FROM_DOMAIN,
     ArgumentUnsupported,

@@ -12,9 +12,10 @@ import socket
 from typing import TYPE_CHECKING
 
 from virtory.driver.interface import Screenshot
+from virtory.driver.known_flags import refuse_unknown
 from virtory.driver.qemu.console import DescriptorStream, open_socket, open_terminal, tail
 from virtory.driver.qemu.keycodes import key_number
-from virtory.driver.qemu.part import Part, refuse_unknown
+from virtory.driver.qemu.part import Part
 from virtory.errors import (
     InternalError,
     InvalidArgument,

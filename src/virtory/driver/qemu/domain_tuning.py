@@ -9,7 +9,8 @@ import dataclasses
 from functools import partial
 from typing import TYPE_CHECKING
 
-from virtory.driver.qemu.part import Part, affected, refuse_unknown
+from virtory.driver.known_flags import refuse_unknown
+from virtory.driver.qemu.part import Part, affected
 from virtory.errors import InvalidArgument, OperationInvalid
 from virtory.model.flags import DomainAffect, DomainMemory
 from virtory.model.values import Size

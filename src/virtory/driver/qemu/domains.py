@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from virtory.driver.known_flags import refuse_unknown
 from virtory.driver.qemu.domain_agent import DomainAgents
 from virtory.driver.qemu.domain_blocks import DomainDisks
 from virtory.driver.qemu.domain_definition import DomainDefinitions
@@ -23,7 +24,6 @@ from virtory.driver.qemu.domain_state import DomainStates
 from virtory.driver.qemu.domain_statistics import DomainStatistics
 from virtory.driver.qemu.domain_streams import DomainStreams
 from virtory.driver.qemu.domain_tuning import DomainTuning
-from virtory.driver.qemu.part import refuse_unknown
 from virtory.model.flags import ConnectListDomains
 
 if TYPE_CHECKING:

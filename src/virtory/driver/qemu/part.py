@@ -1,4 +1,4 @@
-"""What every part of the domain driver starts from: the table, the runtime, refusing flags.
+"""What every part of the domain driver starts from: the table, the runtime, changing a definition.
 
 The rule kept here: a part holds no state of its own; the parts together are `domains.Domains`.
 """
@@ -11,7 +11,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver.qemu.table import row_of
-from virtory.errors import OperationInvalid, UnsupportedFlags, VirtoryError
+from virtory.errors import OperationInvalid, VirtoryError
 from virtory.model.flags import DomainAffect
 
 _FROM_XML = ("xml", "title", "os_type", "vcpus", "max_vcpus", "memory_kib", "max_memory_kib")
@@ -208,12 +208,6 @@ def refuse_busy(entry: Entry) -> None:
     """What is done to a machine that is off counts on its definition until it is done."""
     if entry.guest is None and entry.busy is not None:
         raise OperationInvalid(f"domain is just being {entry.busy}", cure="wait until that is done")
-
-
-def refuse_unknown(flags: int, known: int, function: str) -> None:
-    """UnsupportedFlags for bits that are not `known`."""
-    if flags & ~known:
-        raise UnsupportedFlags(flags & ~known, function)
 
 
 def affected(entry: Entry, flags: int) -> tuple[bool, bool]:

@@ -11,12 +11,12 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
+from virtory.driver.known_flags import refuse_unknown
 from virtory.errors import (
     FROM_STORAGE,
     InternalError,
     OperationInvalid,
     SystemCallFailed,
-    UnsupportedFlags,
     VirtoryError,
 )
 
@@ -84,9 +84,8 @@ def volume_exists(name: str) -> VirtoryError:
 
 
 def only(flags: int, known: int, function: str) -> None:
-    """UnsupportedFlags for bits that are not `known`."""
-    if flags & ~known:
-        raise UnsupportedFlags(flags & ~known, function, domain=FROM_STORAGE)
+    """As `refuse_unknown`, for calls on pools and volumes."""
+    refuse_unknown(flags, known, function, FROM_STORAGE)
 
 
 def program(name: str) -> str:

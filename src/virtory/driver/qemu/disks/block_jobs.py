@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver.interface.domain_blocks import BlockJobInfo
+from virtory.driver.known_flags import refuse_unknown
 from virtory.driver.qemu.disks import (
     block,
     block_job,
@@ -18,7 +19,7 @@ from virtory.driver.qemu.disks import (
     shared_images,
 )
 from virtory.driver.qemu.disks.block_job import BlockJob
-from virtory.driver.qemu.part import Part, refuse_unknown
+from virtory.driver.qemu.part import Part
 from virtory.errors import BlockCopyActive, InvalidArgument, OperationInvalid, VirtoryError
 from virtory.model.flags import (
     DomainBlockCommit,

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from virtory.driver.qemu.part import Part, refuse_unknown
+from virtory.driver.known_flags import refuse_unknown
+from virtory.driver.qemu.part import Part
 from virtory.driver.snapshot_family import Family, shown
 from virtory.errors import InvalidArgument, OperationInvalid, OperationTimeout
 from virtory.model.snapshot_flags import (
