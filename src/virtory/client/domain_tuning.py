@@ -27,8 +27,6 @@ else:
     w = Later("virtory.wire.remote.domain_tuning")
 
 MOST_PARAMETERS = 16
-MOST_VCPUS = 16384
-MOST_MAP_BYTES = 2048
 
 
 class DomainTuning(DomainHandle):

@@ -222,16 +222,6 @@ class DhcpLease(NamedTuple):
     client_id: str | None
 
 
-class MigrationPrepared(NamedTuple):
-    cookie: bytes
-    uri: str | None
-
-
-class MigrationBegun(NamedTuple):
-    cookie: bytes
-    xml: str
-
-
 class Screenshot(NamedTuple):
     """An image and its MIME type, such as `image/png` or `image/x-portable-pixmap`."""
 

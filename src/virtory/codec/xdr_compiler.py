@@ -211,7 +211,6 @@ class _Writer(_Source):
         self.uses_list = False
         self._run: list[tuple[str, str]] = []
         self._parts: list[str] = []
-        self._discriminants: dict[str, str] = {}
 
     def result(self) -> str:
         """The expression that holds all bytes."""

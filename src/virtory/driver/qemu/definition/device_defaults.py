@@ -6,7 +6,7 @@ libvirt refuses (a microvm has no PCI bus) the device is put on the bus that is 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from virtory.codec.xml import replaced as replace
 from virtory.driver.qemu.definition import usb2
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from virtory.model.domain.devices.interface import Interface
     from virtory.model.domain.devices.rng import RngBackend
 
-D = TypeVar("D")
 _STREAMS = ("serials", "parallels", "consoles", "channels", "redirdevs", "smartcards")
 
 _SERIAL_MODEL = {"isa-serial": "isa-serial", "pci-serial": "pci-serial", "usb-serial": "usb-serial",
