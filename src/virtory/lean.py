@@ -93,7 +93,7 @@ else:
 
         __slots__ = ()
 
-    def TypeVar(_name, **_limits):  # noqa: N802  # as in typing
+    def TypeVar(_name, **_limits):  # noqa: N802 (as in typing)
         """Something that only the type checker knows."""
         return Any
 

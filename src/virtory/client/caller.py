@@ -63,7 +63,7 @@ class Caller:
 
         `fds` are passed along; they stay the caller's.
         """
-        ret: R = (await self.ask(procedure, args, fds)).ret  # type: ignore[assignment]
+        ret: R = (await self.ask(procedure, args, fds)).ret
         return ret
 
     async def ask(
@@ -80,7 +80,7 @@ class Caller:
         self._streams[serial] = stream
         stream.bind(serial)
         try:
-            ret: R = (await self._answer(serial, waiter)).ret  # type: ignore[assignment]
+            ret: R = (await self._answer(serial, waiter)).ret
         except BaseException:
             self._streams.pop(serial, None)
             raise
@@ -140,14 +140,13 @@ class Caller:
     # -- what arrives ----------------------------------------------------------------------
     def _on_incoming(self, values: list[Incoming]) -> None:
         for value in values:
-            kind = type(value)
-            if kind is Reply:
-                self._on_reply(value)  # type: ignore[arg-type]
-            elif kind is Failure:
-                self._on_failure(value)  # type: ignore[arg-type]
-            elif kind is Event:
-                self._on_event(value)  # type: ignore[arg-type]
-            elif kind in _OF_A_STREAM:
+            if isinstance(value, Reply):
+                self._on_reply(value)
+            elif isinstance(value, Failure):
+                self._on_failure(value)
+            elif isinstance(value, Event):
+                self._on_event(value)
+            elif isinstance(value, _OF_A_STREAM):
                 self._on_stream(value)
         if self.session.wants_tick:
             self._tick()

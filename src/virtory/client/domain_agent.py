@@ -49,7 +49,7 @@ class DomainAgent(DomainHandle):
         """
         args = qemu.DomainMonitorCommandWithFilesArgs(self.ref, command, flags)
         reply = await self.caller.ask(qemu.DOMAIN_MONITOR_COMMAND_WITH_FILES, args, files)
-        ret: qemu.DomainMonitorCommandWithFilesRet = reply.ret  # type: ignore[assignment]
+        ret: qemu.DomainMonitorCommandWithFilesRet = reply.ret
         return ret.result, list(reply.fds)
 
     async def agent_command(

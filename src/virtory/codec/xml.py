@@ -204,6 +204,9 @@ class _Fields:
 class ElementType(type):
     """Turns annotations into slots, at a fraction of the price of `dataclasses.dataclass`."""
 
+    _own: dict[str, Declared]
+    _declared: tuple[Declared, ...]
+
     def __new__(
         cls,
         name: str,
@@ -230,13 +233,13 @@ class ElementType(type):
         for parent in reversed(made.__mro__[1:]):
             place = following if parent.__dict__.get("_trailing") else leading
             place.update(parent.__dict__.get("_own") or {})
-        made._own = own  # type: ignore[attr-defined]
+        made._own = own
         fields = {**leading, **own, **{k: v for k, v in following.items() if k not in own}}
         if (first := options.pop("first", None)) is not None:
             fields = {first: fields[first], **fields}
         if (last := options.pop("last", None)) is not None:
             fields[last] = fields.pop(last)
-        made._declared = tuple(fields.values())  # type: ignore[attr-defined]
+        made._declared = tuple(fields.values())
         for option in ("tag", "when", "prefixes", "trailing", "opened"):
             if option in options:
                 setattr(made, f"_{option}", options.pop(option))
@@ -285,6 +288,7 @@ class Element(metaclass=ElementType):
     _prefixes: ClassVar[dict[str, str] | None] = None
     _trailing: ClassVar[bool] = False
     _opened: ClassVar[bool] = False
+    # A descriptor, which mypy does not expect there.
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]] = _Fields()  # type: ignore[assignment]
 
     def __new__(cls: type[E], **values: Any) -> E:

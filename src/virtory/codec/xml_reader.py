@@ -352,7 +352,7 @@ def _scalar(field: Field) -> Handler:
 
 
 def _nothing_else(node: Node, reading: Reading, known: tuple[str, ...] = ()) -> None:
-    for key in node.keys():  # noqa: SIM118 - an element iterates over its children
+    for key in node.keys():  # noqa: SIM118 (an element iterates over its children)
         if key not in known:
             reading.unknown_attribute(node, str(key), dict.fromkeys(known))
     for child in node:

@@ -53,7 +53,7 @@ class Config(NamedTuple):
     limits: Limits = Limits()
     keepalive: Keepalive = Keepalive()
     log: Log = Log()
-    qemu: dict[str, Any] = {}  # noqa: RUF012  # a NamedTuple's default, never changed
+    qemu: dict[str, Any] = {}  # noqa: RUF012 (a NamedTuple's default, never changed)
 
 
 _TABLES: dict[str, Any] = {

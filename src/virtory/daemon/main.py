@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.version:
         from virtory import __version__
 
-        print(f"virtoryd {__version__}")  # noqa: T201
+        print(f"virtoryd {__version__}")  # noqa: T201 (what --version is for)
         return 0
     from virtory.errors import VirtoryError
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from virtory.driver.store import Damage, DomainRow, Intent, Loaded, ObjectRow, RunningRow
 
@@ -107,8 +107,8 @@ def _bound(columns: tuple[str, ...], key: Sequence[object]) -> list[object]:
 
 
 def _understand(cls: type[Row], raw: tuple[object, ...]) -> Row:
-    values = [_value(name, value) for name, value in zip(cls._fields, raw, strict=True)]
-    row: Row = cls(*values)  # type: ignore[arg-type]
+    values: list[Any] = [_value(name, value) for name, value in zip(cls._fields, raw, strict=True)]
+    row = cls(*values)
     if isinstance(row, DomainRow | RunningRow):
         if not row.name:
             raise ValueError("the name is empty")

@@ -39,7 +39,8 @@ def run(coroutine: Coroutine[Any, Any, Result]) -> Result:
     try:
         coroutine.send(None)
     except StopIteration as end:
-        return end.value  # type: ignore[no-any-return]
+        result: Result = end.value
+        return result
     coroutine.close()
     raise LocalMisuse(
         "a coroutine that waits for an event loop was run without one; use asyncio.run"

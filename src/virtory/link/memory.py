@@ -65,7 +65,7 @@ class MemoryLink:
         return self._loop.create_future()
 
     async def wait(self, waiter: Waiter, timeout_s: float | None) -> bool:
-        done, _ = await asyncio.wait((waiter,), timeout=timeout_s)  # type: ignore[type-var]
+        done, _ = await asyncio.wait((waiter,), timeout=timeout_s)  # type: ignore[type-var]  # a Future of ours
         return bool(done)
 
     def flush(self) -> None:

@@ -155,7 +155,7 @@ class UnixLink:
 
     # -- writing -------------------------------------------------------------------------
     async def wait(self, waiter: Waiter, timeout_s: float | None) -> bool:
-        done, _ = await asyncio.wait((waiter,), timeout=timeout_s)  # type: ignore[type-var]
+        done, _ = await asyncio.wait((waiter,), timeout=timeout_s)  # type: ignore[type-var]  # a Future of ours
         return bool(done)
 
     def flush(self) -> None:

@@ -303,4 +303,4 @@ def markdown() -> str:
 
 
 if __name__ == "__main__":
-    print(markdown())  # noqa: T201
+    print(markdown())  # noqa: T201 (for ARCHITECTURE.md)

@@ -6,7 +6,7 @@ list closes them.
 
 from __future__ import annotations
 
-from virtory.lean import TYPE_CHECKING
+from virtory.lean import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from virtory.codec.xdr import Record
@@ -73,7 +73,7 @@ class UnknownCall(Incoming):
 
 
 class Reply(Incoming):
-    """The answer to our call `serial`; `ret` is None where the procedure returns nothing."""
+    """The answer to our call `serial`; `ret` is what its procedure returns, None for nothing."""
 
     __slots__ = ("fds", "procedure", "ret", "serial")
     __match_args__ = ("serial", "ret")
@@ -82,7 +82,7 @@ class Reply(Incoming):
         self,
         procedure: AnyProcedure,
         serial: int,
-        ret: Record | None = None,
+        ret: Any = None,
         fds: tuple[int, ...] = (),
     ) -> None:
         self.procedure = procedure

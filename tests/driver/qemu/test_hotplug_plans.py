@@ -88,6 +88,6 @@ def test_what_a_device_takes_is_what_it_gives_back(field: str, tmp_path: Path) -
     whole = joined(plan, more)
     assert owned(whole, device) == more
     assert without(whole, owned(whole, device)) == plan
-    items = describe(device, Wiring(live, whole, CAPABILITIES, {}))
+    items = describe(device, Wiring(live, whole))
     assert items[-1].kind == "device" and items[-1].value["id"] == device.alias
     assert len(list(undoing(items))) == len(items) - 1

@@ -237,7 +237,7 @@ def test_the_same_objects_are_accepted_while_it_runs(
         plan, files=(), listens=tuple(e for e in plan.listens if e.purpose == "monitor"), pairs=(),
         helpers=(), images=(),
     )  # fmt: skip
-    wiring = Wiring(live, plan, capabilities, {e.slot: f"slot{e.slot}" for e in plan.listens})
+    wiring = Wiring(live, plan, {e.slot: f"slot{e.slot}" for e in plan.listens})
     known = {e.value["id"] for e in items(wiring._replace(domain=before)) if e.kind == "device"}
     added = [e for e in items(wiring) if e.kind != "device" or e.value["id"] not in known]
     assert {item.kind for item in added} >= {"object", "blockdev", "chardev", "netdev", "device"}

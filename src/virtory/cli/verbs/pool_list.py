@@ -152,7 +152,11 @@ async def pool_capabilities(terminal: Terminal) -> Output:
     argument("type", "the type"),
     argument("srcSpec", "a file with a <source> to ask", required=False, complete="file"),
 )
-async def find_sources(terminal: Terminal, type_: str, srcSpec: str | None) -> Output:  # noqa: N803
+async def find_sources(
+    terminal: Terminal,
+    type_: str,
+    srcSpec: str | None,  # noqa: N803 (virsh's own spelling)
+) -> Output:
     """`virsh find-storage-pool-sources`."""
     from virtory.cli.files import text_of
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from virtory.driver.memory.host import Host
     from virtory.driver.memory.machine import Machine
     from virtory.model.domain import Domain
+    from virtory.model.snapshot import Where
 
 _WORDS = {DomainState.RUNNING: "running", DomainState.SHUTOFF: "shutoff"}
 
@@ -76,19 +77,19 @@ class MemorySnapshots:
             raise OperationFailed(f"domain moment {name} already exists")
         disk_only = bool(flags & SnapshotCreate.DISK_ONLY)
         state = "disk-snapshot" if disk_only else _WORDS.get(machine.state, "paused")
-        kind = "external" if disk_only else "internal"
+        kind: Where = "external" if disk_only else "internal"
         parent = family.current
         if redefine:
             state = asked.state or state
             parent = asked.parent.name if asked.parent is not None else None
-        memory = "internal" if state in ("running", "paused") else "no"
+        memory: Where = "internal" if state in ("running", "paused") else "no"
         snapshot = dataclasses.replace(
             asked,
             name=name,
             state=state,
             parent=None,
             creation_time=asked.creation_time if redefine else now,
-            memory=Memory(snapshot=memory),  # type: ignore[arg-type]
+            memory=Memory(snapshot=memory),
             disks=_disks(machine.current, kind),
             domain=dataclasses.replace(machine.current, id=None),
         )
@@ -138,9 +139,9 @@ def _as_it_was(machine: Machine, domain: Domain, *, runs: bool) -> None:
     machine.step(Trigger.REVERTED_RUNNING if runs else Trigger.REVERTED_PAUSED)
 
 
-def _disks(domain: Domain, kind: str) -> SnapshotDisks:
+def _disks(domain: Domain, kind: Where) -> SnapshotDisks:
     disks = []
     for disk in domain.devices.disks:
-        mode = "no" if disk.readonly or disk.source is None else kind
-        disks.append(SnapshotDisk(name=disk.target.dev, snapshot=mode))  # type: ignore[arg-type]
+        mode: Where = "no" if disk.readonly or disk.source is None else kind
+        disks.append(SnapshotDisk(name=disk.target.dev, snapshot=mode))
     return SnapshotDisks(disks=tuple(disks))

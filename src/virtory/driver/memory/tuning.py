@@ -212,11 +212,8 @@ class Tuning:
         if occasion not in range(3) or action not in range(len(_ACTIONS)):
             raise InvalidArgument(f"no lifecycle event {occasion} or action {action}")
         name = ("on_poweroff", "on_reboot", "on_crash")[occasion]
-        self._tune(
-            uuid,
-            flags,
-            lambda domain: dataclasses.replace(domain, **{name: _ACTIONS[action]}),  # type: ignore[arg-type]
-        )
+        changes: dict[str, Any] = {name: _ACTIONS[action]}
+        self._tune(uuid, flags, lambda domain: dataclasses.replace(domain, **changes))
 
 
 def _threads(domain: Domain) -> list[int]:

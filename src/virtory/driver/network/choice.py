@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import socket
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from virtory.driver.network.netlink import Netlink
 from virtory.errors import FROM_NETWORK, InternalError, SystemCallFailed
@@ -55,7 +55,7 @@ def with_identity(network: Network, bridges: Iterable[str], here: Surroundings) 
     """The same with a UUID, and for a network of ours with a bridge's name and MAC."""
     from virtory.model.network.network import Bridge, ForwardInterface, NetworkMac
 
-    changes: dict[str, object] = {"connections": None}
+    changes: dict[str, Any] = {"connections": None}
     if network.uuid is None:
         changes["uuid"] = Uuid.random()
     if network.is_ours:
@@ -80,7 +80,7 @@ def with_identity(network: Network, bridges: Iterable[str], here: Surroundings) 
             changes["forward"] = dataclasses.replace(forward, interfaces=row)
         elif devices:
             changes["forward"] = dataclasses.replace(forward, dev=devices[0])
-    return dataclasses.replace(network, **changes)  # type: ignore[arg-type]
+    return dataclasses.replace(network, **changes)
 
 
 def free_bridge(taken: set[str], pattern: str | None = None) -> str:

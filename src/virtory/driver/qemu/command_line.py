@@ -59,12 +59,12 @@ def command_line(
     the numbers that descriptors have in the new process; without it slots stand for themselves.
     The machine starts paused; `setup` says what is to be sent before it may run.
     """
-    wiring = Wiring(domain, plan, capabilities, fds or {})
+    wiring = Wiring(domain, plan, fds or {})
     arguments = [plan.emulator, "-name", f"guest={escaped(domain.name)},debug-threads=on", "-S"]
     arguments += _descriptors(wiring)
     arguments += machine.firmware(wiring)
-    arguments += machine.machine(wiring)
-    arguments += machine_memory.memory(wiring)
+    arguments += machine.machine(wiring, capabilities)
+    arguments += machine_memory.memory(wiring, capabilities)
     arguments += machine.iothreads(domain)
     arguments += ["-uuid", str(domain.uuid)]
     arguments += machine.smbios(wiring)

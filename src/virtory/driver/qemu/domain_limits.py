@@ -184,7 +184,8 @@ class DomainLimits(Part):
             )
 
         def changed(domain: Domain) -> Domain:
-            new = replace(domain, **{name: word})  # type: ignore[arg-type]
+            changes: dict[str, Any] = {name: word}
+            new = replace(domain, **changes)
             if new.on_reboot == "destroy" and new.on_poweroff == "restart":
                 raise ConfigUnsupported(
                     "qemu driver doesn't support 'onReboot' set to 'destroy' and 'onPoweroff' set "

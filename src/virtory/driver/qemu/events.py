@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from virtory.model import events as told
 from virtory.model.flags import (
@@ -287,15 +287,13 @@ def _port(guest: Guest, data: dict[str, Any]) -> None:
 
 def set_channel_state(guest: Guest, alias: str, opened: bool) -> None:
     """Let the live description say who listens; tell of the agent."""
-    state = "connected" if opened else "disconnected"
+    state: Literal["connected", "disconnected"] = "connected" if opened else "disconnected"
     devices = guest.domain.devices
     for number, channel in enumerate(devices.channels):
         if channel.alias != alias or channel.target.state == state:
             continue
-        changed = dataclasses.replace(
-            channel,
-            target=dataclasses.replace(channel.target, state=state),  # type: ignore[arg-type]
-        )
+        target = dataclasses.replace(channel.target, state=state)
+        changed = dataclasses.replace(channel, target=target)
         channels = (*devices.channels[:number], changed, *devices.channels[number + 1 :])
         guest.domain = dataclasses.replace(
             guest.domain, devices=dataclasses.replace(devices, channels=channels)

@@ -14,6 +14,7 @@ from virtory.driver.qemu.machine_memory import cells
 from virtory.driver.qemu.machine_text import escaped, on, packed
 
 if TYPE_CHECKING:
+    from virtory.driver.qemu.capabilities import Capabilities
     from virtory.driver.qemu.devices import Wiring
     from virtory.model.domain import Domain
     from virtory.model.domain.sysinfo import Entry, EntryBlock
@@ -50,11 +51,11 @@ def firmware(wiring: Wiring) -> list[str]:
     return arguments
 
 
-def machine(wiring: Wiring) -> list[str]:
+def machine(wiring: Wiring, capabilities: Capabilities) -> list[str]:
     """`-machine`, `-accel` and what goes with them."""
     domain, plan = wiring.domain, wiring.plan
     features = domain.features
-    kind = wiring.capabilities.canonical_machine(domain.os.type.machine)
+    kind = capabilities.canonical_machine(domain.os.type.machine)
     parts = [kind.name, "usb=off", "dump-guest-core=off"]
     if features is not None and features.vmport is not None:
         parts.append(f"vmport={on(features.vmport)}")
@@ -80,7 +81,7 @@ def machine(wiring: Wiring) -> list[str]:
     if not cells(domain) and kind.ram_id is not None:
         parts.append(f"memory-backend={kind.ram_id}")
     arguments = ["-machine", ",".join(parts), "-accel", _accelerator(wiring)]
-    arguments += ["-cpu", cpu.argument(domain, wiring.capabilities, plan.accelerator)
+    arguments += ["-cpu", cpu.argument(domain, capabilities, plan.accelerator)
                   + _clock_flags(domain)]  # fmt: skip
     hole = next((c.pcihole64 for c in domain.devices.controllers if c.pcihole64 is not None), None)
     if hole is not None:

@@ -13,6 +13,7 @@ from virtory.model.domain.cpuset import members
 from virtory.model.values import Size
 
 if TYPE_CHECKING:
+    from virtory.driver.qemu.capabilities import Capabilities
     from virtory.driver.qemu.devices import Wiring
     from virtory.model.domain import Domain
     from virtory.model.domain.cpu import NumaCell
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _POLICIES: Final = {"strict": "bind", "preferred": "preferred", "interleave": "interleave"}
 
 
-def memory(wiring: Wiring) -> list[str]:
+def memory(wiring: Wiring, capabilities: Capabilities) -> list[str]:
     """RAM, whole or by NUMA cell, with the processors that belong to each."""
     domain = wiring.domain
     plugged = sum(int(each.target.size) for each in domain.devices.memories)
@@ -30,7 +31,7 @@ def memory(wiring: Wiring) -> list[str]:
     if domain.max_memory is not None:
         size += f",slots={domain.max_memory.slots},maxmem={domain.max_memory.size.kib}k"
     arguments = ["-m", size]
-    name = wiring.capabilities.canonical_machine(domain.os.type.machine).ram_id
+    name = capabilities.canonical_machine(domain.os.type.machine).ram_id
     numa = cells(domain)
     if not numa and name is not None:
         arguments += ["-object", packed(ram(name, domain.memory, wiring))]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from virtory.driver.interface.storage import VolumeRef
@@ -170,9 +170,9 @@ class Pool:
     def xml(self, *, inactive: bool = False) -> str:
         return format_pool(self.kept if inactive else self.definition)
 
-    def replace(self, **changes: object) -> None:
+    def replace(self, **changes: Any) -> None:
         """Change what is known of it."""
-        self.definition = dataclasses.replace(self.definition, **changes)  # type: ignore[arg-type]
+        self.definition = dataclasses.replace(self.definition, **changes)
 
 
 class PoolTable:

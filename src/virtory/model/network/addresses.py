@@ -51,7 +51,7 @@ class Subnets:
         found = self._subnets[place] if place >= 0 else None
         if found is None or found.version != subnet.version:
             return None
-        return found if found.broadcast_address >= subnet.network_address else None  # type: ignore[operator]
+        return found if int(found.broadcast_address) >= int(subnet.network_address) else None
 
 
 def host_address(ip: NetworkIp) -> HostAddress:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from virtory.driver.qemu.capabilities import Capabilities
     from virtory.model.domain import Devices
     from virtory.model.domain.devices.channel import Channel
+    from virtory.model.domain.devices.controller import ControllerType
     from virtory.model.domain.devices.filesystem import Filesystem
     from virtory.model.domain.devices.hostdev import Hostdev
     from virtory.model.domain.devices.interface import Interface
@@ -191,12 +192,13 @@ def _own_controllers(devices: Devices, kind: str) -> list[Controller]:
     if any(c.type == "usb" for c in devices.controllers):
         own = [each for each in own if each.type != "usb"]
     scsi = "virtio-scsi" if kind == "microvm" else "lsilogic"
-    for bus, width, model in (
+    widths: tuple[tuple[ControllerType, int, str | None], ...] = (
         ("scsi", 7, scsi),
         ("fdc", 2, None),
         ("ide", 4, None),
         ("sata", 6, None),
-    ):
+    )
+    for bus, width, model in widths:
         places = [
             getattr(disk.address, "controller", None)
             if disk.address is not None
@@ -206,7 +208,7 @@ def _own_controllers(devices: Devices, kind: str) -> list[Controller]:
         ]
         highest = max((place for place in places if place is not None), default=-1)
         count = min(highest, MOST_CONTROLLERS) + 1
-        own += [Controller(type=bus, index=n, model=model) for n in range(count)]  # type: ignore[arg-type]
+        own += [Controller(type=bus, index=n, model=model) for n in range(count)]
     if devices.channels or any(_is_virtio(each) for each in devices.consoles):
         own.append(Controller(type="virtio-serial", index=0))
     if devices.smartcards:

@@ -5,6 +5,7 @@ The rule kept here: lookups only; a description never decides.
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from virtory.driver.qemu.definition.machine_kind import family
@@ -19,7 +20,6 @@ from virtory.model.domain.devices.address import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from virtory.driver.qemu.capabilities import Capabilities
     from virtory.driver.qemu.plan import Plan
     from virtory.model.domain import Domain
 
@@ -44,12 +44,14 @@ class Step(NamedTuple):
 
 
 class Wiring(NamedTuple):
-    """Everything a device may refer to. `fds`: slot → descriptor's number, or its QMP name."""
+    """Everything a device may refer to. `fds`: slot → descriptor's number, or its QMP name.
+
+    Without `fds` it serves for what is there already: the names of things, not how they are opened.
+    """
 
     domain: Domain
     plan: Plan
-    capabilities: Capabilities
-    fds: Mapping[int, int | str]
+    fds: Mapping[int, int | str] = MappingProxyType({})
 
     def fd(self, slot: int) -> str:
         """The descriptor in a slot, as QEMU is told it."""

@@ -22,7 +22,7 @@ import contextlib
 import os
 import stat
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from virtory.driver.qemu import growth
 from virtory.driver.qemu.devices.disk import nodes
@@ -37,7 +37,6 @@ from virtory.model.domain.devices.disk import BackingStore, Disk, DiskDriver, So
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from virtory.driver.qemu.capabilities import Capabilities
     from virtory.driver.qemu.guest import Guest
     from virtory.driver.qemu.plan import OpenMode, Plan
     from virtory.driver.qemu.table import Entry
@@ -269,8 +268,7 @@ def node_options(guest: Guest, image: Image, *, below: Image | None = None) -> l
     """What blockdev-add takes for an image: its file (and data file), then its format."""
     disk = disk_named(guest.domain, image.target.removesuffix(BESIDE))
     assert disk is not None
-    # Describing an image asks nothing about QEMU, only for the names of descriptors.
-    wiring = Wiring(guest.domain, guest.plan, cast("Capabilities", None), {})
+    wiring = Wiring(guest.domain, guest.plan)
     described = [item.value for item in nodes(image, disk, wiring, [image])]
     if image.format == "qcow2":
         described[-1]["backing"] = None if below is None else below.node

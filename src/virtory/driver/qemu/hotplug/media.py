@@ -61,8 +61,7 @@ async def change(
     }
     async with growth.grown(guest, more, intent) as names:
         guest.runtime.checkpoint("medium: grown")
-        capabilities = await preparation.capabilities(domain.devices.emulator)
-        await _insert(guest, wanted, Wiring(domain, more, capabilities, names), force=force)
+        await _insert(guest, wanted, Wiring(domain, more, names), force=force)
     guest.runtime.checkpoint("medium: swapped")
     await _settle(guest, former, drawn, less, edit)
 
@@ -94,7 +93,7 @@ async def _insert(guest: Guest, wanted: Disk, wiring: Wiring, *, force: bool) ->
 
 
 async def _settle(guest: Guest, former: Held, drawn: Any, less: Plan, edit: Edit | None) -> None:
-    old_wiring = Wiring(guest.domain, less, None, {})  # type: ignore[arg-type]
+    old_wiring = Wiring(guest.domain, less)
     chain = list(less.images)
     for image in sorted(chain, key=lambda image: image.depth):
         await unmake(guest, disk.nodes(image, former.device, old_wiring, chain))
@@ -133,7 +132,7 @@ async def recover(guest: Guest, plugged: dict[str, Any]) -> None:
     if swapped:
         await _settle(guest, former, drawn, less, found_edit(guest.entry, plugged))
         return
-    wiring = Wiring(guest.domain, less, None, {})  # type: ignore[arg-type]
+    wiring = Wiring(guest.domain, less)
     for image in sorted(less.images, key=lambda image: image.depth):
         await unmake(guest, disk.nodes(image, drawn, wiring, list(less.images)))
     await growth.shrink(guest, less)

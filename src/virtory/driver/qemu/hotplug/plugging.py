@@ -120,8 +120,7 @@ async def plug(
     checkpoint = guest.runtime.checkpoint
     async with growth.grown(guest, more, intent) as names:
         checkpoint("plug: grown")
-        capabilities = await preparation.capabilities(domain.devices.emulator)
-        items = describe(device, Wiring(domain, guest.plan, capabilities, names))
+        items = describe(device, Wiring(domain, guest.plan, names))
         terminals = await make(guest, items)
         await _adjust(guest, device)
     checkpoint("plug: plugged")
@@ -287,7 +286,7 @@ async def removed(guest: Guest, alias: str, edit: Edit | None = None) -> None:
     if gone is None:
         return
     less = owned(guest.plan, gone.device)
-    await unmake(guest, describe(gone.device, wiring(guest)))
+    await unmake(guest, describe(gone.device, Wiring(guest.domain, guest.plan)))
     guest.runtime.checkpoint("unplug: undone")
 
     def hide() -> None:
@@ -300,11 +299,6 @@ async def removed(guest: Guest, alias: str, edit: Edit | None = None) -> None:
     await growth.shrink(guest, less, hide, edit)
     guest.runtime.checkpoint("unplug: saved")
     guest.runtime.announce(guest.entry, DeviceRemoved(guest.ref, alias), save=False)
-
-
-def wiring(guest: Guest) -> Wiring:
-    """For describing what is there already: the names of things, not how they are opened."""
-    return Wiring(guest.domain, guest.plan, None, {})  # type: ignore[arg-type]
 
 
 # -- what comes by itself ----------------------------------------------------------------------
@@ -362,7 +356,8 @@ async def recover(guest: Guest) -> None:
         await _recover_plugged(guest, plugged, there)
     for one in _pluggable(guest.domain):
         device = one.device
-        made = [i.value.get("id") for i in describe(device, wiring(guest)) if i.kind == "device"]
+        items = describe(device, Wiring(guest.domain, guest.plan))
+        made = [item.value.get("id") for item in items if item.kind == "device"]
         if device.alias in made and device.alias not in there:
             await _finished_going(guest, device)
             await removed(guest, device.alias, found_edit(guest.entry, edits.get(device.alias, {})))
@@ -372,7 +367,7 @@ async def _finished_going(guest: Guest, device: Any) -> None:
     """QEMU shows a device no more before it has let go of what is behind it: then it tells."""
     told = guest.unplugging[device.alias] = asyncio.get_running_loop().create_future()
     try:
-        if not await unmake(guest, describe(device, wiring(guest))):
+        if not await unmake(guest, describe(device, Wiring(guest.domain, guest.plan))):
             async with asyncio.timeout(guest.unplug_timeout_s):
                 await told
     except TimeoutError:
@@ -412,5 +407,5 @@ async def _recover_plugged(guest: Guest, plugged: dict[str, Any], there: set[str
         return
     less = owned(guest.plan, device)
     domain = device_edit.added(guest.domain, device)
-    await unmake(guest, describe(device, wiring(guest)._replace(domain=domain)))
+    await unmake(guest, describe(device, Wiring(guest.domain, guest.plan)._replace(domain=domain)))
     await growth.shrink(guest, less)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from virtory.driver.snapshot_family import Family
     from virtory.model.domain import Domain
     from virtory.model.domain.devices.disk import Disk
+    from virtory.model.snapshot import Where
 
 DISK_SNAPSHOT = "disk-snapshot"
 
@@ -60,7 +61,7 @@ def whole(
     off = state == "shutoff"
     memory = _memory(asked.memory, off=off, disk_only=disk_only)
     external = disk_only or memory.snapshot == "external"
-    default = "external" if external else "internal"
+    default: Where = "external" if external else "internal"
     disks = _disks(asked, domain, default, str(asked.name), reuse=reuse)
     kinds = {disk.snapshot for disk in disks} - {"no"}
     if not kinds and memory.snapshot != "external":
@@ -112,7 +113,7 @@ def _memory(asked: Memory | None, *, off: bool, disk_only: bool) -> Memory:
 
 
 def _disks(
-    asked: Snapshot, domain: Domain, default: str, name: str, *, reuse: bool
+    asked: Snapshot, domain: Domain, default: Where, name: str, *, reuse: bool
 ) -> tuple[SnapshotDisk, ...]:
     wishes = list(asked.every_disk)
     found = []
@@ -131,12 +132,14 @@ def _disks(
     return tuple(found)
 
 
-def _disk(disk: Disk, wish: SnapshotDisk, default: str, name: str, *, reuse: bool) -> SnapshotDisk:
+def _disk(
+    disk: Disk, wish: SnapshotDisk, default: Where, name: str, *, reuse: bool
+) -> SnapshotDisk:
     target = disk.target.dev
     writable = disk.source is not None and not disk.readonly and disk.device in ("disk", "lun")
     mode = wish.snapshot or ("external" if wish.source is not None else None)
     if mode is None:
-        mode = disk.snapshot or (default if writable else "no")  # type: ignore[assignment]
+        mode = disk.snapshot or (default if writable else "no")
     if mode == "manual":
         mode = "no"
     if mode == "no":
