@@ -19,7 +19,7 @@ def explained(report: dict[str, Any], *, features: bool = False) -> str:
     parts = [
         [f"{report['name']} ({report['uuid']}): {state}"],
         _unfinished(report.get("unfinished", [])),
-        _instructions(report["acceleration"], report["machine"]),
+        _instructions(report["acceleration"]),
         _machine(report["machine"]),
         _processors(report["processors"], report["machine"], running=running),
         _memory(report["memory"], running=running),
@@ -59,7 +59,7 @@ _KVM = {
 }
 
 
-def _instructions(acceleration: dict[str, Any], machine: dict[str, Any]) -> list[str]:
+def _instructions(acceleration: dict[str, Any]) -> list[str]:
     lines = ["Instructions"]
     kind = acceleration["kind"]
     if kind == "kvm":

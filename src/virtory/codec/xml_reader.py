@@ -169,7 +169,7 @@ class Reading:
         for key, raw in node.items():
             field = attributes.get(key)
             if field is None:
-                self._other_attribute(plan, node, str(key), children)
+                self._other_attribute(plan, node, str(key))
                 continue
             try:
                 setattr(made, field.name, field.scalar.read(raw))
@@ -186,9 +186,7 @@ class Reading:
             _read_text(plan.text, node, made, self)
         return self._made(plan, node, made)
 
-    def _other_attribute(
-        self, plan: Compiled, node: Node, key: str, children: dict[str, Handler]
-    ) -> None:
+    def _other_attribute(self, plan: Compiled, node: Node, key: str) -> None:
         if plan.when is not None and key == plan.when[0]:
             return
         if key == "unit" and plan.text is not None and plan.text.scaled:

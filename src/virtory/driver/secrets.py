@@ -99,7 +99,7 @@ class Secrets:
         assert secret.uuid is not None
         key = secret.uuid.raw
         former, value = self._kept.get(key, (None, None))
-        self._check(key, secret, former)
+        self._check(secret, former)
         await self._save(key, secret, value)
         if former is not None and not former.ephemeral and secret.ephemeral:
             await self._forget(key)
@@ -107,7 +107,7 @@ class Secrets:
         self._bus.publish(SecretLifecycle(*ref, _DEFINED, 0))
         return ref
 
-    def _check(self, key: bytes, secret: Secret, former: Secret | None) -> None:
+    def _check(self, secret: Secret, former: Secret | None) -> None:
         """libvirt's words for what can not be defined."""
         if former is not None:
             if former.purpose != secret.purpose:

@@ -39,7 +39,7 @@ def rules(network: Network, plan: NetworkPlan) -> str:
     for name, hook, content in (
         ("input", "type filter hook input priority filter", _input(network, plan)),
         ("forward", "type filter hook forward priority filter", _forward(network, plan)),
-        ("postrouting", "type nat hook postrouting priority srcnat", _nat(network, plan)),
+        ("postrouting", "type nat hook postrouting priority srcnat", _nat(network)),
     ):
         if content:
             lines += [f"  chain {name} {{", f"    {hook}; policy accept;"]
@@ -119,7 +119,7 @@ def _forward(network: Network, plan: NetworkPlan) -> list[str]:
     ]
 
 
-def _nat(network: Network, plan: NetworkPlan) -> list[str]:
+def _nat(network: Network) -> list[str]:
     lines: list[str] = []
     nat = network.forward.nat if network.forward is not None else None
     device = _device(network)

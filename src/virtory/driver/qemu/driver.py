@@ -157,7 +157,7 @@ class QemuDriver:
         if loaded.running:
             from virtory.driver.qemu.reconnect import reconnect
 
-            await reconnect(self._runtime, self._preparation, loaded.running)
+            await reconnect(self._runtime, loaded.running)
         if any(row.kind == "snapshot" for row in loaded.objects):
             await self._recall_snapshots(loaded)
         self.snapshot = Snapshots(self._runtime, self._preparation)

@@ -50,7 +50,7 @@ async def inspect(entry: Entry, table: DomainTable, host: Host) -> dict[str, Any
         "state": _STATES.get(entry.state, "unknown"),
         "acceleration": acceleration(domain, host),
         "machine": _machine(domain),
-        "host": promised(table, host),
+        "host": promised(table),
     }
     running = guest is not None and not guest.starting and guest.monitor is not None
     if guest is None or not running:
@@ -129,7 +129,7 @@ def _cpu_model(domain: Domain) -> str | None:
     return None if model is None else model.name
 
 
-def promised(table: DomainTable, host: Host) -> dict[str, Any]:
+def promised(table: DomainTable) -> dict[str, Any]:
     """What all running machines may use together, against what the host has."""
     from virtory.driver.qemu.host.hardware import meminfo
 

@@ -30,7 +30,6 @@ from virtory.model.flags import DomainShutoffReason, DomainState
 from virtory.model.lifecycle import Trigger
 
 if TYPE_CHECKING:
-    from virtory.driver.qemu.preparation import Preparation
     from virtory.driver.qemu.runtime import Runtime
     from virtory.driver.store import RunningRow
     from virtory.model.domain import Domain
@@ -57,9 +56,9 @@ _FROM_RUNNING = {
 _FROM_PAUSED = {"running": Trigger.RESUMED, "shutdown": Trigger.GUEST_SHUTDOWN}
 
 
-async def reconnect(runtime: Runtime, preparation: Preparation, rows: list[RunningRow]) -> None:
+async def reconnect(runtime: Runtime, rows: list[RunningRow]) -> None:
     """Visit every domain that was running; returns when each is what it is."""
-    visits = [_visit(runtime, preparation, row) for row in rows]
+    visits = [_visit(runtime, row) for row in rows]
     for row, outcome in zip(
         rows, await asyncio.gather(*visits, return_exceptions=True), strict=True
     ):
@@ -79,7 +78,7 @@ def _understood(row: RunningRow) -> tuple[Plan, dict[str, Any], Domain]:
         raise ValueError(f"{type(error).__name__}: {error}") from None
 
 
-async def _visit(runtime: Runtime, preparation: Preparation, row: RunningRow) -> None:
+async def _visit(runtime: Runtime, row: RunningRow) -> None:
     try:
         plan, remembered, domain = _understood(row)
     except ValueError as error:

@@ -21,7 +21,7 @@ from virtory.model.network.addresses import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from virtory.model.network.network import Dhcp, Network, NetworkIp
+    from virtory.model.network.network import Dhcp, Network
 
     Problems = Iterator[tuple[str, str]]
 
@@ -175,12 +175,12 @@ def _ips(network: Network) -> Problems:
                 served += 1
                 if served > 1:
                     yield f"{place}/dhcp", "only one IPv4 subnet of a network can have DHCP"
-            yield from _dhcp(f"{place}/dhcp", ip.dhcp, interface.network, ip)
+            yield from _dhcp(f"{place}/dhcp", ip.dhcp, interface.network)
         if ip.tftp is not None and _LINE.search(ip.tftp):
             yield f"{place}/tftp/@root", "it has control letters"
 
 
-def _dhcp(place: str, dhcp: Dhcp, subnet: Subnet, ip: NetworkIp) -> Problems:
+def _dhcp(place: str, dhcp: Dhcp, subnet: Subnet) -> Problems:
     for number, each in enumerate(dhcp.ranges, 1):
         where = f"{place}/range[{number}]" if len(dhcp.ranges) > 1 else f"{place}/range"
         ends = []

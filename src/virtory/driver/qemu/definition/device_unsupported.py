@@ -52,7 +52,7 @@ def device_problems(domain: Domain, capabilities: Capabilities) -> list[tuple[st
         *_screens(devices, kind, capabilities),
         *_inputs(devices, kind),
         *_without_usb(devices),
-        *_others(devices, kind, capabilities),
+        *_others(devices, kind),
         *_absent(devices),
         *share_problems(domain),
         *iommu_problems(domain, capabilities),
@@ -311,7 +311,7 @@ def _without_usb(devices: Devices) -> Problems:
                 yield f"{_ALL}/{name}[{number}]", why
 
 
-def _others(devices: Devices, kind: str, capabilities: Capabilities) -> Problems:
+def _others(devices: Devices, kind: str) -> Problems:
     for number, sound in enumerate(devices.sounds, 1):
         if sound.model not in (*SOUNDS, "pcspk"):
             yield f"{_ALL}/sound[{number}]/@model", f"'{sound.model}' is not served; ich9 is"
