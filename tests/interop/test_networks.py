@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import select
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -407,6 +408,35 @@ def test_firewalld_lets_the_guests_through_and_keeps_its_rules(host: Host) -> No
     host.virsh("net-destroy", "n")
     assert host.daemon.inside(*table).stdout == theirs
     host.daemon.inside("nft", "delete", "table", "inet", "firewalld")
+
+
+NFT = """#!/bin/sh
+# The real one; once somebody else is quicker by a hair.
+cd {directory}
+[ "$1 $2" = "-f -" ] && rm once 2>/dev/null && ./nft delete table inet firewalld
+exec ./nft "$@"
+"""
+
+
+def test_rules_that_go_while_ours_are_put_among_them_are_no_error(host: Host) -> None:
+    directory, inside = host.daemon.directory, host.daemon.inside
+    nft = str(directory / "nft")
+    shutil.copy(shutil.which("nft") or "", nft)
+    wrapper = directory / "wrapper"
+    wrapper.write_text(NFT.format(directory=directory))
+    wrapper.chmod(0o755)
+    host.network("net-create", "n", 74)
+    theirs = "add chain inet firewalld in { type filter hook input priority 10; policy drop; }"
+    assert inside("mount", "--bind", str(wrapper), shutil.which("nft") or "").returncode == 0
+    with rules_told(host) as monitor:
+        (directory / "once").touch()
+        assert inside(nft, f"add table inet firewalld; {theirs}").returncode == 0
+        for line in lines(monitor):  # they go; then it is looked again, and all is as before
+            if "add chain inet virtory_tb74 postrouting" in line:
+                break
+    assert inside("umount", shutil.which("nft") or "").returncode == 0
+    assert not (directory / "once").exists()
+    assert (directory / "errors").read_text() == ""
 
 
 @contextlib.contextmanager

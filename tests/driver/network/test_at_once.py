@@ -57,3 +57,24 @@ async def test_what_waits_for_a_network_that_goes_does_not_find_it(networks: Net
     _, *came = await in_turn(networks, ref.uuid, *calls)
     assert isinstance(came[0], NetworkNotFound)
     assert networks.list_all(0) == [] and networks.store.load().objects == []
+
+
+async def test_rules_that_change_while_they_are_looked_at_are_looked_at_again(networks: Networks):
+    lock = networks.table.get((await networks.define(XML.format("n"), 0)).uuid).lock
+
+    async def waits() -> bool:
+        """Whether the look has come to the network, which is held; False: it is over."""
+        while not lock._waiters and not looking.done():  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        return not looking.done()
+
+    await lock.acquire()
+    networks._rules_changed()
+    looking = networks._restoring
+    assert looking is not None and await waits()
+    networks._rules_changed()
+    lock.release()
+    await lock.acquire()  # the look that waited was first
+    assert await waits()
+    lock.release()
+    await looking

@@ -262,7 +262,9 @@ async def restore_rules(networks: Networks) -> None:
                 await asyncio.to_thread(firewall.apply, entry.network(), entry.plan)
                 _log.info("the packet rules of network '%s' are in force again", entry.name)
             except VirtoryError as error:
-                _log.error("the rules of network '%s' can not be restored: %s", entry.name, error)
+                now = firewall.others(await asyncio.to_thread(firewall.survey))
+                if now == entry.plan.foreign:  # else they have changed again, which is told, too
+                    _log.error("the rules of network '%s' stay incomplete: %s", entry.name, error)
 
 
 async def find_again(networks: Networks, entry: Entry) -> None:

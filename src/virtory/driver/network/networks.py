@@ -79,6 +79,7 @@ class Networks(Changes, Ports):
         self._claims: dict[Entry, str] = {}  # bridges of networks that are being made
         self._watch = RulesWatch(self._rules_changed)
         self._restoring: asyncio.Task[None] | None = None
+        self._unlooked = False  # the host's rules have changed since they were looked at
         self._tasks: set[asyncio.Task[None]] = set()
         self.lease_changed: Callable[[Entry, Lease, bool], None] = lambda *_: None
 
@@ -128,8 +129,15 @@ class Networks(Changes, Ports):
         self._watch.turn(any(plan is not None and plan.table is not None for plan in plans))
 
     def _rules_changed(self) -> None:
+        self._unlooked = True
         if self._restoring is None or self._restoring.done():
-            self._restoring = self.run(life.restore_rules(self))
+            self._restoring = self.run(self._restore_rules())
+
+    async def _restore_rules(self) -> None:
+        """Until nothing has changed since it was begun to look."""
+        while self._unlooked:
+            self._unlooked = False
+            await life.restore_rules(self)
 
     def run(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         """Do something beside; it ends with the daemon."""
