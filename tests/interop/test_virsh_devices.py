@@ -18,6 +18,8 @@ sys.path.append(str(Path(__file__).parents[1] / "guests"))
 
 import initramfs
 
+import virtory
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -50,6 +52,13 @@ class Machine:
         status, printed = self._virsh(self.uri, *words)
         assert status == 0, printed
         return str(printed)
+
+    def detach(self, *words: str) -> str:
+        """What virsh printed, once the guest has let go: virsh waits for some seconds only."""
+        with virtory.open_sync(self.uri) as host, host.events("device-removed") as events:
+            printed = self.virsh(*words)
+            assert events.next(180) is not None
+        return printed
 
     def fails(self, *words: str) -> str:
         """What it complained of."""
@@ -137,9 +146,8 @@ def test_virsh_changes_a_running_machine(machine: Machine, files: Path) -> None:
     assert re.search(r"total_bytes_sec: 1048576", virsh("blkdeviotune", "vm", "vdb"))
     assert "<total_bytes_sec>1048576<" in virsh("dumpxml", "vm", "--inactive")
     assert "already exists" in machine.fails("attach-disk", "vm", disk, "vdb", "--config")
-    assert virsh("detach-disk", "vm", "vdb", "--live", "--config") == (
-        "Disk detached successfully\n\n"
-    )
+    words = ("detach-disk", "vm", "vdb", "--live", "--config")
+    assert machine.detach(*words) == "Disk detached successfully\n\n"
     shell("while [ -b /dev/vda ]; do usleep 50000; done")
     assert disk not in virsh("dumpxml", "vm") + virsh("dumpxml", "vm", "--inactive")
     assert "No disk found" in machine.fails("detach-disk", "vm", "vdb")
@@ -156,9 +164,8 @@ def test_virsh_changes_a_running_machine(machine: Machine, files: Path) -> None:
     assert virsh("domif-getlink", "vm", mac).split()[-1] == "down"
     shell("while [ $(cat /sys/class/net/eth0/carrier) = 1 ]; do usleep 50000; done")
     virsh("domif-setlink", "vm", mac, "up")
-    assert virsh("detach-interface", "vm", "user", "--mac", mac, "--live") == (
-        "Interface detached successfully\n\n"
-    )
+    words = ("detach-interface", "vm", "user", "--mac", mac, "--live")
+    assert machine.detach(*words) == "Interface detached successfully\n\n"
     shell("while [ -d /sys/class/net/eth0 ]; do usleep 50000; done")
 
     # a medium
