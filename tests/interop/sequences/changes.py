@@ -34,7 +34,7 @@ def unplugging(t):
     t("attach a disk", d.attachDeviceFlags, vdb, both)
     begun = time.monotonic()
     t("detach it from a guest that is deaf", d.detachDeviceFlags, vdb, both)
-    t("was waited for", lambda: 4 < time.monotonic() - begun < 8)
+    t("was waited for", lambda: 4 < time.monotonic() - begun < 25)  # 5 s on an idle host
     targets("it is live still")
     t("detach an unknown alias", d.detachDeviceAlias, "net9", live)
     t("attach by sata", d.attachDeviceFlags, disk("sdc", "sata"), live)

@@ -92,7 +92,8 @@ class Transcript:
 
         def lifecycle(conn, domain, event, detail, opaque):
             if domain.name() == "sentinel":
-                self._ended.set()
+                if event == libvirt.VIR_DOMAIN_EVENT_DEFINED:  # its end is told to the next one
+                    self._ended.set()
             else:
                 self.events.append(["lifecycle", domain.name(), event, detail])
 
