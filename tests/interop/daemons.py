@@ -56,8 +56,11 @@ if int(sys.argv[1]):
 def below():
     text = open(f"/proc/self/task/{os.getpid()}/children").read()
     return [int(pid) for pid in text.split()]
-signal.signal(signal.SIGTERM, lambda *_: child.send_signal(signal.SIGTERM))
 status = None
+def end(*_):
+    if status is None:
+        os.kill(child.pid, signal.SIGTERM)  # not by Popen, which might reap it here
+signal.signal(signal.SIGTERM, end)
 while True:
     try:
         pid, ended = os.wait()
