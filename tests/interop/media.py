@@ -60,7 +60,10 @@ reboot -f
 _SYSTEM = (
     _BEGIN
     + """
-acpid -c /etc/acpi -l /dev/null
+if [ -e /dev/input/event0 ]; then
+    acpid -c /etc/acpi -l /dev/null -p /run/acpid.pid
+    until [ -e /run/acpid.pid ]; do :; done  # from here on it hears the button
+fi
 for port in /sys/class/virtio-ports/*; do
     if [ "$(cat $port/name 2>/dev/null)" = org.qemu.guest_agent.0 ] && [ -x /bin/qemu-ga ]; then
         qemu-ga -d -m virtio-serial -p /dev/${port##*/} -t /run -f /run/qemu-ga.pid
