@@ -10,7 +10,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from virtory.errors import ConnectionLost, NotSupported, OperationFailed, VirtoryError
 from virtory.provision import ssh
@@ -164,7 +164,7 @@ class _Watcher:
 
     async def _port(self) -> None:
         """Connections are tried side by side: one that came before the guest's network hangs."""
-        attempts: set[asyncio.Task[str | None]] = set()
+        attempts: set[asyncio.Task[Greeting | None]] = set()
         try:
             while True:
                 if len(attempts) < MOST_PROBES:
@@ -172,21 +172,21 @@ class _Watcher:
                 self._spoke.clear()
                 found = await self._answer(attempts)
                 if found is not None:
-                    self._signals.put_nowait(_over(Phase.SSH, found))
+                    await _give_up(attempts)
+                    await found.end()  # else whoever logs in now may be one too many
+                    self._signals.put_nowait(_over(Phase.SSH, found.words))
                     if self._mute:
                         self._answered_mute.set()
                     return
         finally:
-            for task in attempts:
-                task.cancel()
-            await asyncio.gather(*attempts, return_exceptions=True)
+            await _give_up(attempts)
 
-    async def _greeted(self) -> str | None:
+    async def _greeted(self) -> Greeting | None:
         manifest = await reached(self._machine.domain, self._machine.manifest)
-        return None if manifest is None else await banner(manifest)
+        return None if manifest is None else await greeting(manifest)
 
-    async def _answer(self, attempts: set[asyncio.Task[str | None]]) -> str | None:
-        """The first banner; None after a while, sooner when the guest says something."""
+    async def _answer(self, attempts: set[asyncio.Task[Greeting | None]]) -> Greeting | None:
+        """The first greeting; None after a while, sooner when the guest says something."""
         spoke = asyncio.create_task(self._spoke_near_ssh())
         try:
             done, _ = await asyncio.wait(
@@ -246,20 +246,48 @@ def _stopped(why: str) -> Signal:
     return lambda tracker, now: tracker.stopped(now, why)
 
 
-async def banner(manifest: Manifest) -> str | None:
-    """What the SSH server says first; None when nobody answered in time."""
+class Greeting(NamedTuple):
+    """What an SSH server says first, and the connection on which it said so."""
+
+    words: str
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def end(self) -> None:
+        """Leave, and wait until the server has let go of it, too; not for ever."""
+        try:
+            with suppress(OSError, TimeoutError):
+                async with asyncio.timeout(PROBE_FOR_S):
+                    self.writer.write_eof()
+                    while await self.reader.read(1 << 16):
+                        pass
+        finally:
+            self.writer.close()
+
+
+async def greeting(manifest: Manifest) -> Greeting | None:
+    """How the SSH server greets; None when it did not in time."""
     with suppress(OSError, TimeoutError, ValueError):
         async with asyncio.timeout(PROBE_FOR_S):
             reader, writer = await asyncio.open_connection(manifest.host, manifest.port)
             try:
                 while line := await reader.readline():
                     if line.startswith(b"SSH-"):
-                        return clean(line).strip()
-            finally:
+                        return Greeting(clean(line).strip(), reader, writer)
+            except BaseException:
                 writer.close()
-                with suppress(OSError):
-                    await writer.wait_closed()
+                raise
+            writer.close()
     return None
+
+
+async def _give_up(attempts: set[asyncio.Task[Greeting | None]]) -> None:
+    for task in attempts:
+        task.cancel()
+    for found in await asyncio.gather(*attempts, return_exceptions=True):
+        if isinstance(found, Greeting):
+            found.writer.close()
+    attempts.clear()
 
 
 async def cloud_init_result(manifest: Manifest) -> str | None:
