@@ -85,7 +85,7 @@ async def _branch(
         await reverting.end(entry)
         if entry.busy is None:
             occupy(reverting.runtime, entry, _BUSY)
-        await asyncio.to_thread(kept_state.bring_back, kept.files)
+        await kept_state.bring_back(kept.files)
         moved = replace(
             snapshot,
             domain=over(snapshot.domain, fresh),

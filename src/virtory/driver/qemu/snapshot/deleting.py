@@ -6,7 +6,6 @@ goes. Children are deleted first; each snapshot goes as a whole, in a save of it
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from virtory.driver.journal import Journal
@@ -42,7 +41,7 @@ class Deleting(Part):
             copies = [family.by_name[each].files for each in doomed]
             await self._runtime.records.store.save(*family.remove(doomed))
             for files in copies:
-                await asyncio.to_thread(kept_state.drop, files)
+                await kept_state.drop(files)
             return
         if is_off := entry.guest is None:
             occupy(self._runtime, entry, _BUSY)
@@ -79,7 +78,7 @@ class Deleting(Part):
             raise
         self._runtime.checkpoint("snapshot dropped")
         await work.done(*family_of(entry).remove([kept.name]))
-        await asyncio.to_thread(kept_state.drop, kept.files)
+        await kept_state.drop(kept.files)
 
     async def _drop(self, entry: Entry, name: str, paths: list[str]) -> None:
         guest = entry.guest

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from typing import Any
 
     from virtory.driver.qemu.preparation import Preparation
-    from virtory.driver.qemu.table import Entry
     from virtory.model.domain import Domain
 
 
-async def planned(preparation: Preparation, entry: Entry, name: str) -> dict[str, Any]:
+async def planned(preparation: Preparation, domain: Domain, name: str) -> dict[str, Any]:
     """What will be copied where; nothing for a machine that has neither."""
-    domain = entry.current()
+    if not _has_variables(domain) and not _has_emulated_tpm(domain):
+        return {}
     host = await preparation.host()
     sources = await asyncio.to_thread(_sources, domain, host)
     if not sources:
@@ -38,37 +38,56 @@ async def planned(preparation: Preparation, entry: Entry, name: str) -> dict[str
 
 def _sources(domain: Domain, host: Any) -> dict[str, str]:
     found = {}
-    loader, nvram = domain.os.loader, domain.os.nvram
-    if domain.os.firmware_auto == "efi" or (loader is not None and loader.type == "pflash"):
+    if _has_variables(domain):
+        nvram = domain.os.nvram
         path = nvram.path if nvram is not None else None
         path = path or variables_path(domain, host)
         if os.path.isfile(path):
             found["nvram"] = path
-    if any(tpm.backend.type == "emulator" for tpm in domain.devices.tpms):
+    if _has_emulated_tpm(domain):
         directory = tpm_directory(domain, host)
         if os.path.isdir(directory):
             found["tpm"] = directory
     return found
 
 
-def keep(files: dict[str, Any]) -> None:
-    """Copy what `planned` found. Blocking."""
-    for what, path in files.get("sources", {}).items():
+def _has_variables(domain: Domain) -> bool:
+    loader = domain.os.loader
+    return domain.os.firmware_auto == "efi" or (loader is not None and loader.type == "pflash")
+
+
+def _has_emulated_tpm(domain: Domain) -> bool:
+    return any(tpm.backend.type == "emulator" for tpm in domain.devices.tpms)
+
+
+async def keep(files: dict[str, Any]) -> None:
+    """Copy what `planned` found."""
+    if files.get("sources"):
+        await asyncio.to_thread(_keep, files)
+
+
+async def bring_back(files: dict[str, Any]) -> None:
+    """Put the copies back to where they came from; may be repeated."""
+    if files.get("sources"):
+        await asyncio.to_thread(_bring_back, files)
+
+
+async def drop(files: dict[str, Any]) -> None:
+    """Remove the copies; may be repeated."""
+    if "directory" in files:
+        await asyncio.to_thread(shutil.rmtree, files["directory"], ignore_errors=True)
+
+
+def _keep(files: dict[str, Any]) -> None:
+    for what, path in files["sources"].items():
         _copy(path, os.path.join(files["directory"], what))
 
 
-def bring_back(files: dict[str, Any]) -> None:
-    """Put the copies back to where they came from. Blocking; may be repeated."""
-    for what, path in files.get("sources", {}).items():
+def _bring_back(files: dict[str, Any]) -> None:
+    for what, path in files["sources"].items():
         kept = os.path.join(files["directory"], what)
         if os.path.exists(kept):
             _copy(kept, path)
-
-
-def drop(files: dict[str, Any]) -> None:
-    """Remove the copies. Blocking; may be repeated."""
-    if "directory" in files:
-        shutil.rmtree(files["directory"], ignore_errors=True)
 
 
 def _copy(source: str, target: str) -> None:

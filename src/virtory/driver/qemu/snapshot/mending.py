@@ -5,7 +5,6 @@ The rule kept here: taking is undone, going back and deleting are finished; each
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +67,7 @@ async def _undo_inside(entry: Entry, step: dict[str, Any]) -> None:
         await internal.unattended(step["paths"])
         await internal.each("-d", name, await internal.with_name(name, step["paths"]))
         await internal.without_leaks(step["paths"])
-    await asyncio.to_thread(kept_state.drop, step["files"])
+    await kept_state.drop(step["files"])
 
 
 async def _drop_jobs(guest: Guest) -> None:
@@ -125,4 +124,4 @@ async def _delete(entry: Entry, work: Work, step: dict[str, Any]) -> None:
     await internal.without_leaks(paths)
     family = family_of(entry)
     await work.done(*(family.remove([name]) if name in family.by_name else []))
-    await asyncio.to_thread(kept_state.drop, step["files"])
+    await kept_state.drop(step["files"])

@@ -85,7 +85,7 @@ async def delete(deleting: Deleting, entry: Entry, kept: Kept) -> None:
         raise
     runtime.checkpoint("snapshot forgotten")
     await asyncio.to_thread(remove, [memory] if memory else [])
-    await asyncio.to_thread(kept_state.drop, kept.files)
+    await kept_state.drop(kept.files)
     try:
         for merge in merges:
             await _carry_out(deleting, entry, merge)
@@ -345,7 +345,7 @@ def _lowered(store: BackingStore | None, merge: Merge) -> BackingStore | None:
 async def mend(runtime: Runtime, entry: Entry, step: dict[str, Any]) -> None:
     """The snapshot is forgotten already; what is not merged yet and can be, is."""
     await asyncio.to_thread(remove, [step["memory"]] if step["memory"] else [])
-    await asyncio.to_thread(kept_state.drop, step["files"])
+    await kept_state.drop(step["files"])
     if entry.guest is not None:
         return  # the chain is whole, only longer; what QEMU began it ends
     for row in step["merges"]:

@@ -22,6 +22,7 @@ from virtory.driver.qemu.plan import Plan
 from virtory.driver.qemu.snapshot import kept_state
 from virtory.driver.qemu.snapshot.draft import located, new_image
 from virtory.driver.qemu.snapshot.snapshots import family_of
+from virtory.driver.qemu.snapshot.taking import kept_of
 from virtory.driver.snapshot_family import Kept
 from virtory.errors import (
     ConfigUnsupported,
@@ -150,10 +151,10 @@ async def take_off(taking: Taking, entry: Entry, snapshot: Snapshot, flags: int)
     domain, former = located(entry.configuration(), taking.preparation.volume), entry.definition()
     for target in overlays:
         refuse_too_deep(target, await asyncio.to_thread(_depth, *_image_of(domain, target)))
-    files = await kept_state.planned(taking.preparation, entry, name)
+    files = await kept_state.planned(taking.preparation, domain, name)
     work = await taking.begin(entry, "overlays off", made=made, files=files)
     try:
-        await asyncio.to_thread(kept_state.keep, files)
+        await kept_state.keep(files)
         if made:
             for target, path in overlays.items():
                 below, below_format, _ = _image_of(domain, target)
@@ -162,12 +163,12 @@ async def take_off(taking: Taking, entry: Entry, snapshot: Snapshot, flags: int)
         disk_chain.rewrite(entry, over(domain, overlays))
         assert entry.row is not None
         files = {**files, "made": made}
-        await taking.finish(entry, snapshot, flags, work, files, entry.row)
+        await taking.finish(entry, kept_of(snapshot, files), flags, work, entry.row)
         entry.saved_row = entry.row
     except BaseException:
         entry.row = with_xml_of(entry.definition(), former)
         await asyncio.to_thread(remove, made)
-        await asyncio.to_thread(kept_state.drop, files)
+        await kept_state.drop(files)
         await work.done()
         raise
     return name
@@ -235,7 +236,7 @@ async def take_live(taking: Taking, guest: Guest, snapshot: Snapshot, flags: int
                 await guest.execute("cont")
     await settle(guest, more)
     taking.runtime.checkpoint("overlays settled")
-    await taking.finish(guest.entry, snapshot, flags, work, files)
+    await taking.finish(guest.entry, kept_of(snapshot, files), flags, work)
     return str(snapshot.name)
 
 
@@ -258,8 +259,6 @@ async def _quiet(guest: Guest, flags: int) -> AsyncIterator[None]:
 
 def _kept_text(snapshot: Snapshot, files: dict[str, Any], flags: int) -> dict[str, Any] | None:
     """What a later daemon needs to finish the snapshot."""
-    from virtory.driver.qemu.snapshot.taking import kept_of
-
     if flags & SnapshotCreate.NO_METADATA:
         return None
     return kept_of(snapshot, files)._asdict()
@@ -371,7 +370,7 @@ async def mend(runtime: Runtime, entry: Entry, work: Work, step: dict[str, Any])
         text = entry.row.xml if entry.row is not None else ""
         if not any(path in text for path in step["made"]):
             await asyncio.to_thread(remove, step["made"])
-            await asyncio.to_thread(kept_state.drop, step["files"])
+            await kept_state.drop(step["files"])
         await work.done()
         return
     if guest is not None:

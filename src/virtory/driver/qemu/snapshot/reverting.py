@@ -167,7 +167,7 @@ class Reverting(Part):
         try:
             await internal.each("-a", kept.name, paths)
             self._runtime.checkpoint("revert applied")
-            await asyncio.to_thread(kept_state.bring_back, kept.files)
+            await kept_state.bring_back(kept.files)
             await self.became(entry, kept.name, snapshot, announce=False)
         finally:
             entry.busy = None

@@ -7,7 +7,6 @@ the machine goes on with the images it had, and what was made for it is removed.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -101,18 +100,19 @@ class Taking(Part):
         name = str(snapshot.name)
         paths = internal_paths(snapshot)
         await _refuse_taken(name, paths)
-        files = await kept_state.planned(self._preparation, entry, name)
+        files = await kept_state.planned(self._preparation, domain, name)
         work = await self.begin(entry, "inside", name=name, paths=paths, files=files, ran=False)
         try:
-            await asyncio.to_thread(kept_state.keep, files)
+            await kept_state.keep(files)
             self._runtime.checkpoint("snapshot state kept")
-            await internal.each("-c", name, paths)
+            async with internal.at_work("-c", name, paths):
+                kept = kept_of(replace(snapshot, domain=domain), files)
         except BaseException:
             await undo_inside(name, paths, files)
             await work.done()
             raise
         self._runtime.checkpoint("snapshot taken")
-        await self.finish(entry, replace(snapshot, domain=domain), flags, work, files)
+        await self.finish(entry, kept, flags, work)
         return name
 
     # -- running or paused ---------------------------------------------------------------------
@@ -162,7 +162,7 @@ class Taking(Part):
                     await guest.execute("cont")
         self._runtime.checkpoint("snapshot taken")
         files = {"asked_to_go": sorted(guest.asked_to_go)} if guest.asked_to_go else {}
-        await self.finish(entry, snapshot, flags, work, files)
+        await self.finish(entry, kept_of(snapshot, files), flags, work)
         return name
 
     # -- the end -------------------------------------------------------------------------------
@@ -171,20 +171,12 @@ class Taking(Part):
         journal = Journal(self._runtime.records.store)
         return await journal.begin(WORK, step=step, domain=entry.uuid.hex(), **what)
 
-    async def finish(
-        self,
-        entry: Entry,
-        snapshot: Snapshot,
-        flags: int,
-        work: Work,
-        files: dict[str, Any],
-        *more: Change,
-    ) -> None:
+    async def finish(self, entry: Entry, kept: Kept, flags: int, work: Work, *more: Change) -> None:
         """The snapshot, what else changes, and the end of the work in one save."""
         changes, family = list(more), family_of(entry)
         former = dict(family.by_name), family.current
         if not flags & SnapshotCreate.NO_METADATA:
-            changes += family.put(kept_of(snapshot, files), current=True)
+            changes += family.put(kept, current=True)
         try:
             await work.done(*changes)
         except BaseException:
@@ -250,4 +242,4 @@ async def undo_inside(name: str, paths: list[str], files: dict[str, Any]) -> Non
     """As if it had never been begun; for images that nobody has open."""
     with contextlib.suppress(VirtoryError):
         await internal.each("-d", name, await internal.with_name(name, paths))
-    await asyncio.to_thread(kept_state.drop, files)
+    await kept_state.drop(files)
