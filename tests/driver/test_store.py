@@ -110,6 +110,18 @@ async def test_what_is_forgotten_is_gone(store):
     assert [row.name for row in loaded.running] == ["a"]
 
 
+async def test_what_is_waited_for_and_what_is_not_is_found_in_its_order(store):
+    one, two = domain("a"), domain("b")
+    for title in ("first", "second", "third"):
+        await store.save(one._replace(title=title), two)
+        await store.save(ForgetDomain(one.uuid))
+        await store.save(one._replace(title=title))
+        await store.save(ForgetDomain(two.uuid))
+    loaded = again(store)
+    assert loaded.domains == [one._replace(title="third")]
+    assert sorted(os.listdir(store.directory)) == ["lock", FILE]  # nothing holds the file open
+
+
 async def test_changes_of_one_save_are_made_together_or_not_at_all(store):
     await store.save(domain("a"))
     clash = domain("b")._replace(name="a")

@@ -14,9 +14,10 @@ import contextlib
 import os
 import sqlite3
 import threading
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple
 
-from virtory.driver.store_file import FILE, explain, open_database, take_lock
+from virtory.driver.store_file import FILE, connect, explain, open_database, take_lock
 from virtory.errors import InternalError, VirtoryError
 
 if TYPE_CHECKING:
@@ -238,10 +239,10 @@ class Store:
         except BaseException:
             os.close(self._lock)
             raise
+        self._hasty: sqlite3.Connection | None = None  # does not wait for the disk
         self._next_id = 1
-        self._durable = True  # as the file is opened
-        self._waiting: list[tuple[Sequence[Change], Done]] = []
-        self._wanted = threading.Condition(threading.Lock())
+        self._waiting: SimpleQueue[tuple[Sequence[Change], Done] | None] = SimpleQueue()
+        self._gate = threading.Lock()  # nothing waits behind None, which ends the writer
         self._closing = False
         self._writer = threading.Thread(target=self._write_all, name="store", daemon=True)
         self._writer.start()
@@ -275,15 +276,21 @@ class Store:
         """
         import asyncio
 
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
-
-        def done(error: VirtoryError | None) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
-                loop.call_soon_threadsafe(_settle, future, error)
-
-        self._submit(changes, done)
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.begin_saving(changes, lambda error: _settle(future, error))
         await future
+
+    def begin_saving(self, changes: Sequence[Change], done: Done) -> None:
+        """As `save`; the running loop calls `done` with what `save` would have raised, or None."""
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+
+        def tell(error: VirtoryError | None) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
+                loop.call_soon_threadsafe(done, error)
+
+        self._submit(changes, tell)
 
     def save_now(self, *changes: Change) -> None:
         """As `save`, for callers that can not wait otherwise: the thread stands still meanwhile."""
@@ -302,30 +309,31 @@ class Store:
 
     def close(self) -> None:
         """Write what waits, then give the directory back; idempotent."""
-        with self._wanted:
+        with self._gate:
             if self._closing:
                 return
             self._closing = True
-            self._wanted.notify()
+            self._waiting.put(None)
         self._writer.join()
+        if self._hasty is not None:
+            self._hasty.close()
         self._db.close()
         os.close(self._lock)
 
     def _submit(self, changes: Sequence[Change], done: Done) -> None:
-        with self._wanted:
+        with self._gate:
             if self._closing:
                 raise InternalError(f"the state file {self.path} is closed")
-            self._waiting.append((changes, done))
-            self._wanted.notify()
+            self._waiting.put((changes, done))
 
     def _write_all(self) -> None:
-        while True:
-            with self._wanted:
-                while not self._waiting and not self._closing:
-                    self._wanted.wait()
-                batch, self._waiting = self._waiting, []
-            if not batch:
-                return
+        waiting, last = self._waiting, False
+        while not last:
+            taken = [waiting.get()]
+            while waiting.qsize():
+                taken.append(waiting.get())
+            last = taken[-1] is None
+            batch = [each for each in taken if each is not None]
             if (
                 len(batch) > 1
                 and self._commit([change for one, _ in batch for change in one]) is None
@@ -336,20 +344,23 @@ class Store:
             for (_, done), error in zip(batch, results, strict=True):
                 done(error)
 
-    def _sync(self, durable: bool) -> None:
-        """Whether the next commit waits for the disk.
+    def _hastily(self) -> sqlite3.Connection:
+        """A connection that does not wait for the disk: to tell one to costs more than another.
 
-        What need not may be as before after a power cut, not after a crash of the daemon; the next
-        durable commit carries it to the disk too.
+        What it commits may be as before after a power cut, not after a crash of the daemon; the
+        next commit that is waited for carries it to the disk too.
         """
-        if durable is not self._durable:
-            self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            self._durable = durable
+        if self._hasty is None:
+            self._hasty = connect(self.path)
+            self._hasty.execute("PRAGMA synchronous = NORMAL")
+            self._hasty.execute("PRAGMA cache_size = 32")  # what the other commits empties it
+        return self._hasty
 
     def _commit(self, changes: Sequence[Change]) -> VirtoryError | None:
         db = self._db
         try:
-            self._sync(any(_must_last(change) for change in changes))
+            if not any(_must_last(change) for change in changes):
+                db = self._hastily()
             db.execute("BEGIN IMMEDIATE")
             for change in changes:
                 db.execute(_SQL[type(change)], change)

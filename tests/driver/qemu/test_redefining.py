@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -15,9 +17,10 @@ from virtory.driver.qemu.part import Edit, changed, found_edit, redefining
 from virtory.driver.qemu.records import Records
 from virtory.driver.qemu.runtime import Runtime
 from virtory.driver.qemu.table import DomainTable, Entry, row_of
-from virtory.driver.store import Store
+from virtory.driver.store import Intent, Store
 from virtory.errors import InternalError
 from virtory.model.domain import parse_domain
+from virtory.model.events import Lifecycle
 
 XML = (
     "<domain type='qemu'><name>m</name><memory unit='KiB'>1024</memory><vcpu>1</vcpu>"
@@ -105,3 +108,42 @@ async def test_what_a_daemon_noted_before_it_ended_does_not_undo_a_newer_definit
     assert found_edit(entry, noted) is None
     assert (await edit.now(entry)).xml == (await changed(entry, described("a"))).xml
     await runtime.idle()
+
+
+async def test_a_definition_is_with_the_writer_as_soon_as_it_is_committed(runtime, entry):
+    work = runtime.commit(entry)
+    work.send(None)  # no turn of the loop is needed
+    runtime.records.store.save_now(Intent(b"w" * 16, "after", "{}"))  # written after it
+    with closing(sqlite3.connect(runtime.records.store.path)) as db:
+        assert db.execute("SELECT name FROM domain").fetchall() == [("m",)]
+    work.close()
+    assert await runtime.idle(10)
+
+
+async def test_a_commit_that_nobody_waits_for_any_more_is_saved_and_told(runtime, entry):
+    with runtime.bus.subscribe(Lifecycle) as events:
+        runtime.announce(entry, Lifecycle(entry.ref, 0, 0))
+        giving_up = asyncio.ensure_future(runtime.commit(entry))
+        staying = asyncio.ensure_future(runtime.settled(entry))
+        await asyncio.sleep(0)
+        giving_up.cancel()
+        await staying
+        assert len(events) == 1 and entry.saved_row == entry.row and giving_up.cancelled()
+
+
+async def test_what_changes_while_a_save_is_under_way_is_saved_with_the_next(runtime, entry):
+    first = asyncio.ensure_future(runtime.commit(entry))
+    await asyncio.sleep(0)
+    entry.row = later = entry.row._replace(title="later")
+    runtime.announce(entry)
+    await first
+    assert entry.saved_row != later
+    await runtime.settled(entry)
+    assert entry.saved_row == later and await runtime.idle(10)
+
+
+def test_a_definition_is_parsed_once_for_those_who_ask_again(entry):
+    first = entry.configuration()
+    assert entry.configuration() is first
+    entry.row = entry.row._replace(xml=entry.row.xml.replace("1024", "2048"))
+    assert entry.configuration().memory.kib == 2048

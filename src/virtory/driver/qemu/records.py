@@ -20,7 +20,8 @@ from virtory.driver.store import (
 if TYPE_CHECKING:
     from virtory.driver.qemu.guest import Guest
     from virtory.driver.qemu.table import Entry
-    from virtory.driver.store import Change, Store
+    from virtory.driver.store import Change, Done, Store
+    from virtory.errors import VirtoryError
 
 
 class Records:
@@ -29,17 +30,27 @@ class Records:
     def __init__(self, store: Store) -> None:
         self.store = store
 
-    async def save(self, entry: Entry) -> None:
-        """Bring the disk up to date with this domain; on disk when it returns."""
+    def begin_saving(self, entry: Entry, done: Done) -> None:
+        """Bring the disk up to date with this domain as it is now.
+
+        `done` is called once it is on disk, or with what went wrong: at once where nothing differs.
+        """
         running = self._running(entry)
         changes = [*self._definition(entry), *self._run(entry, running)]
         row = entry.row
         if row is None and running is None and entry.snapshots and not entry.returning:
             changes += entry.snapshots.forget()
             entry.snapshots = None
-        if changes:
-            await self.store.save(*changes)
-            entry.saved_row, entry.saved_running = row, running
+        if not changes:
+            done(None)
+            return
+
+        def saved(error: VirtoryError | None) -> None:
+            if error is None:
+                entry.saved_row, entry.saved_running = row, running
+            done(error)
+
+        self.store.begin_saving(changes, saved)
 
     def _definition(self, entry: Entry) -> list[Change]:
         row, saved = entry.row, entry.saved_row

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from virtory.driver.qemu.strays import Strays
@@ -33,26 +34,39 @@ _log = logging.getLogger(__name__)
 
 
 class _Round:
-    """What is saved and told together; `done` becomes what saving raised."""
+    """What is saved and told together."""
 
-    __slots__ = ("dirty", "done", "events")
+    __slots__ = ("_waiters", "dirty", "events")
 
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.dirty = False
-        loop = asyncio.get_running_loop()
-        self.done: asyncio.Future[Exception | None] = loop.create_future()
+        self._waiters: list[asyncio.Future[Exception | None]] = []
+
+    def end(self) -> asyncio.Future[Exception | None]:
+        """Becomes what saving raised once it is saved and told; of this caller alone."""
+        waiter: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        return waiter
+
+    def ended(self, problem: Exception | None) -> None:
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(problem)
 
 
 class _Outbox:
-    """What one domain has to tell: what is being saved, what comes after it, and the task."""
+    """What one domain has to tell: what is being saved, and what comes after it."""
 
-    __slots__ = ("coming", "current", "task")
+    __slots__ = ("coming", "current")
 
     def __init__(self) -> None:
         self.current: _Round | None = None
         self.coming: _Round | None = None
-        self.task: asyncio.Task[None] | None = None
+
+    @property
+    def rounds(self) -> list[_Round]:
+        return [each for each in (self.current, self.coming) if each is not None]
 
 
 class Runtime:
@@ -106,10 +120,10 @@ class Runtime:
             outbox = self._outboxes[entry] = _Outbox()
         if outbox.coming is None:
             outbox.coming = _Round()
+            if outbox.current is None:
+                asyncio.get_running_loop().call_soon(self._begin, entry, outbox)
         outbox.coming.events += events
         outbox.coming.dirty |= save
-        if outbox.task is None:
-            outbox.task = asyncio.get_running_loop().create_task(self._deliver(entry, outbox))
 
     async def settled(self, entry: Entry) -> None:
         """Wait until all that was announced of the domain is saved and told.
@@ -117,29 +131,45 @@ class Runtime:
         Raises what saving raised: the caller's change is then true but not on disk.
         """
         outbox = self._outboxes.get(entry)
-        if outbox is not None:
-            for each in (outbox.current, outbox.coming):
-                await _ended(each)
+        for end in [each.end() for each in outbox.rounds] if outbox is not None else ():
+            if (problem := await end) is not None:
+                raise problem
 
     async def commit(self, entry: Entry) -> None:
         """Save the domain as it is now; when this returns it is on disk, else it raises."""
         self.announce(entry)
-        await _ended(self._outboxes[entry].coming)
+        outbox = self._outboxes[entry]
+        assert outbox.coming is not None
+        end = outbox.coming.end()
+        self._begin(entry, outbox)
+        if (problem := await end) is not None:
+            raise problem
 
-    async def _deliver(self, entry: Entry, outbox: _Outbox) -> None:
-        while (now := outbox.coming) is not None:
-            outbox.current, outbox.coming = now, None
-            problem = None
-            if now.dirty:
-                try:
-                    await self.records.save(entry)
-                except Exception as error:
-                    # What happened has happened: listeners learn of it even from a full disk.
-                    problem = error
-                    _log.error("cannot save the state of domain '%s': %s", entry.name, error)
-            self.bus.publish(*now.events)
-            now.done.set_result(problem)
-        self._outboxes.pop(entry, None)
+    def _begin(self, entry: Entry, outbox: _Outbox) -> None:
+        """Save what is to come, unless that is under way: its end begins the next."""
+        if outbox.current is not None or outbox.coming is None:
+            return
+        now = outbox.current = outbox.coming
+        outbox.coming = None
+        if not now.dirty:
+            self._saved(entry, outbox, now, None)
+            return
+        try:
+            self.records.begin_saving(entry, partial(self._saved, entry, outbox, now))
+        except Exception as error:
+            self._saved(entry, outbox, now, error)
+
+    def _saved(self, entry: Entry, outbox: _Outbox, now: _Round, problem: Exception | None) -> None:
+        if problem is not None:
+            # What happened has happened: listeners learn of it even from a full disk.
+            _log.error("cannot save the state of domain '%s': %s", entry.name, problem)
+        self.bus.publish(*now.events)
+        outbox.current = None
+        if outbox.coming is None:
+            del self._outboxes[entry]
+        else:
+            asyncio.get_running_loop().call_soon(self._begin, entry, outbox)
+        now.ended(problem)
 
     # -- tasks ---------------------------------------------------------------------------------
     def run(self, work: Coroutine[object, object, None], name: str) -> None:
@@ -174,12 +204,7 @@ class Runtime:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limit_s):
                 while self._tasks or self._outboxes:
-                    tasks = [box.task for box in self._outboxes.values() if box.task is not None]
-                    await asyncio.wait([*self._tasks, *tasks])
+                    boxes = self._outboxes.values()
+                    ends = [each.end() for box in boxes for each in box.rounds]
+                    await asyncio.wait([*self._tasks, *ends])
         return not self._tasks and not self._outboxes
-
-
-async def _ended(each: _Round | None) -> None:
-    """Wait until it is saved and told; raises what saving raised."""
-    if each is not None and (problem := await asyncio.shield(each.done)) is not None:
-        raise problem

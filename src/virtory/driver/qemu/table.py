@@ -7,6 +7,7 @@ neither a definition nor a guest is no domain: it only keeps name and UUID for t
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from virtory.driver.interface import DomainRef
@@ -107,10 +108,8 @@ class Entry:
         return self.row
 
     def configuration(self) -> Domain:
-        """The persistent definition as a value; parsed at each call, for it is rarely needed."""
-        from virtory.model.domain import parse_domain  # costs more than a small daemon's start
-
-        return parse_domain(self.definition().xml, lenient=True)
+        """The persistent definition as a value; parsed, for it is rarely needed."""
+        return _parsed(self.definition().xml)
 
     def current(self) -> Domain:
         """What runs, or what would."""
@@ -121,6 +120,14 @@ class Entry:
         if self.guest is None:
             raise OperationInvalid("domain is not running")
         return self.guest
+
+
+@functools.lru_cache(maxsize=8)
+def _parsed(xml: str) -> Domain:
+    """What a definition says; a few are remembered, for work on a machine asks more than once."""
+    from virtory.model.domain import parse_domain  # costs more than a small daemon's start
+
+    return parse_domain(xml, lenient=True)
 
 
 def row_of(domain: Domain, uuid: bytes, xml: str, *, autostart: bool = False) -> DomainRow:

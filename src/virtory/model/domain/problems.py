@@ -13,7 +13,7 @@ from virtory.model.domain.device_problems import device_problems, places
 from virtory.model.domain.tuning_problems import tuning_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from virtory.model.domain.domain import Domain
 
@@ -185,8 +185,10 @@ def _clock(domain: Domain) -> Problems:
         yield "/domain/clock/@start", f"{clock.start} is no time in seconds since 1970"
 
 
-def _repeated(values: Iterable[Any]) -> list[Any]:
+def _repeated(values: list[Any]) -> list[Any]:
     """Those that are there more than once, sorted."""
+    if len(values) < 2:  # as in most machines
+        return []
     return sorted(value for value, count in Counter(values).items() if count > 1)
 
 
@@ -202,7 +204,7 @@ def _settings(domain: Domain) -> Problems:
         yield "/domain/clock/@timezone", "offset 'timezone' needs the name of a time zone"
     if clock.offset == "absolute" and clock.start is None:
         yield "/domain/clock/@start", "offset 'absolute' needs a start, in seconds since 1970"
-    for name in _repeated(timer.name for timer in clock.timers):
+    for name in _repeated([timer.name for timer in clock.timers]):
         yield f"/domain/clock/timer[@name='{name}']", f"the timer {name!r} is given twice"
     resource = domain.resource
     if resource is not None and resource.partition and not resource.partition.startswith("/"):
@@ -219,7 +221,7 @@ def _settings(domain: Domain) -> Problems:
     if emulator is not None and not emulator.startswith("/"):
         yield "/domain/devices/emulator", f"{emulator!r} is not an absolute path"
     if domain.iothreadids is not None:
-        for number in _repeated(thread.id for thread in domain.iothreadids.iothreads):
+        for number in _repeated([thread.id for thread in domain.iothreadids.iothreads]):
             yield (
                 f"/domain/iothreadids/iothread[@id='{number}']",
                 f"the I/O thread {number} is given twice",
