@@ -10,6 +10,7 @@ import pytest
 
 import virtory
 from virtory import errors
+from virtory.wire.incoming import StreamAborted
 from virtory.wire.remote import connect, domain, domain_device, domain_event
 from virtory.wire.remote.types import NonnullDomain
 
@@ -232,6 +233,48 @@ async def test_a_received_descriptor_is_the_callers(host: virtory.Host, daemon: 
     os.close(read)
     assert domain_device.DOMAIN_OPEN_GRAPHICS_FD.ret is None
     assert domain_event.DOMAIN_EVENT_CALLBACK_LIFECYCLE.message is not None
+
+
+async def cancelled_as_its_answer_comes(host: virtory.Host, call: Any) -> None:
+    """The answer has been read, but who asked has not had its turn yet."""
+    asked, loop = asyncio.create_task(call), asyncio.get_running_loop()
+
+    def cancel_once_answered() -> None:
+        if host.caller.waited_for:
+            loop.call_soon(cancel_once_answered)
+        else:
+            asked.cancel()
+
+    loop.call_soon(cancel_once_answered)
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+
+
+async def test_descriptors_of_an_answer_that_comes_as_its_call_is_cancelled_are_closed(
+    host: virtory.Host, daemon: Any
+) -> None:
+    from virtory.client.domain import Domain
+
+    read, write = os.pipe2(os.O_NONBLOCK)
+    daemon.script["DOMAIN_OPEN_GRAPHICS_FD"] = lambda call: daemon.session.reply(
+        call, None, [os.dup(write)]
+    )
+    await cancelled_as_its_answer_comes(host, Domain(host, REF).open_graphics_fd())
+    os.close(write)
+    assert os.read(read, 1) == b"", "the descriptor was left open"
+    os.close(read)
+
+
+async def test_a_stream_whose_opening_is_answered_as_it_is_cancelled_is_aborted(
+    host: virtory.Host, daemon: Any
+) -> None:
+    from virtory.client.domain import Domain
+
+    daemon.script["DOMAIN_OPEN_CONSOLE"] = None
+    await cancelled_as_its_answer_comes(host, Domain(host, REF).open_console())
+    await daemon.until(lambda: daemon.streamed)
+    (aborted,) = daemon.streamed
+    assert type(aborted) is StreamAborted
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 The rule kept here: whoever waits is always told. A reply, an error or the end of the connection
 reaches each pending call, stream and subscription exactly once; a caller that was cancelled is
-forgotten and its late answer dropped.
+forgotten and its late answer dropped, with the descriptors in it and the stream that it opened.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ class Caller:
         self.lost: VirtoryError | None = None
         self.on_closing: list[Callable[[VirtoryError], None]] = []
         self._pending: dict[int, Waiter] = {}
+        self._untaken: dict[int, Reply] = {}  # those with something that must be given back
         self._streams: dict[int, Stream] = {}
         self._routes: dict[tuple[str, int], Route] = {}
         self._early: deque[tuple[tuple[str, int], Event]] = deque(maxlen=MOST_EARLY_EVENTS)
@@ -101,8 +102,20 @@ class Caller:
         except BaseException:
             if self._pending.pop(serial, None) is not None and not self.session.closed:
                 self.session.abandon(serial)
+            elif (untaken := self._untaken.pop(serial, None)) is not None:
+                self._give_back(untaken)
             raise
+        if self._untaken:
+            self._untaken.pop(serial, None)
         return reply
+
+    def _give_back(self, reply: Reply) -> None:
+        """Undo what an answer brought that nobody takes."""
+        for fd in reply.fds:
+            os.close(fd)
+        if reply.procedure.stream and not self.session.closed:
+            self.session.abort(reply.serial)
+            self.link.flush()
 
     @property
     def waited_for(self) -> bool:
@@ -153,11 +166,12 @@ class Caller:
 
     def _on_reply(self, reply: Reply) -> None:
         waiter = self._pending.pop(reply.serial, None)
-        if waiter is not None and not waiter.done():
-            waiter.set_result(reply)
+        if waiter is None or waiter.done():
+            self._give_back(reply)
             return
-        for fd in reply.fds:
-            os.close(fd)
+        if reply.fds or reply.procedure.stream:
+            self._untaken[reply.serial] = reply
+        waiter.set_result(reply)
 
     def _on_failure(self, failure: Failure) -> None:
         waiter = self._pending.pop(failure.serial, None)
