@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from pathlib import Path
 
 import pytest
+
+from virtory.errors import DomainNotFound
 
 OVMF = Path("/usr/share/qemu/firmware")
 
@@ -91,6 +94,34 @@ async def test_variables_go_or_stay_only_by_order(driver, linux, state):
     )
     await driver.domain.undefine(ref.uuid, 4)
     assert not variables.exists()
+
+
+@pytest.mark.skipif(not OVMF.is_dir(), reason="no UEFI firmware is installed (ovmf)")
+async def test_variables_of_a_machine_undefined_while_it_is_started_go_with_it(
+    driver, linux, state
+):
+    xml = linux.xml("m", memory_mib=256).replace("<os>", "<os firmware='efi'>")
+    ref = await driver.domain.define(xml, 0)
+    starting = asyncio.create_task(driver.domain.create(ref.uuid, 1, None))
+    await asyncio.sleep(0)
+    await driver.domain.undefine(ref.uuid, 4)
+    await starting
+    assert os.listdir(Path(state) / "nvram") == []
+    await driver.domain.destroy(ref.uuid, 0)
+    assert os.listdir(Path(state) / "nvram") == []
+
+
+@pytest.mark.skipif(not OVMF.is_dir(), reason="no UEFI firmware is installed (ovmf)")
+async def test_a_machine_that_is_just_being_undefined_is_not_started(driver, linux, state):
+    xml = linux.xml("m", memory_mib=256).replace("<os>", "<os firmware='efi'>")
+    ref = await driver.domain.define(xml, 0)
+    going = asyncio.create_task(driver.domain.undefine(ref.uuid, 4))
+    await asyncio.sleep(0)
+    with pytest.raises(DomainNotFound, match="was undefined before it was started"):
+        await driver.domain.create(ref.uuid, 1, None)
+    await going
+    assert driver.domain.list_all(0) == []
+    assert not (Path(state) / "nvram").exists()
 
 
 def ref_uuid(ref):

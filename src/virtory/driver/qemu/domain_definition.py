@@ -1,11 +1,12 @@
 """Defining, describing and forgetting domains.
 
 The rule kept here: a definition is on disk before it is announced; when it can not be written, the
-former one is true again.
+former one is true again. What goes with a definition is not taken from under a start.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from typing import TYPE_CHECKING
 
@@ -77,34 +78,17 @@ class DomainDefinitions(Part):
     async def undefine(self, uuid: bytes, flags: int) -> None:
         refuse_unknown(flags, DomainUndefine.ALL, "qemuDomainUndefineFlags")
         entry = self._entry(uuid)
-        row = entry.row
-        if row is None:
+        if entry.row is None:
             raise OperationInvalid("cannot undefine transient domain")
         refuse_busy(entry)
         if flags & DomainUndefine.NVRAM and flags & DomainUndefine.KEEP_NVRAM:
             raise InvalidArgument("flags KEEP_NVRAM and NVRAM are mutually exclusive")
-        _refuse_saved(row, flags)
-        keep_none = bool(flags & DomainUndefine.SNAPSHOTS_METADATA)
-        if entry.snapshots and entry.guest is None and not keep_none:
-            raise OperationInvalid(
-                f"cannot delete inactive domain with {len(entry.snapshots)} snapshots",
-                cure="delete them, or forget them and leave their data on the disks: "
-                "--snapshots-metadata",
-            )
         if flags & DomainUndefine.TPM and flags & DomainUndefine.KEEP_TPM:
             raise InvalidArgument("flags KEEP_TPM and TPM are mutually exclusive")
-        await self._preparation.clear_nvram(entry, flags)
-        if entry.guest is None:
-            await self._preparation.clear_tpm(entry, flags)
         self._table.hold(entry)
         try:
-            async with redefining(self._runtime, entry):
-                row = entry.definition()  # it may have been saved meanwhile
-                refuse_busy(entry)
-                _refuse_saved(row, flags)
-                entry.row = None
-                if entry.guest is not None:
-                    entry.guest.configuration_text = row.xml
+            while (row := await self._forgotten(entry, flags)) is None:
+                await _started(entry.guest)
         finally:
             self._table.let_go(entry)
         if given_up := self._runtime.mending.give_up(uuid):
@@ -113,6 +97,29 @@ class DomainDefinitions(Part):
             await self._preparation.clear_save(uuid)
         event = Lifecycle(entry.ref, DomainEventLifecycle.UNDEFINED, DomainEventUndefined.REMOVED)
         self._runtime.announce(entry, event, save=False)
+
+    async def _forgotten(self, entry: Entry, flags: int) -> DomainRow | None:
+        """The former definition, which is no more; None while it is just being started."""
+        async with redefining(self._runtime, entry):
+            row, guest = entry.definition(), entry.guest
+            refuse_busy(entry)
+            _refuse_saved(row, flags)
+            keep_none = bool(flags & DomainUndefine.SNAPSHOTS_METADATA)
+            if entry.snapshots and guest is None and not keep_none:
+                raise OperationInvalid(
+                    f"cannot delete inactive domain with {len(entry.snapshots)} snapshots",
+                    cure="delete them, or forget them and leave their data on the disks: "
+                    "--snapshots-metadata",
+                )
+            if guest is not None and guest.starting:
+                return None
+            await self._preparation.clear_nvram(entry, flags)
+            if guest is None:
+                await self._preparation.clear_tpm(entry, flags)
+            entry.row = None
+            if entry.guest is not None:
+                entry.guest.configuration_text = row.xml
+            return row
 
     async def rename(self, uuid: bytes, name: str, flags: int) -> None:
         refuse_unknown(flags, 0, "qemuDomainRename")
@@ -222,6 +229,14 @@ class DomainDefinitions(Part):
         await self._everywhere(entry, flags, written, nothing, "set metadata")
         event = MetadataChange(entry.ref, kind, uri if kind == DomainMetadata.ELEMENT else None)
         self._runtime.announce(entry, event, save=False)
+
+
+async def _started(guest: Guest | None) -> None:
+    """Wait until a start is over, however it ends."""
+    if guest is not None:
+        with contextlib.suppress(OperationInvalid, OperationFailed):
+            async with guest.job("undefine"):
+                pass
 
 
 def _refuse_saved(row: DomainRow, flags: int) -> None:

@@ -26,6 +26,7 @@ from virtory.driver.qemu.process import Identity, Process, Spawn, abandon, spawn
 from virtory.driver.qemu.qmp import QmpError
 from virtory.driver.qemu.strays import MARK
 from virtory.errors import (
+    DomainNotFound,
     InternalError,
     OperationAborted,
     OperationInvalid,
@@ -103,6 +104,7 @@ async def _begun(
     owner: Owner | None,
 ) -> Guest:
     """The guest, planned and known, the entry held; raises why it can not be started."""
+    defined = wanted.xml is None and entry.row is not None
     await runtime.mending.again(entry.uuid)
     if entry.guest is not None or entry in runtime.starting:
         raise OperationInvalid("domain is already running")
@@ -112,7 +114,9 @@ async def _begun(
     runtime.starting.add(entry)
     runtime.table.hold(entry)
     try:
-        async with preparation.dealing(wanted.domain):
+        async with entry.turn, preparation.dealing(wanted.domain):
+            if defined and entry.row is None:
+                raise DomainNotFound(f"domain '{entry.name}' was undefined before it was started")
             guest = await _planned(runtime, preparation, entry, wanted, flags)
             if flags & DomainStart.AUTODESTROY:
                 guest.owner = owner
