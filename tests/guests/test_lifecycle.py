@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from virtory.driver.qemu.hotplug import plugging
+from virtory.driver.qemu.monitor import connect
 from virtory.driver.qemu.qmp import Event
 from virtory.errors import (
     AgentUnresponsive,
@@ -226,6 +227,49 @@ async def test_a_reset_is_a_reboot_without_asking(driver, seen, linux, boot):
     await console.until(b"GUEST-UP")
     assert any(isinstance(event, Reboot) for event in seen.events)
     assert driver.domain.state(uuid, 0)[0] == DomainState.RUNNING
+
+
+async def asleep(linux, boot, seen):
+    """A machine whose Linux has suspended it to memory, and says so when it goes on."""
+    pm = "<pm><suspend-to-mem enabled='yes'/></pm>"
+    uuid, console = await boot(linux.xml("m", more=pm))
+    await console.type("echo mem > /sys/power/state; echo A''WAKE\n")
+    await seen.lifecycle(Kind.PMSUSPENDED, 0)
+    return uuid, console
+
+
+async def test_a_machine_that_is_reset_asleep_runs(driver, seen, linux, boot):
+    uuid, console = await asleep(linux, boot, seen)
+    seen.clear()
+    await driver.domain.reset(uuid, 0)
+    await seen.lifecycle(*RESUMED)
+    assert driver.domain.state(uuid, 0) == (DomainState.RUNNING, DomainRunningReason.UNPAUSED)
+    await console.until(b"AWAKE")
+    assert seen.lifecycles() == [RESUMED]
+
+
+async def test_a_machine_reset_asleep_while_there_was_no_daemon_runs_with_the_next(
+    driver, seen, linux, boot
+):
+    uuid, console = await asleep(linux, boot, seen)
+    console.close()
+    path = driver.domain._table.get(uuid).guest.plan.path("monitor")
+    await driver.stop()
+    was_reset = asyncio.get_running_loop().create_future()
+
+    def on_event(event):
+        if event.name == "RESET":
+            was_reset.set_result(None)
+
+    monitor = await connect(path, on_event, lambda _: None)
+    await monitor.open()
+    await monitor.execute("system_reset")
+    await was_reset
+    monitor.close()
+    seen = type(seen)(driver)
+    await driver.start()
+    await seen.lifecycle(*RESUMED)
+    assert driver.domain.state(uuid, 0) == (DomainState.RUNNING, DomainRunningReason.UNPAUSED)
 
 
 async def test_a_reboot_destroys_where_the_definition_says_so(driver, seen, linux, boot):

@@ -65,7 +65,7 @@ class Trigger(Enum):
     PM_SUSPENDED = "the guest went to sleep"
     PM_SUSPENDED_DISK = "the guest hibernated"
     WOKEN = "it was woken up"
-    REBOOTED = "the host reset it after its crash, and let it run"
+    REBOOTED = "it was reset where it could not run on, and runs"
     GUEST_SHUTDOWN = "the guest powered itself off"
     HOST_SHUTDOWN = "the host asked its process to end"
     STOPPED = "it ended after a shutdown"
@@ -213,6 +213,7 @@ TRANSITIONS: dict[tuple[int, Trigger], To] = {
     (PAUSED, Trigger.RESUMED): _RESUMED,
     (CRASHED, Trigger.RESUMED): _RESUMED,
     (CRASHED, Trigger.REBOOTED): _RESUMED._replace(reason=DomainRunningReason.CRASHED),
+    (PMSUSPENDED, Trigger.REBOOTED): _RESUMED,
     (RUNNING, Trigger.RESET): To(RUNNING, None),
     (PAUSED, Trigger.RESET): To(PAUSED, None),
     (PMSUSPENDED, Trigger.RESET): To(PMSUSPENDED, None),

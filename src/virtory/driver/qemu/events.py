@@ -124,7 +124,9 @@ def _resume(guest: Guest, _: dict[str, Any]) -> None:
     if guest.starting or guest.ending is not None:
         return
     state = guest.entry.state
-    if cause is Trigger.REBOOTED and state == DomainState.CRASHED:
+    if state == DomainState.PMSUSPENDED or (
+        cause is Trigger.REBOOTED and state == DomainState.CRASHED
+    ):
         guest.step(Trigger.REBOOTED)
     elif cause in _RESUMING and state == DomainState.PAUSED:
         guest.step(cause)
@@ -136,6 +138,14 @@ def _reset(guest: Guest, _: dict[str, Any]) -> None:
     if guest.agent is not None:
         guest.agent.set_connected(False)
     guest.runtime.announce(guest.entry, told.Reboot(guest.ref), save=False)
+    if guest.entry.state == DomainState.PMSUSPENDED and guest.ending is None:
+        reset_asleep(guest)
+
+
+def reset_asleep(guest: Guest) -> None:
+    """A machine that slept was reset: QEMU does not let it run by itself, as a button would."""
+    what = f"letting domain '{guest.entry.name}' run, which was reset asleep"
+    guest.runtime.run(guest.execute("cont"), what)
 
 
 def _panicked(guest: Guest, _: dict[str, Any]) -> None:

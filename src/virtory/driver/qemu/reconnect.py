@@ -227,6 +227,8 @@ async def _catch_up(guest: Guest) -> None:
         events.shut_down(guest, by_guest=True, reset=False)
     elif trigger is Trigger.PANICKED:
         events.panicked(guest)
+    elif known == DomainState.PMSUSPENDED and became == "prelaunch":
+        events.reset_asleep(guest)
     elif trigger is not None:
         guest.step(trigger)
 
