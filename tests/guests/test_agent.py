@@ -105,7 +105,8 @@ async def test_an_agent_that_hangs_is_given_up_and_found_again(driver, with_agen
     await console.until(b"stopped")
     with pytest.raises(AgentUnresponsive, match="not available for now"):
         await driver.domain.guest_hostname(uuid, 0)
-    await console.type("kill -CONT $(cat /run/qemu-ga.pid)\n")
+    await console.type("kill -CONT $(cat /run/qemu-ga.pid); echo go''es-on\n")
+    await console.until(b"goes-on")
     assert (await driver.domain.guest_time(uuid, 0))[0] > 0
 
 

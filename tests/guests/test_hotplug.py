@@ -142,6 +142,7 @@ async def test_cards_channels_and_more_come_and_go_and_leave_nothing(
         await driver.domain.detach_device(uuid, device, LIVE)
         await seen.wait(lambda e, a=alias: isinstance(e, DeviceRemoved) and e.alias == a)
     await driver.domain.detach_device_alias(uuid, "virtio-serial0", LIVE)
+    await seen.wait(lambda e: isinstance(e, DeviceRemoved) and e.alias == "virtio-serial0")
     assert await driver.domain.xml(uuid, 0) == device_list
     assert taken(driver, uuid) == before
     assert await fdsets(driver, uuid) == sets
@@ -397,6 +398,7 @@ async def test_a_memory_module_comes_and_a_share_and_a_port_for_lent_devices(
         await driver.domain.attach_device(uuid, share.replace("virtiofs", "path"), LIVE)
     await driver.domain.detach_device(uuid, lent, LIVE)
     await driver.domain.detach_device(uuid, share, LIVE)
+    await seen.wait(lambda e: isinstance(e, DeviceRemoved) and e.alias == "fs0")
     assert taken(driver, uuid) == before
     await driver.domain.detach_device(uuid, module, LIVE)
     await seen.wait(lambda e: isinstance(e, DeviceRemoved) and e.alias == "dimm0")
