@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -26,6 +27,10 @@ from virtory.cli.output import (
 from virtory.cli.parse import Usage
 from virtory.cli.verbs.doctor import _at_once
 from virtory.cli.verbs.domain_tune import kib
+from virtory.cli.verbs.machine import next_steps
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_a_table_looks_as_virsh_draws_it() -> None:
@@ -135,3 +140,21 @@ def test_the_doctors_packages_are_installed_by_one_command() -> None:
     cures = ["Enable VT-d", "sudo apt install passt", "sudo apt install nftables", "sudo x y"]
     assert _at_once(cures) == "sudo apt install passt nftables"
     assert _at_once(cures[:2]) is None
+
+
+def test_who_called_it_by_its_path_is_told_where_the_shell_finds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = tmp_path / "with space"
+    programs.mkdir()
+    program = programs / "virtory"
+    program.touch(mode=0o755)
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert "activate" not in next_steps("demo", str(program))
+    (programs / "activate").touch()
+    assert (
+        f"Next:\n  . '{programs}/activate'   where virtory is\n  virtory ssh demo "
+        in next_steps("demo", str(program))
+    )
+    monkeypatch.setenv("PATH", str(programs))
+    assert "activate" not in next_steps("demo", str(program))

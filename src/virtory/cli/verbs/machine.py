@@ -136,11 +136,26 @@ async def _next(terminal: Terminal, name: str, command: list[str]) -> Output:
     words = command or ([] if sys.stdin.isatty() else ["uname -a; uptime"])
     process = await asyncio.create_subprocess_exec(*argv(manifest, words))
     status = await process.wait()
-    answer = Data(
-        f"\nNext:\n  virtory ssh {name}       log in again\n  virtory list --all\n"
-        f"  virtory console {name}   its serial console\n  virtory rm -f {name}     remove it\n",
-        {"ssh_status": status},
-    )
+    answer = Data(next_steps(name, sys.argv[0]), {"ssh_status": status})
     if status:
         answer.status = 1
     return answer
+
+
+def next_steps(name: str, program: str) -> str:
+    """What can be typed next; first of all what makes a shell find the program of an environment.
+
+    Args:
+        program: how it was called this time.
+    """
+    import os
+    import shlex
+    import shutil
+
+    activate = os.path.join(os.path.dirname(os.path.abspath(program)), "activate")
+    found = shutil.which("virtory") or not os.path.exists(activate)
+    first = "" if found else f"  . {shlex.quote(activate)}   where virtory is\n"
+    return (
+        f"\nNext:\n{first}  virtory ssh {name}       log in again\n  virtory list --all\n"
+        f"  virtory console {name}   its serial console\n  virtory rm -f {name}     remove it\n"
+    )
