@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from threading import Event
 
     from virtory.driver.bus import Bus
-    from virtory.driver.storage.backend import Backend, Keeper
+    from virtory.driver.storage.backend import Keeper
     from virtory.driver.store import Change
     from virtory.model.storage_pool import StoragePool
     from virtory.model.storage_volume import StorageVolume
@@ -157,12 +157,9 @@ class MemoryStorage(Storage):
     """The storage of `test:///default`."""
 
     def __init__(self, bus: Bus) -> None:
-        super().__init__(Forgetful(), bus)
-        self._place = MemoryBackend()
-        pool = Pool(self._place.sizes(parse_pool(DEFAULT_POOL)), persistent=True)
+        place = MemoryBackend()
+        super().__init__(Forgetful(), bus, backends=lambda kind: place)
+        pool = Pool(place.sizes(parse_pool(DEFAULT_POOL)), persistent=True)
         pool.active = pool.autostart = True
         pool.volumes = dict[str, Volume]()
         self._table.add(pool)
-
-    def _backend(self, kind: str) -> Backend:
-        return self._place
