@@ -10,6 +10,8 @@ import functools
 import re
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from lxml import etree
+
 from virtory.codec.xml import (
     MAX_BYTES,
     MAX_DEPTH,
@@ -26,8 +28,6 @@ from virtory.errors import NOT_WELL_FORMED, XmlError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from lxml import etree
 
     from virtory.codec.xml import Scaled
 
@@ -70,8 +70,6 @@ def tree(text: str | bytes) -> etree._Element:
     Raises:
         XmlError: too long, too deep, a DOCTYPE, or not well-formed.
     """
-    from lxml import etree
-
     try:
         data = text.encode() if isinstance(text, str) else text
     except UnicodeEncodeError as error:
@@ -96,8 +94,6 @@ def tree(text: str | bytes) -> etree._Element:
 
 @functools.cache
 def _parser() -> etree.XMLParser:
-    from lxml import etree
-
     return etree.XMLParser(
         encoding="utf-8",
         resolve_entities=False,

@@ -73,6 +73,10 @@ class Capabilities:
         """Which file, and which accelerators, the answers hold for."""
         return str(self.data["key"])
 
+    def holds(self, kvm_key: str) -> bool:
+        """Whether binary and accelerators are still the same; raises as `key_of`."""
+        return self.key == key_of(self.path, kvm_key)
+
     @property
     def arch(self) -> str:
         """libvirt's name of the guest's architecture."""

@@ -159,13 +159,13 @@ class Preparation:
 
     async def capabilities(self, emulator: str | None, arch: str | None = None) -> Capabilities:
         """What a QEMU binary can do; the one in PATH for the architecture when none is named."""
-        from virtory.driver.qemu.capabilities import capabilities_of
-
         path = emulator or find_emulator(arch or DEFAULT_ARCH)
         host = await self.host()
         known = self._known(path, host)
         if known is not None:
             return known
+        from virtory.driver.qemu.capabilities import capabilities_of
+
         async with self._asking:
             known = self._known(path, host)
             if known is None:
@@ -196,27 +196,25 @@ class Preparation:
 
     def _known(self, path: str, host: Host) -> Capabilities | None:
         """What is remembered of the binary, if it is still the same."""
-        from virtory.driver.qemu.capabilities import key_of
-
         known = self._capabilities.get(path)
-        return known if known is not None and known.key == key_of(path, _kvm_key(host)) else None
+        return known if known is not None and known.holds(_kvm_key(host)) else None
 
     # -- the passes ----------------------------------------------------------------------------
     async def read(self, xml: str) -> Wanted:
         """The machine that a client describes, whole and checked; all its problems at once."""
-        from virtory.model.domain import format_domain, parse_domain
-        from virtory.model.domain.order import ordered
+        from virtory.driver.qemu.definition.passes import described
+        from virtory.model.domain.text import format_domain
 
-        whole = await self.completed(ordered(parse_domain(xml)))
+        whole = await self.completed(described(xml))
         return Wanted(whole, format_domain(whole))
 
     async def completed(self, domain: Domain, *, grow: bool = True) -> Domain:
         """The same machine, checked, with all that it leaves unsaid; `grow` as `with_addresses`."""
-        from virtory.driver.qemu.definition import passes
+        from virtory.driver.qemu.definition.passes import completed
 
         host = await self.host()
         capabilities = await self.capabilities(domain.devices.emulator, domain.os.type.arch)
-        return passes.completed(domain, capabilities, host.verdict, grow=grow)
+        return completed(domain, capabilities, host.verdict, grow=grow)
 
     @contextlib.asynccontextmanager
     async def dealing(self, definition: Domain) -> AsyncIterator[None]:
@@ -325,20 +323,20 @@ class Preparation:
 
     async def clear_tpm(self, entry: Entry, flags: int) -> None:
         """Before a definition goes: its emulated TPM goes with it, but for KEEP_TPM."""
-        from virtory.driver.qemu.planning.tpm import tpm_directory
-
         if "<tpm" not in entry.definition().xml or flags & DomainUndefine.KEEP_TPM:
             return
+        from virtory.driver.qemu.planning.tpm import tpm_directory
+
         path = tpm_directory(entry.configuration(), await self.host())
         await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
 
     async def clear_nvram(self, entry: Entry, flags: int) -> None:
         """Before a definition goes: its UEFI variables go or stay only as the caller says."""
-        from virtory.driver.qemu.planning.firmware import variables_path
-
         assert entry.row is not None
         if "firmware" not in entry.row.xml and "<nvram" not in entry.row.xml:
             return
+        from virtory.driver.qemu.planning.firmware import variables_path
+
         domain = entry.configuration()
         nvram = domain.os.nvram
         path = nvram.path if nvram is not None else None

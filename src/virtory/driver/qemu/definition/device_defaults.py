@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from virtory.model.domain.devices.filesystem import Filesystem
     from virtory.model.domain.devices.hostdev import Hostdev
     from virtory.model.domain.devices.interface import Interface
-    from virtory.model.domain.devices.rng import RngBackend
+    from virtory.model.domain.devices.panic import Panic
+    from virtory.model.domain.devices.rng import Rng, RngBackend
 
 _STREAMS = ("serials", "parallels", "consoles", "channels", "redirdevs", "smartcards")
 
@@ -46,35 +47,46 @@ _SERIAL_MODEL = {"isa-serial": "isa-serial", "pci-serial": "pci-serial", "usb-se
 def with_device_defaults(devices: Devices, machine: str, capabilities: Capabilities) -> Devices:
     """The same with every device's defaults and the machine's own devices."""
     kind = family(machine)
-    disks = tuple(_disk(each) for each in devices.disks)
-    streams: dict[str, Any] = {f: tuple(map(_raw, getattr(devices, f))) for f in _STREAMS}
-    devices = replace(devices, **streams)
+    if streams := _raw_streams(devices):
+        devices = replace(devices, **streams)
     serials, consoles = _serials(devices.serials, devices.consoles)
-    videos = _videos(devices)
     changes: dict[str, Any] = {
         "emulator": devices.emulator or capabilities.path,
-        "disks": disks,
-        "interfaces": tuple(_interface(each, kind) for each in devices.interfaces),
         "serials": serials,
         "consoles": consoles,
-        "parallels": _numbered_parallels(devices),
-        "channels": tuple(_channel(each) for each in devices.channels),
         "inputs": _inputs(devices.inputs, kind),
-        "graphics": tuple(_graphics(each) for each in devices.graphics),
         "audios": _audios(devices),
-        "videos": videos,
+        "videos": _videos(devices),
         "balloon": devices.balloon or Balloon(model="virtio"),
-        "filesystems": tuple(_filesystem(each) for each in devices.filesystems),
-        "rngs": tuple(replace(each, backend=_backend(each.backend)) for each in devices.rngs),
-        "hostdevs": tuple(_hostdev(each) for each in devices.hostdevs),
-        "tpms": tuple(_tpm(each) for each in devices.tpms),
-        "panics": tuple(each if each.model else replace(each, model="isa")
-                        for each in devices.panics),
-    }  # fmt: skip
+    }
+    for field, complete in (
+        ("disks", _disk),
+        ("channels", _channel),
+        ("graphics", _graphics),
+        ("filesystems", _filesystem),
+        ("rngs", _rng),
+        ("hostdevs", _hostdev),
+        ("tpms", _tpm),
+        ("panics", _panic),
+    ):
+        if held := getattr(devices, field):
+            changes[field] = tuple(map(complete, held))
+    if devices.interfaces:
+        changes["interfaces"] = tuple(_interface(each, kind) for each in devices.interfaces)
+    if devices.parallels:
+        changes["parallels"] = _numbered_parallels(devices)
     if devices.vsock is not None:
         changes["vsock"] = _vsock(devices)
-    changes["controllers"] = _controllers(replace(devices, **changes), kind)
-    return replace(devices, **changes)
+    whole = replace(devices, **changes)
+    return replace(whole, controllers=_controllers(whole, kind))
+
+
+def _raw_streams(devices: Devices) -> dict[str, Any]:
+    return {
+        field: tuple(map(_raw, held))
+        for field in _STREAMS
+        if (held := getattr(devices, field)) and any(each.type == "tcp" for each in held)
+    }
 
 
 def _raw(stream: Any) -> Any:
@@ -82,6 +94,14 @@ def _raw(stream: Any) -> Any:
     return (
         replace(stream, protocol="raw") if stream.type == "tcp" and not stream.protocol else stream
     )
+
+
+def _rng(rng: Rng) -> Rng:
+    return replace(rng, backend=_backend(rng.backend))
+
+
+def _panic(panic: Panic) -> Panic:
+    return panic if panic.model else replace(panic, model="isa")
 
 
 def _backend(backend: RngBackend) -> RngBackend:

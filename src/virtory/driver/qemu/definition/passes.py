@@ -13,12 +13,18 @@ from virtory.driver.qemu.definition.addresses import with_addresses
 from virtory.driver.qemu.definition.defaults import with_defaults, with_identity
 from virtory.driver.qemu.definition.unsupported import unsupported
 from virtory.errors import ConfigUnsupported
-from virtory.model.domain import problems
+from virtory.model.domain import parse_domain, problems
+from virtory.model.domain.order import ordered
 
 if TYPE_CHECKING:
     from virtory.driver.qemu.capabilities import Capabilities
     from virtory.driver.qemu.host.accelerator import Verdict
     from virtory.model.domain import Domain
+
+
+def described(xml: str) -> Domain:
+    """The machine that a client's text describes; raises as `parse_domain`."""
+    return ordered(parse_domain(xml))
 
 
 def completed(
