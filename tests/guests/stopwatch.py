@@ -18,21 +18,21 @@ class Stopwatch:
         self.restart()
 
     def restart(self) -> None:
-        self._queued, self._begun = self._queued_s(), time.monotonic()
+        self._queued = {pid: _queued_s(pid) for pid in self._pids}
+        self._begun = time.monotonic()
 
     def took_s(self) -> float:
         """Since it was made or restarted."""
         took = time.monotonic() - self._begun
-        return max(0.0, took - (self._queued_s() - self._queued))
-
-    def _queued_s(self) -> float:
-        """For how long all of them together have stood in the queue so far."""
-        return sum(_queued_ns(pid) for pid in self._pids) / 1e9
+        # Of one that has ended meanwhile nothing is known any more: it did not stand there less.
+        queued = sum(max(0.0, _queued_s(pid) - then) for pid, then in self._queued.items())
+        return max(0.0, took - queued)
 
 
-def _queued_ns(pid: int) -> int:
+def _queued_s(pid: int) -> float:
+    """For how long it has stood in the queue so far."""
     try:
         with open(f"/proc/{pid}/schedstat") as file:
-            return int(file.read().split()[1])
+            return int(file.read().split()[1]) / 1e9
     except OSError:  # a kernel that does not count, or a process that is gone
-        return 0
+        return 0.0
