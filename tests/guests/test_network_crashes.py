@@ -5,8 +5,10 @@ Everything happens in a network namespace that a process of this test holds.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -108,7 +110,8 @@ def test_what_was_lost_of_a_running_network_is_made_again(namespace: Namespace) 
     assert [before["links"], before["tables"]] == [["virbr0"], ["table inet virtory_virbr0"]]
     namespace.run("nft", "flush", "ruleset")
     for pid in before["processes"]:
-        os.kill(int(pid), 9)
+        with contextlib.suppress(ProcessLookupError):  # the helper ends with its server
+            os.kill(int(pid), 9)
     killed = namespace.daemon("destroy", "net-stopping")
     assert "already active" in killed.stderr  # it was found again, and made whole
     after = namespace.left()
@@ -117,6 +120,21 @@ def test_what_was_lost_of_a_running_network_is_made_again(namespace: Namespace) 
     assert not set(after["processes"]) & set(before["processes"])
     assert namespace.look()["active"] is True
     assert namespace.left() == NOTHING
+
+
+def test_a_network_that_is_off_has_no_process_left_not_even_a_slow_one(
+    namespace: Namespace,
+) -> None:
+    assert namespace.daemon("start", "net-saved").returncode == -9
+    servers = [Path(f"/proc/{pid}/task/{pid}/children") for pid in namespace.left()["processes"]]
+    helper = int("".join(children.read_text() for children in servers))
+    os.kill(helper, signal.SIGSTOP)
+    try:
+        assert namespace.look()["active"] is True
+        assert namespace.left() == NOTHING
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(helper, signal.SIGKILL)
 
 
 def test_a_marked_network_starts_with_the_first_daemon_of_a_boot(namespace: Namespace) -> None:

@@ -309,6 +309,24 @@ def change(former: Network, network: Network, plan: NetworkPlan) -> None:
 
 
 def _end(identity: Identity) -> None:
+    """End a server, and its helper, which runs the script of leases and ends by itself after it."""
+    servants = _children(identity.pid)
+    _end_one(identity, signal.SIGTERM)
+    for servant in servants:
+        _end_one(servant, None)
+
+
+def _children(pid: int) -> list[Identity]:
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as file:
+            found = [(int(word), start_time_of(int(word))) for word in file.read().split()]
+    except OSError:  # a kernel that does not tell
+        return []
+    return [Identity(child, started) for child, started in found if started is not None]
+
+
+def _end_one(identity: Identity, first: signal.Signals | None) -> None:
+    """Wait until it has ended, by this signal or else by SIGKILL."""
     try:
         pidfd = os.pidfd_open(identity.pid)
     except OSError:
@@ -317,7 +335,8 @@ def _end(identity: Identity) -> None:
         if start_time_of(identity.pid) == identity.start_time:
             poll = select.poll()
             poll.register(pidfd, select.POLLIN)
-            signal.pidfd_send_signal(pidfd, signal.SIGTERM)
+            if first is not None:
+                signal.pidfd_send_signal(pidfd, first)
             if not poll.poll(_END_MS):
                 signal.pidfd_send_signal(pidfd, signal.SIGKILL)
                 poll.poll(_END_MS)
