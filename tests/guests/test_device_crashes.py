@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-
-from virtory.driver.qemu.driver import QemuDriver
+from test_restart import begun, restarted
 
 STEPS = {
     "attach_device": ("plug: grown", "plug: blockdev", "plug: device", "plug: plugged",
@@ -65,8 +63,7 @@ def files(state):
 
 
 async def stopped_with_a_guest(state, settings, xml):
-    driver = QemuDriver(state, os.geteuid() == 0, settings)
-    await driver.start()
+    driver = await restarted(state, settings)
     ref = await driver.domain.define(xml, 0)
     await driver.domain.create(ref.uuid, 0, None)
     return driver, ref.uuid
@@ -100,8 +97,7 @@ async def test_a_change_cut_off_at_any_step_is_done_or_never_begun(
         xml, path = (drive(two), two) if call == "update_device" else (disk(image), image)
         await asyncio.to_thread(crash, state, settings, step, call, xml)
     finally:
-        driver = QemuDriver(state, os.geteuid() == 0, settings)
-        await driver.start()
+        driver = await restarted(state, settings)
     try:
         live, config = await told(driver, uuid, path)
         assert live is config, "the definition and the machine differ"
@@ -131,7 +127,7 @@ async def test_a_device_that_went_while_no_daemon_ran_is_gone(state, settings, b
         guest.monitor._on_event = lambda event: None  # as if no daemon ran
         await guest.execute("device_del", {"id": "usb-disk1"})
         await driver.stop()
-        await driver.start()
+        await begun(driver)
         assert await told(driver, uuid, image) == [False, True]
         assert "usb-disk1" not in await seen_by_qemu(driver, uuid)
     finally:

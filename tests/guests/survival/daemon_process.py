@@ -6,6 +6,7 @@ what carries this state directory's mark is ever ended.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -18,10 +19,11 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import virtory
 from virtory.driver.qemu.process import start_time_of
+from virtory.model.flags import DomainControl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -80,6 +82,13 @@ def processes_with(file_name: str, wanted: bytes) -> dict[str, Seen]:
             if started is not None and word.startswith(wanted):
                 found[os.fsdecode(word)] = Seen(int(entry), started)
     return found
+
+
+async def answering(domain: Any) -> None:
+    """Until the QEMU that a new daemon has found again answers it; no event tells of that."""
+    async with asyncio.timeout(60):
+        while (await domain.control_info()).state == DomainControl.ERROR:
+            pass
 
 
 class Refused(Exception):

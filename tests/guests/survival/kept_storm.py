@@ -21,6 +21,7 @@ import uuid
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from daemon_process import answering
 from storm import Report, rage
 
 import virtory
@@ -332,6 +333,7 @@ class Keeper:
         if (await domain.state()).state == DomainState.SHUTOFF:
             return False
         with contextlib.suppress(OperationInvalid):
+            await answering(domain)
             await soon(f"suspending {self.name} after a kill", domain.suspend())
         return (await domain.state()).state != DomainState.SHUTOFF
 

@@ -8,6 +8,8 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
+from daemon_process import answering
+
 import virtory
 from virtory.errors import ConnectionLost
 from virtory.model.flags import DomainState
@@ -78,6 +80,7 @@ async def test_what_was_under_way_is_undone_once_they_answer_again(
                 while (await machine.state()).state != DomainState.RUNNING:
                     assert await events.next(60)
         first, second = [await host.domain(name) for name in images]
+        await answering(first)
         assert str(images["m0"]) in await first.xml() and not await second.has_managed_save()
         await first.create_snapshot(SNAPSHOT.format(overlay), flags=DISK_ONLY)
         assert str(overlay) in await first.xml()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import initramfs
 import pytest
-from daemon_process import processes_with
+from daemon_process import answering, processes_with
 from storm import Storm, campaign
 
 import virtory
@@ -152,12 +152,10 @@ async def test_a_guest_that_is_silent_at_the_restart_is_waited_for(
         with pytest.raises(OperationFailed, match=f"process {silent.pid}, has not answered"):
             await machine.suspend()
         async with host.events("lifecycle", domain=machine) as events:
-            async with asyncio.timeout(60):
-                silent.kill(signal.SIGCONT)
-                while (await machine.control_info()).state == DomainControl.ERROR:
-                    pass
-                await machine.suspend()
-                assert (await events.next()).event == DomainEventLifecycle.SUSPENDED
+            silent.kill(signal.SIGCONT)
+            await answering(machine)
+            await machine.suspend()
+            assert (await events.next(60)).event == DomainEventLifecycle.SUSPENDED
         assert silent.alive
         await machine.destroy()
         await other.destroy()
