@@ -214,7 +214,9 @@ def test_it_fetches_a_page_through_translation_and_past_dockers_rules(setting: S
 
 def test_nobody_beyond_reaches_it(setting: Setting) -> None:
     setting.world.inside("ip", "route", "add", "192.168.122.0/24", "via", "10.99.0.1")
-    setting.shell.run("(echo secret | nc -l -p 80 &)")
+    setting.shell.run(
+        "(echo secret | nc -l -p 80 &); until netstat -ltn | grep -q ':80 '; do :; done"
+    )
     code = (
         "import socket, sys\n"
         "s = socket.socket(); s.settimeout(5)\n"
