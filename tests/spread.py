@@ -19,6 +19,7 @@ SLOW = ("tests/guests/", "tests/interop/")
 PORTS = "the host's ports"
 TAKE_PORTS = {
     "tests/driver/qemu/test_qemu_accepts.py",
+    "tests/guests/test_at_once.py",
     "tests/guests/test_kinds.py",
     "tests/provision/test_machines.py",
 }
