@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 THREADS = """
 import sys, threading
 for _ in range(3): threading.Thread(target=sys.stdin.read, daemon=True).start()
-print(*sorted(t.native_id for t in threading.enumerate()), flush=True)
+print(*(t.native_id for t in threading.enumerate()), flush=True)
 sys.stdin.read()
 """
 
 
 @pytest.fixture
 def process() -> Iterator[tuple[int, list[int]]]:
-    """A process with four threads: its pid and them."""
+    """A process with four threads: its pid and them, the main one first."""
     with subprocess.Popen(
         [sys.executable, "-c", THREADS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as child:

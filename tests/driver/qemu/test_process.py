@@ -104,8 +104,8 @@ async def test_end_asks_first_and_kills_what_does_not_listen(tmp_path: Path, pip
     deaf_one = order(tmp_path, DEAF.format(fd=pipe.writer), fds=[pipe.writer])
     deaf = Process(spawn(deaf_one), watch)
     assert await pipe.read() == "deaf"
-    assert not await deaf.end(0.05, force=False)
-    assert await deaf.end(0.05)
+    assert not await deaf.end(0, force=False)
+    assert await deaf.end(0), "the grace is for what it does of itself, not for its death"
     assert watch.codes[-1] == -signal.SIGKILL
 
 

@@ -13,6 +13,11 @@ import signal
 import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
+KILLED_S = 10.0
+"""How long a killed process may take to end: it gives its memory back, and the host may be busy.
+
+It does not end at all while it is stuck in the kernel (a dead NFS server)."""
+
 _PIDFD_GETFD = 438  # the system call; Python has no name for it
 
 if TYPE_CHECKING:
@@ -152,7 +157,7 @@ class Process:
                 pass
 
     async def end(self, grace_s: float, *, force: bool = True) -> bool:
-        """SIGTERM, then after `grace_s` SIGKILL if `force`; False when it still lives.
+        """SIGTERM, then after `grace_s` SIGKILL if `force`; False when it still lives then.
 
         SIGTERM lets QEMU flush its disks; it needs about 5 ms.
         """
@@ -162,7 +167,7 @@ class Process:
         if not force:
             return False
         self.signal(signal.SIGKILL)
-        return await self._wait(grace_s)  # not at once when stuck in the kernel (dead NFS server)
+        return await self._wait(KILLED_S)
 
     async def _wait(self, time_limit_s: float) -> bool:
         done, _ = await asyncio.wait([self.ended], timeout=time_limit_s)
