@@ -19,6 +19,7 @@ import pytest_asyncio
 sys.path.insert(0, str(Path(__file__).parent))
 
 import initramfs
+from initramfs import BOOT_S
 from tests import shared
 
 from virtory.driver.qemu.driver import QemuDriver
@@ -27,7 +28,6 @@ from virtory.model.events import AgentLifecycle, Event, Lifecycle
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-BOOT_S = 180.0
 QUICK = "tsc=reliable no_timer_check cryptomgr.notests"
 """What an emulated kernel need not find out at each start."""
 

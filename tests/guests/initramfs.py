@@ -17,6 +17,7 @@ import subprocess
 from pathlib import Path
 
 READY = b"GUEST-UP"
+BOOT_S = 180.0
 
 _MODULES = (
     "virtio_pci", "virtio_mmio", "virtio_blk", "virtio_net", "virtio_balloon", "virtio_console",

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="bridges need root")
 VIRSH = ["virsh", "-c"]
-BOOT_S = 180.0
 WATCH = str(Path(__file__).parent / "watch_lease.py")
 MAC = "52:54:00:aa:bb:01"
 SIX = """<network><name>six</name><forward mode='nat'><nat ipv6='yes'/></forward>
@@ -104,7 +103,7 @@ class Shell:
         self.said = b""
 
     def until(self, wanted: bytes) -> str:
-        deadline = time.monotonic() + BOOT_S
+        deadline = time.monotonic() + initramfs.BOOT_S
         while wanted not in self.said:
             left = deadline - time.monotonic()
             assert select.select([self._fd], [], [], max(left, 0))[0], self.said.decode()

@@ -97,7 +97,7 @@ async def heard(console, wanted: bytes, after: bytes = b"") -> bytes:
     """What the console says between `after` and `wanted`, both included in the wait."""
     said = b""
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(initramfs.BOOT_S):
             while wanted not in said.partition(after)[2] if after else wanted not in said:
                 data = await console.read()
                 assert data, f"the console ended after {said!r}"
