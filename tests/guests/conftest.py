@@ -28,8 +28,9 @@ from virtory.model.events import AgentLifecycle, Event, Lifecycle
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-QUICK = "tsc=reliable no_timer_check cryptomgr.notests"
-"""What an emulated kernel need not find out at each start."""
+QUICK = "tsc=reliable no_timer_check cryptomgr.notests nowatchdog rcupdate.rcu_cpu_stall_suppress=1"
+"""What an emulated kernel need not find out at each start, nor say on its console: that its host
+was busy, amid what a test reads there."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
