@@ -154,6 +154,24 @@ async def test_an_active_commit_becomes_ready_and_pivots_to_the_base(driver, see
     assert images.chain("base") == ["base.qcow2"]
 
 
+async def test_a_job_whose_bar_is_full_can_be_pivoted(driver, seen, bare, images):
+    """QEMU is ready before that is on record."""
+    uuid = await started(driver, bare, images)
+    guest = driver.domain._table.get(uuid).guest
+    slowly = DomainBlockCommit.ACTIVE | DomainBlockCommit.BANDWIDTH_BYTES
+    await driver.domain.block_commit(uuid, "vda", None, None, 64 << 10, slowly)
+    async with guest.job("test"):  # nothing is put on record meanwhile
+        (job,) = guest.block_jobs.values()
+        await guest.execute("block-job-set-speed", {"device": job.id, "speed": 0})
+        await seen.wait(lambda e: isinstance(e, MonitorEvent) and '"ready"' in (e.details or ""))
+        info = await driver.domain.block_job_info(uuid, "vda", 0)
+        assert info.current < info.end
+    await status(seen, DomainBlockJob.READY)
+    info = await driver.domain.block_job_info(uuid, "vda", 0)
+    assert info.current == info.end
+    await driver.domain.block_job_abort(uuid, "vda", PIVOT)
+
+
 async def test_images_that_came_while_it_ran_are_closed_after_a_commit(driver, seen, bare, images):
     uuid = await started(driver, bare, images, "base")
     for name in ("one", "two"):

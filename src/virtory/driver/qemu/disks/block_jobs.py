@@ -214,7 +214,8 @@ class BlockJobs(Part):
             if told["device"] == job.id:
                 speed = int(told["speed"])
                 current, end = int(told["offset"]), int(told["len"])
-                if current == end and not told["ready"]:  # full bars are for jobs that are done
+                # Full bars are for jobs that are done, or ready and may be pivoted.
+                if current == end and (not told["ready"] or job.stage in ("begun", "running")):
                     current, end = (current - 1, end) if current else (0, 1)
                 whole = bool(flags & DomainBlockJob.INFO_BANDWIDTH_BYTES)
                 return BlockJobInfo(job.kind, speed if whole else -(-speed // MIB), current, end)
