@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,28 @@ from virtory.provision.manifest import Manifest
 from virtory.provision.phases import Phase, State, Tracker
 from virtory.provision.ready import _Watcher
 
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
-async def test_a_machine_lets_in_once_it_has_let_go_of_those_who_only_asked() -> None:
-    """A server counts who has not logged in, and turns away who is one too many."""
+
+@contextlib.asynccontextmanager
+async def watched(serve: Serve) -> AsyncIterator[tuple[asyncio.Task[None], asyncio.Queue[Any]]]:
+    """A watch over the port of a machine whose SSH server this is, and its signals."""
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server, asyncio.timeout(60):
+        port = server.sockets[0].getsockname()[1]
+        words = ("root", "127.0.0.1", port, None, "", "i")
+        machine: Any = Machine("m", None, Manifest("tiny", Path("/m"), (), *words))  # type: ignore[arg-type]
+        signals: asyncio.Queue[Any] = asyncio.Queue()
+        yield asyncio.create_task(_Watcher(machine, Tracker(), signals)._port()), signals
+
+
+def evidence(signals: asyncio.Queue[Any]) -> str:
+    """The only signal: that SSH is there."""
+    last = signals.get_nowait()(Tracker(until=Phase.SSH), 1.0)[-1]
+    assert (last.phase, last.state) == (Phase.SSH, State.DONE) and signals.empty()
+    return str(last.evidence)
+
+
+async def test_a_machine_lets_in_once_it_has_let_go_of_who_only_asked() -> None:
     left, let_go = asyncio.Event(), asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -23,17 +44,29 @@ async def test_a_machine_lets_in_once_it_has_let_go_of_those_who_only_asked() ->
         await let_go.wait()
         writer.close()
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server, asyncio.timeout(60):
-        port = server.sockets[0].getsockname()[1]
-        words = ("root", "127.0.0.1", port, None, "", "i")
-        machine: Any = Machine("m", None, Manifest("tiny", Path("/m"), (), *words))  # type: ignore[arg-type]
-        signals: asyncio.Queue[Any] = asyncio.Queue()
-        asking = asyncio.create_task(_Watcher(machine, Tracker(), signals)._port())
+    async with watched(serve) as (asking, signals):
         await left.wait()
         await asyncio.wait({asking}, timeout=0.1)
         assert not asking.done() and signals.empty()
         let_go.set()
         await asking
-        tracker = Tracker(until=Phase.SSH)
-        last = signals.get_nowait()(tracker, 1.0)[-1]
-        assert (last.phase, last.state, last.evidence) == (Phase.SSH, State.DONE, "SSH-2.0-slow")
+        assert evidence(signals) == "SSH-2.0-slow"
+
+
+async def test_a_machine_lets_in_once_it_greets_one_that_came_after_all_others() -> None:
+    """A slow one has those that hung and were given up, and turns away who is one too many."""
+    came: list[asyncio.StreamReader] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.append(reader)
+        number = len(came)
+        if number in (2, 4):  # the first hangs, the third is one too many
+            writer.write(b"SSH-2.0-number %d\r\n" % number)
+        if number != 3:
+            await reader.read()
+        writer.close()
+
+    async with watched(serve) as (asking, signals):
+        await asking
+        assert evidence(signals) == "SSH-2.0-number 4"
+        assert len(came) == 4

@@ -165,21 +165,37 @@ class _Watcher:
     async def _port(self) -> None:
         """Connections are tried side by side: one that came before the guest's network hangs."""
         attempts: set[asyncio.Task[Greeting | None]] = set()
+        tried = 0
         try:
             while True:
                 if len(attempts) < MOST_PROBES:
                     attempts.add(asyncio.create_task(self._greeted()))
+                    tried += 1
                 self._spoke.clear()
                 found = await self._answer(attempts)
                 if found is not None:
                     await _give_up(attempts)
-                    await found.end()  # else whoever logs in now may be one too many
-                    self._signals.put_nowait(_over(Phase.SSH, found.words))
+                    words = await self._let_in(found, alone=tried == 1)
+                    self._signals.put_nowait(_over(Phase.SSH, words))
                     if self._mute:
                         self._answered_mute.set()
                     return
         finally:
             await _give_up(attempts)
+
+    async def _let_in(self, found: Greeting, *, alone: bool) -> str:
+        """What the server says to one that comes after all others, and then lets go of it.
+
+        A server takes them in turn. One that is slow still has those that were given up, and may
+        greet this one and yet turn the next away: who logs in now must not be one too many.
+        """
+        if not alone:
+            found.writer.close()
+            while (last := await self._greeted()) is None:  # noqa: ASYNC110  # nothing tells of it
+                await asyncio.sleep(PROBE_AT_MOST_EVERY_S)
+            found = last
+        await found.end()
+        return found.words
 
     async def _greeted(self) -> Greeting | None:
         manifest = await reached(self._machine.domain, self._machine.manifest)
