@@ -42,9 +42,10 @@ async def relayed(guest: Guest, passing: Callable[[dict[str, Any]], None]) -> As
     try:
         yield
     finally:
+        goes_on = not guest.is_ending
         guest.monitor.close()
         relay.close()
-        if not guest.is_ending:
+        if goes_on:
             guest.monitor = await connect(path, guest.on_event, guest.on_monitor_gone)
             await guest.monitor.open()
 

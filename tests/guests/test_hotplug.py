@@ -346,7 +346,9 @@ async def test_a_refusal_at_any_command_leaves_nothing(driver, bare, image, stat
                     assert noted(driver, ref.uuid) is None
                 else:
                     break
+        sets = await fdsets(driver, ref.uuid)
     assert refused == 4 + 3 + 2 + 2
+    assert await fdsets(driver, ref.uuid) == sets  # QEMU is asked directly again
 
 
 async def test_many_cycles_leave_nothing(driver, bare, image):
