@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import threading
 import uuid
 from contextlib import closing
 from pathlib import Path
@@ -27,7 +28,7 @@ from virtory.driver.store import (
     State,
     Store,
 )
-from virtory.driver.store_file import FILE, MIGRATIONS, open_database
+from virtory.driver.store_file import FILE, LOCK, MIGRATIONS, open_database, take_lock
 from virtory.errors import InternalError, OpenFailed, SystemCallFailed
 
 
@@ -292,6 +293,35 @@ def test_a_state_file_that_others_could_read_is_closed_to_them(store, directory)
         following.load()
         assert path.stat().st_mode & 0o777 == 0o600
         assert Path(f"{path}-wal").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_child_that_a_killed_daemon_had_just_made_is_waited_for(directory):
+    """It has the lock as its parent had it, until it becomes another program."""
+    code = """
+        import os, sys
+        from virtory.driver.store_file import take_lock
+        take_lock(sys.argv[1])
+        if os.fork():
+            os.kill(os.getpid(), 9)
+        print("has it", flush=True)
+        sys.stdin.read()
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code), directory]
+    taken = []
+    taking = threading.Thread(target=lambda: taken.append(take_lock(directory)))
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as daemon:
+        assert daemon.stdout.readline() == b"has it\n"
+        assert daemon.wait(60) == -signal.SIGKILL
+        taking.start()
+        place = f":{os.stat(Path(directory, LOCK)).st_ino} "
+        while taking.is_alive() and not any(
+            "->" in line and place in line for line in Path("/proc/locks").read_text().splitlines()
+        ):
+            pass
+        assert not taken
+    taking.join(60)
+    (lock,) = taken
+    os.close(lock)
 
 
 async def test_a_second_daemon_is_told_who_has_the_directory(store, directory):

@@ -10,6 +10,7 @@ import errno
 import fcntl
 import os
 import sqlite3
+import threading
 from typing import TYPE_CHECKING
 
 from virtory.errors import InternalError, OpenFailed, SystemCallFailed, VirtoryError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 FILE = "state.sqlite"
 LOCK = "lock"
+_HANDED_DOWN_S = 10.0
 APPLICATION_ID = 0x76697274  # "virt"
 
 _FIRST_SCHEMA = """
@@ -105,20 +107,44 @@ def take_lock(directory: str) -> int:
     except OSError as error:
         raise _unusable(directory, error) from None
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not _locked(lock):
+            holder = _holder(lock) or "unknown"
+            os.close(lock)
+            raise OpenFailed(
+                f"the state directory {directory} is in use by another virtoryd, process {holder}",
+                cure=f"Use that one, end it (kill {holder}), or name another directory with "
+                "--state",
+            )
         os.ftruncate(lock, 0)
         os.pwrite(lock, b"%d\n" % os.getpid(), 0)
-    except BlockingIOError:
-        holder = os.pread(lock, 32, 0).decode("ascii", "replace").strip() or "unknown"
-        os.close(lock)
-        raise OpenFailed(
-            f"the state directory {directory} is in use by another virtoryd, process {holder}",
-            cure=f"Use that one, end it (kill {holder}), or name another directory with --state",
-        ) from None
     except OSError as error:
         os.close(lock)
         raise _unusable(directory, error) from None
     return lock
+
+
+def _locked(lock: int) -> bool:
+    """Whether it is ours now; a moment is waited for where who had it has died.
+
+    A child that a killed daemon had just made has it, too, until it becomes another program.
+    """
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        from virtory.driver.qemu.process import start_time_of
+
+        holder = _holder(lock)
+        if not holder.isdecimal() or start_time_of(int(holder)) is not None:
+            return False
+        waiting = threading.Thread(target=fcntl.flock, args=(lock, fcntl.LOCK_EX), daemon=True)
+        waiting.start()
+        waiting.join(_HANDED_DOWN_S)
+        return not waiting.is_alive()
+    return True
+
+
+def _holder(lock: int) -> str:
+    return os.pread(lock, 32, 0).decode("ascii", "replace").strip()
 
 
 def open_database(
