@@ -2,5 +2,6 @@
 
 The rule kept here: a verb is declared once (`verb.py`), is an ordinary client, and returns a value;
 `output.py` makes text or JSON of it. Plain use imports neither click nor asyncio, because a listing
-must feel like virsh; help, errors and completion may take longer (`spelling.py`, `manual.py`).
+must feel like virsh; help, errors and completion may take longer (`manual.py`,
+`verbs/completion.py`).
 """

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from virtory.errors import FROM_DOM, FROM_NONE, OperationDenied
+from virtory.wire.procedure import QEMU
 
 if TYPE_CHECKING:
     from virtory.wire.procedure import AnyProcedure
@@ -41,7 +42,7 @@ _WRITES_ANYWAY = {
     "DOMAIN_GET_LAUNCH_SECURITY_INFO",
     "NODE_GET_SEV_INFO",
 }
-# procedure → (field, bits of it, equal to them or any of them, said instead of the usual words)
+# procedure → (field, bits of it that make it write, what is said instead of the usual words)
 _WRITES_WHEN: dict[str, tuple[str, int, str | None]] = {
     "DOMAIN_GET_XML_DESC": ("flags", 0b1001, "virDomainGetXMLDesc with secure flag"),
     "DOMAIN_MANAGED_SAVE_GET_XML_DESC": (
@@ -63,13 +64,10 @@ _WRITES_WHEN: dict[str, tuple[str, int, str | None]] = {
 def function_name(procedure: AnyProcedure) -> str:
     """The public C function behind a procedure: `DOMAIN_CREATE_XML` → `virDomainCreateXML`."""
     words = [_ACRONYMS.get(word, word.capitalize()) for word in procedure.name.lower().split("_")]
-    if procedure.program == _QEMU_PROGRAM:
+    if procedure.program == QEMU.number:
         at = words.index("Domain") + 1
         words.insert(at, "Qemu")
     return "vir" + "".join(words)
-
-
-_QEMU_PROGRAM = 0x20008087
 
 
 def writes(procedure: AnyProcedure) -> bool:

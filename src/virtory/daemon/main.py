@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from virtory.daemon.config import Config
     from virtory.daemon.places import Places
+    from virtory.daemon.server import Server
     from virtory.driver.interface import Driver
 
 _DESCRIPTORS = 65536
@@ -176,13 +177,11 @@ async def _serve(
         os._exit(0)  # nothing that is still under way may take a further step
 
 
-def _reload(options: argparse.Namespace, server: object, log: logging.Logger) -> None:
+def _reload(options: argparse.Namespace, server: Server, log: logging.Logger) -> None:
     from virtory.daemon import config as configuration
     from virtory.daemon.log import set_level
-    from virtory.daemon.server import Server
     from virtory.errors import VirtoryError
 
-    assert isinstance(server, Server)
     try:
         config = configuration.load(options.config)
     except VirtoryError as error:

@@ -1,6 +1,6 @@
 """Domains: block jobs (commit, pull, copy), thresholds, clones.
 
-The rule kept here: of the package, see its docstring. A disk is named by its target or its source's
+The rule kept here: that of the package. A disk is named by its target or its source's
 path. A job goes on when the call that began it has returned.
 """
 

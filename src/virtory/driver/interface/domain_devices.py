@@ -1,6 +1,6 @@
 """Domains: devices that come, go and change.
 
-The rule kept here: of the package, see its docstring.
+The rule kept here: that of the package, see its docstring.
 """
 
 from __future__ import annotations

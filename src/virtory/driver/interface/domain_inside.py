@@ -1,6 +1,6 @@
 """Domains: what their agent shows and changes inside, beyond the everyday.
 
-The rule kept here: of the package, see its docstring.
+The rule kept here: that of the package, see its docstring.
 """
 
 from __future__ import annotations

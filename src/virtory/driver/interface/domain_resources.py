@@ -1,6 +1,6 @@
 """Domains: limits, priorities and measurements that the host's kernel keeps for them.
 
-The rule kept here: of the package, see its docstring.
+The rule kept here: that of the package, see its docstring.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Domains: save, restore, managed save, core dumps.
 
-The rule kept here: of the package, see its docstring. Paths are whole paths on the daemon's host.
+The rule kept here: that of the package. Paths are whole paths on the daemon's host.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Virtual networks, their ports and leases.
 
-The rule kept here: of the package, see its docstring.
+The rule kept here: that of the package, see its docstring.
 """
 
 from __future__ import annotations

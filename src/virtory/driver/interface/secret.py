@@ -1,6 +1,6 @@
 """Passphrases and keys that the daemon keeps.
 
-The rule kept here: of the package, see its docstring.
+The rule kept here: that of the package, see its docstring.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Snapshots of domains.
 
-The rule kept here: of the package, see its docstring. A snapshot is named by its domain's UUID and
+The rule kept here: that of the package. A snapshot is named by its domain's UUID and
 its own name; flags are those of `model.snapshot_flags`.
 """
 

@@ -1,6 +1,6 @@
 """Storage pools and volumes.
 
-The rule kept here: of the package, see its docstring. A pool is named by UUID; a volume by its
+The rule kept here: that of the package, see its docstring. A pool is named by UUID; a volume by its
 pool's name and its own, with its key (of files, the path) where the pool is not known.
 """
 

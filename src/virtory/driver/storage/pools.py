@@ -1,6 +1,6 @@
 """Pools: defining, building, starting, stopping, and telling of it.
 
-The rule kept here: of the package; and no two changes of one pool at once.
+The rule kept here: that of the package; and no two changes of one pool at once.
 """
 
 from __future__ import annotations
