@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from virtory.driver import device_edit
 from virtory.driver.qemu import growth
 from virtory.driver.qemu.devices import Wiring, disk
-from virtory.driver.qemu.disks import block_job
+from virtory.driver.qemu.disks import block_job, disk_chain
 from virtory.driver.qemu.disks.block import alias_of
 from virtory.driver.qemu.hotplug.items import fragment, owned
 from virtory.driver.qemu.hotplug.plugging import live_device, make, unmake
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from virtory.driver.device_edit import Held
     from virtory.driver.qemu.guest import Guest
     from virtory.driver.qemu.part import Edit
-    from virtory.driver.qemu.plan import Image, Plan
+    from virtory.driver.qemu.plan import Plan
     from virtory.driver.qemu.preparation import Preparation
     from virtory.model.domain.devices.disk import Disk
 
@@ -93,10 +93,7 @@ async def _insert(guest: Guest, wanted: Disk, wiring: Wiring, *, force: bool) ->
 
 
 async def _settle(guest: Guest, former: Held, drawn: Any, less: Plan, edit: Edit | None) -> None:
-    old_wiring = Wiring(guest.domain, less)
-    chain = list(less.images)
-    for image in sorted(chain, key=lambda image: image.depth):
-        await unmake(guest, disk.nodes(image, former.device, old_wiring, chain))
+    await _close(guest, former.device, less)
 
     def show() -> None:
         current = device_edit.by_alias(guest.domain.devices, former.device.alias)
@@ -107,6 +104,13 @@ async def _settle(guest: Guest, former: Held, drawn: Any, less: Plan, edit: Edit
         guest.plugging = None
 
     await growth.shrink(guest, less, show, edit)
+
+
+async def _close(guest: Guest, drive: Disk, images: Plan) -> None:
+    """QEMU lets go of the images of a medium that is in no drive, the top first."""
+    chain = list(images.images)
+    for image in sorted(chain, key=lambda image: image.depth):
+        await unmake(guest, disk.nodes(image, drive, Wiring(guest.domain, images), chain))
 
 
 async def recover(guest: Guest, plugged: dict[str, Any]) -> None:
@@ -128,20 +132,12 @@ async def recover(guest: Guest, plugged: dict[str, Any]) -> None:
     if drawn.device == "cdrom":
         with contextlib.suppress(VirtoryError):
             await guest.execute("blockdev-close-tray", {"id": disk.device_path(drawn)})
-    less = _of_images(guest.plan, old if swapped else new)
+    less = disk_chain.rows_of(guest.plan, old if swapped else new)
     if swapped:
         await _settle(guest, former, drawn, less, found_edit(guest.entry, plugged))
         return
-    wiring = Wiring(guest.domain, less)
-    for image in sorted(less.images, key=lambda image: image.depth):
-        await unmake(guest, disk.nodes(image, drawn, wiring, list(less.images)))
+    await _close(guest, drawn, less)
     await growth.shrink(guest, less)
-
-
-def _of_images(plan: Plan, images: list[Image]) -> Plan:
-    slots = {slot for image in images for slot in (image.slot, image.data_slot)}
-    files = tuple(file for file in plan.files if file.slot in slots)
-    return growth.fragment(plan, files=files, images=tuple(images))
 
 
 async def _swap(guest: Guest, old: Disk, node: str | None, *, force: bool) -> None:

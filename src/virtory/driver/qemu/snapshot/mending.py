@@ -53,7 +53,7 @@ async def mend(
     else:
         from virtory.driver.qemu.snapshot import overlays
 
-        await overlays.mend(runtime, entry, work, step)
+        await overlays.mend(entry, work, step)
 
 
 async def _undo_inside(entry: Entry, step: dict[str, Any]) -> None:

@@ -363,7 +363,7 @@ def written(path: str) -> bool:
         return False
 
 
-async def mend(runtime: Runtime, entry: Entry, work: Work, step: dict[str, Any]) -> None:
+async def mend(entry: Entry, work: Work, step: dict[str, Any]) -> None:
     """A switch that was cut off: finished when QEMU or the guest made it, else undone."""
     guest = entry.guest
     if step["step"] == "overlays off":
