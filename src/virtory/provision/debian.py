@@ -15,20 +15,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from virtory.provision import cpio, gpt, packages
+from virtory.provision import gpt, packages
 from virtory.provision.errors import BuildFailed
 from virtory.provision.images import DISK, INITRD, KERNEL, Image, ImageStore
+from virtory.provision.initramfs import initramfs
 from virtory.provision.kernel import Modules, bare_kernel
 from virtory.provision.programs import require, run
 from virtory.provision.steps import Report, silent, step
-from virtory.provision.tiny import EARLY
 from virtory.provision.unpacking import extract
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FILES = Path(__file__).parent / "files" / "debian"
-INIT = Path(__file__).parent / "files" / "tiny" / "init"
 MIB = 1 << 20
 ESP_START, ESP_SIZE = 2 * MIB, 64 * MIB
 ROOT_START = ESP_START + ESP_SIZE
@@ -201,23 +200,6 @@ def _boot_files(archive: Path, work: Path, place: Path) -> str:
     (modules,) = (path for path in tree.rglob(release) if path.is_dir())
     (place / INITRD).write_bytes(initramfs(busybox, Modules(modules)))
     return release
-
-
-def initramfs(busybox: Path, modules: Modules) -> bytes:
-    """The small initramfs: virtio drivers, then the root disk; a tenth of the usual one's time."""
-    order = modules.in_order(EARLY)
-    entries = {
-        "init": cpio.Entry.file(INIT.read_bytes(), 0o755),
-        "bin/busybox": cpio.Entry.file(busybox.read_bytes(), 0o755),
-        "dev": cpio.Entry.directory(),
-        "dev/console": cpio.Entry.character(5, 1),
-        "proc": cpio.Entry.directory(),
-        "root": cpio.Entry.directory(),
-        "modules/order": cpio.Entry.file("".join(f"{name}\n" for name in order).encode()),
-    }
-    for name in order:
-        entries[f"modules/{name}.ko"] = cpio.Entry.file(modules.read(name))
-    return cpio.archive(entries)
 
 
 def _esp(work: Path, disk: Path) -> None:

@@ -14,9 +14,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from virtory.provision import cpio, elf, packages
+from virtory.provision import elf, packages
 from virtory.provision.errors import BuildFailed
 from virtory.provision.images import DISK, INITRD, KERNEL, Image, ImageStore
+from virtory.provision.initramfs import EARLY, initramfs
 from virtory.provision.kernel import Modules, bare_kernel
 from virtory.provision.programs import require, run
 from virtory.provision.steps import Report, silent, step
@@ -34,7 +35,6 @@ BINARIES = {
     "qemu-ga": "usr/sbin/qemu-ga",
     "resize2fs": "usr/sbin/resize2fs",
 }
-EARLY = ("virtio_pci", "virtio_rng", "virtio_mmio", "virtio_blk", "virtio_net")
 LATE = (
     *("virtio_console", "virtio_balloon", "isofs", "button", "evdev", "pvpanic_pci"),
     *(
@@ -150,20 +150,7 @@ def _unpack(debs: Iterable[Path], tree: Path) -> Path:
 def _boot_files(tree: Path, release: str, place: Path) -> None:
     image = (tree / f"boot/vmlinuz-{release}").read_bytes()
     (place / KERNEL).write_bytes(bare_kernel(image) or image)
-    modules = _modules(tree, release)
-    order = modules.in_order(EARLY)
-    entries = {
-        "init": cpio.Entry.file((FILES / "init").read_bytes(), 0o755),
-        "bin/busybox": cpio.Entry.file(_find(tree, "busybox").read_bytes(), 0o755),
-        "dev": cpio.Entry.directory(),
-        "dev/console": cpio.Entry.character(5, 1),
-        "proc": cpio.Entry.directory(),
-        "root": cpio.Entry.directory(),
-        "modules/order": cpio.Entry.file("".join(f"{name}\n" for name in order).encode()),
-    }
-    for name in order:
-        entries[f"modules/{name}.ko"] = cpio.Entry.file(modules.read(name))
-    (place / INITRD).write_bytes(cpio.archive(entries))
+    (place / INITRD).write_bytes(initramfs(_find(tree, "busybox"), _modules(tree, release)))
 
 
 def _root(tree: Path, release: str, root: Path) -> Path:

@@ -14,6 +14,7 @@ import os
 import socket
 from typing import TYPE_CHECKING, Any
 
+from virtory.driver.qemu import unix_socket
 from virtory.driver.qemu.qmp import JsonStream, QmpBroken
 from virtory.errors import AgentUnresponsive, InternalError, OperationUnsupported
 
@@ -134,12 +135,9 @@ class Agent:
             raise AgentUnresponsive("QEMU guest agent is not connected")
         if self._socket is not None and self._socket.fileno() >= 0:
             return self._socket
-        peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-        peer.setblocking(False)
         try:
-            peer.connect(self._path)
+            peer = unix_socket.connected(self._path)
         except OSError as error:
-            peer.close()
             raise AgentUnresponsive(
                 f"cannot reach the agent channel of domain '{self._name}': {error.strerror}"
             ) from None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 from typing import TYPE_CHECKING
 
 from virtory.errors import OperationFailed
@@ -93,18 +92,6 @@ def _wake(waiter: asyncio.Future[None]) -> None:
 def open_terminal(path: str) -> int:
     """The descriptor of a pseudo terminal that QEMU made; it never becomes ours to control."""
     return os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
-
-
-def open_socket(path: str) -> int:
-    """A connection to a listening UNIX socket of QEMU, as a descriptor."""
-    peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-    peer.setblocking(False)
-    try:
-        peer.connect(path)
-    except BaseException:
-        peer.close()
-        raise
-    return peer.detach()
 
 
 class Consoles:

@@ -7,14 +7,13 @@ crashes again and again does not fill the disk.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import time
 from typing import TYPE_CHECKING, Final
 
 from virtory.driver.new_files import UNFINISHED
-from virtory.driver.qemu.domain_jobs import created, memory_only
+from virtory.driver.qemu.domain_jobs import memory_only, new_dump
 from virtory.errors import OperationFailed, VirtoryError
 from virtory.model.values import Uuid
 
@@ -30,7 +29,8 @@ async def keep_memory(guest: Guest) -> None:
     try:
         async with guest.job("dump"):
             path = await asyncio.to_thread(_place, guest)
-            await _write(guest, path)
+            async with new_dump(path) as descriptor:
+                await memory_only(guest, descriptor, "elf")
     except (VirtoryError, OSError) as error:
         _log.warning("domain '%s': its memory could not be dumped: %s", guest.entry.name, error)
     else:
@@ -59,17 +59,3 @@ def _place(guest: Guest) -> str:
     stamp = time.strftime("%Y-%m-%d-%H:%M:%S")
     called = guest.entry.name.encode()[:150].decode(errors="ignore")  # of a file name's 255 bytes
     return os.path.join(directory, f"{called}{own}{stamp}")
-
-
-async def _write(guest: Guest, path: str) -> None:
-    unfinished = path + UNFINISHED
-    descriptor = await asyncio.to_thread(created, unfinished)
-    try:
-        await memory_only(guest, descriptor, "elf")
-        await asyncio.to_thread(os.rename, unfinished, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(unfinished)
-        raise
-    finally:
-        os.close(descriptor)

@@ -25,6 +25,8 @@ from virtory.model.flags import DomainDump
 from virtory.model.lifecycle import Trigger
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from virtory.driver.interface import Param
     from virtory.driver.qemu.guest import Guest
 
@@ -55,25 +57,18 @@ class DomainJobs(Part):
     async def _dump(self, guest: Guest, path: str, dump_format: int, flags: int) -> None:
         async with guest.job("dump"):
             ran = guest.is_running
-            unfinished = path + new_files.UNFINISHED
-            descriptor = await asyncio.to_thread(created, unfinished)
             try:
-                if ran and not flags & DomainDump.LIVE:
-                    guest.pause_cause = Trigger.DUMP_PAUSED
-                    await guest.execute("stop")
-                if flags & DomainDump.MEMORY_ONLY:
-                    await memory_only(guest, descriptor, _FORMATS.get(dump_format, "elf"))
-                else:
-                    await transfer.write(guest, descriptor, transfer.Operation.DUMP)
-                if flags & DomainDump.BYPASS_CACHE:
-                    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-                await asyncio.to_thread(os.rename, unfinished, path)
-            except BaseException:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(unfinished)
-                raise
+                async with new_dump(path) as descriptor:
+                    if ran and not flags & DomainDump.LIVE:
+                        guest.pause_cause = Trigger.DUMP_PAUSED
+                        await guest.execute("stop")
+                    if flags & DomainDump.MEMORY_ONLY:
+                        await memory_only(guest, descriptor, _FORMATS.get(dump_format, "elf"))
+                    else:
+                        await transfer.write(guest, descriptor, transfer.Operation.DUMP)
+                    if flags & DomainDump.BYPASS_CACHE:
+                        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
             finally:
-                os.close(descriptor)
                 if ran and not flags & DomainDump.CRASH and not guest.is_running:
                     with contextlib.suppress(VirtoryError):
                         await guest.execute("cont")
@@ -82,7 +77,7 @@ class DomainJobs(Part):
                 await guest.execute("system_reset")
         if flags & DomainDump.CRASH:
             guest.ending = Trigger.CRASH_DESTROYED
-            await guest.end_process(10.0)
+            await guest.end_process()
             await guest.finished
 
     # -- jobs ----------------------------------------------------------------------------------
@@ -105,14 +100,28 @@ class DomainJobs(Part):
         await transfer.abort(self._guest(uuid))
 
 
-def created(path: str) -> int:
-    """A new file for a dump, for the daemon alone."""
+@contextlib.asynccontextmanager
+async def new_dump(path: str) -> AsyncIterator[int]:
+    """A descriptor of the file that a dump is written to; it is at `path` once it is whole."""
+    unfinished = path + new_files.UNFINISHED
+    descriptor = await asyncio.to_thread(_created, unfinished, path)
     try:
-        return new_files.make_anew(path)
+        yield descriptor
+        await asyncio.to_thread(os.rename, unfinished, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(unfinished)
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def _created(unfinished: str, path: str) -> int:
+    try:
+        return new_files.make_anew(unfinished)
     except OSError as error:
-        wanted = path.removesuffix(new_files.UNFINISHED)
         raise SystemCallFailed(
-            f"failed to create dump file '{wanted}': {error.strerror}",
+            f"failed to create dump file '{path}': {error.strerror}",
             errno=error.errno,
             cure=f"name a directory that uid {os.geteuid()} can write to, with room for the memory",
         ) from None

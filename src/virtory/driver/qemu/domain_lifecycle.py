@@ -153,7 +153,7 @@ class DomainLives(Part):
         process = guest.process
         if process is not None:
             graceful = bool(flags & DomainDestroy.GRACEFUL)
-            grace_s = _GRACEFUL_S if graceful else guest.end_grace_s
+            grace_s = _GRACEFUL_S if graceful else None
             if not await guest.end_process(grace_s, force=not graceful):
                 guest.ending = None
                 raise SystemCallFailed(

@@ -175,7 +175,7 @@ class DomainSaves(Part):
 
     async def _end_saved(self, guest: Guest) -> None:
         guest.ending = Trigger.SAVED
-        await guest.end_process(10.0)
+        await guest.end_process()
         await guest.finished
 
     # -- out of a file -------------------------------------------------------------------------

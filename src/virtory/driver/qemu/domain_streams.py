@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from virtory.driver.interface import Screenshot
 from virtory.driver.known_flags import refuse_unknown
-from virtory.driver.qemu.console import DescriptorStream, open_socket, open_terminal, tail
+from virtory.driver.qemu import unix_socket
+from virtory.driver.qemu.console import DescriptorStream, open_terminal, tail
 from virtory.driver.qemu.keycodes import key_number
 from virtory.driver.qemu.part import Part
 from virtory.errors import (
@@ -161,7 +162,7 @@ def _open(guest: Guest, port: CharacterDevice, owner: Owner, *, force: bool) -> 
                 return open_terminal(path)
             listening = guest.plan.path(f"char:{alias}") or (port.source and port.source.path)
             if port.type == "unix" and listening:
-                return open_socket(listening)
+                return unix_socket.connected(listening).detach()
         except OSError as error:
             raise SystemCallFailed(
                 f"cannot open device {alias}: {error.strerror}", errno=error.errno

@@ -304,7 +304,7 @@ class Guest:
 
             self.runtime.announce(self.entry, ControlError(self.ref), save=False)
             self.ending = Trigger.UNREACHABLE
-            await self.end_process(self.end_grace_s)
+            await self.end_process()
 
     # -- state ---------------------------------------------------------------------------------
     def disk_of(self, data: dict[str, Any]) -> tuple[str, str]:
@@ -337,11 +337,12 @@ class Guest:
 
     async def _end(self) -> None:
         if self.process is not None:
-            await self.end_process(self.end_grace_s)
+            await self.end_process()
 
-    async def end_process(self, grace_s: float, *, force: bool = True) -> bool:
+    async def end_process(self, grace_s: float | None = None, *, force: bool = True) -> bool:
         """As `Process.end`; a machine that was only being started is not asked first."""
         assert self.process is not None
+        grace_s = self.end_grace_s if grace_s is None else grace_s
         if self.starting and force:
             self.process.signal(signal.SIGKILL)
         elif self.monitor is not None:

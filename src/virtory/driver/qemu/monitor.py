@@ -19,6 +19,7 @@ from array import array
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from virtory.driver.qemu import unix_socket
 from virtory.driver.qemu.qmp import (
     Event,
     Failure,
@@ -229,12 +230,4 @@ async def connect(
     on_gone: Callable[[MonitorGone], None],
 ) -> Monitor:
     """A monitor on the listening socket at `path`; raises OSError when nobody listens."""
-    peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-    peer.setblocking(False)
-    try:
-        # A UNIX connect completes at once when there is room in the backlog; ours has one place.
-        peer.connect(path)
-    except BaseException:
-        peer.close()
-        raise
-    return Monitor(peer, on_event, on_gone)
+    return Monitor(unix_socket.connected(path), on_event, on_gone)

@@ -187,7 +187,7 @@ class Reverting(Part):
         entry.returning = True  # the snapshots of a transient domain stay, too
         try:
             if guest.process is not None:  # else it is just being started, and stops doing so
-                await guest.end_process(10.0)
+                await guest.end_process()
             await guest.finished
         finally:
             entry.returning = False

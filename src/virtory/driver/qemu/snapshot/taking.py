@@ -65,7 +65,7 @@ class Taking(Part):
             name = await self._take_live(guest, asked, flags)
             if flags & SnapshotCreate.HALT:
                 guest.ending = Trigger.HALTED_BY_SNAPSHOT
-                await guest.end_process(10.0)
+                await guest.end_process()
         if flags & SnapshotCreate.HALT:
             await guest.finished
         return name

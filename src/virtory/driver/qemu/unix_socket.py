@@ -1,0 +1,24 @@
+"""A connection to one of QEMU's UNIX sockets: its monitor, the agent's channel, a console.
+
+The rule kept here: nothing waits. A UNIX connect completes at once when there is room in the
+listener's backlog; where there is none, that is an error.
+"""
+
+from __future__ import annotations
+
+import socket
+
+
+def connected(path: str) -> socket.socket:
+    """A non-blocking socket, connected to who listens at `path`.
+
+    Raises OSError when nobody listens there, or too many wait to be let in already.
+    """
+    peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    peer.setblocking(False)
+    try:
+        peer.connect(path)
+    except BaseException:
+        peer.close()
+        raise
+    return peer
