@@ -287,36 +287,28 @@ def _filter(devices: Devices) -> Problems:
 
 def _same(devices: Devices) -> Problems:
     """Names, numbers and addresses that two devices claim."""
-    yield from _twice(
-        [
-            (f"{p}/target/@dev", f"the drive {d.target.dev!r}")
-            for p, d in places(devices.disks, "disk")
-        ]
-    )
-    yield from _twice(
-        [
-            (f"{p}/mac/@address", f"the MAC address {i.mac.address}")
-            for p, i in places(devices.interfaces, "interface")
-            if i.mac is not None
-        ]
-    )
-    yield from _twice(
-        [
-            (f"{p}/@index", f"the {c.type} controller {c.index}")
-            for p, c in places(devices.controllers, "controller")
-            if c.index is not None and c.type != "usb"
-        ]
-    )
-    yield from _twice(
-        [
-            (f"{p}/target/@dir", f"the share {f.target!r}")
-            for p, f in places(devices.filesystems, "filesystem")
-            if f.target
-        ]
-    )
-    yield from _twice(
-        [(f"{p}/@id", f"the audio back end {a.id}") for p, a in places(devices.audios, "audio")]
-    )
+    claims = [
+        (f"{p}/target/@dev", f"the drive {d.target.dev!r}")
+        for p, d in places(devices.disks, "disk")
+    ]
+    claims += [
+        (f"{p}/mac/@address", f"the MAC address {i.mac.address}")
+        for p, i in places(devices.interfaces, "interface")
+        if i.mac is not None
+    ]
+    claims += [
+        (f"{p}/@index", f"the {c.type} controller {c.index}")
+        for p, c in places(devices.controllers, "controller")
+        if c.index is not None and c.type != "usb"
+    ]
+    claims += [
+        (f"{p}/target/@dir", f"the share {f.target!r}")
+        for p, f in places(devices.filesystems, "filesystem")
+        if f.target
+    ]
+    claims += [
+        (f"{p}/@id", f"the audio back end {a.id}") for p, a in places(devices.audios, "audio")
+    ]
     aliases: list[tuple[str, str]] = []
     addresses: list[tuple[str, str]] = []
     for place, device in every_device(devices):
@@ -326,8 +318,7 @@ def _same(devices: Devices) -> Problems:
         spelled = _address(device)
         if spelled is not None:
             addresses.append((f"{place}/address", spelled))
-    yield from _twice(aliases)
-    yield from _twice(addresses)
+    return _twice([*claims, *aliases, *addresses])
 
 
 def _twice(claims: list[tuple[str, str]]) -> Problems:

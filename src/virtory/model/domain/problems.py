@@ -145,10 +145,11 @@ def _start(domain: Domain) -> Problems:
         yield "/domain/os/bios/@useserial", "there is no serial port for it: add a <serial>"
     if os.nvram is not None and os.nvram.path is not None and os.nvram.source is not None:
         yield "/domain/os/nvram", "the file is given twice, as text and as <source>"
-    if os.boots and any(place for place, _ in _boot_orders(domain)):
+    orders = list(_boot_orders(domain))
+    if os.boots and orders:
         yield "/domain/os/boot", "<boot dev> and <boot order> of devices exclude each other"
     taken: dict[int, str] = {}
-    for place, order in _boot_orders(domain):
+    for place, order in orders:
         other = taken.setdefault(order, place)
         if other != place:
             yield f"{place}/boot/@order", f"boot order {order} is also that of {other}"

@@ -73,7 +73,7 @@ def with_pci_addresses(devices: Devices, machine: str, *, grow: bool = True) -> 
         dealing = _Dealing(devices, kind, may_grow=grow)
         given = dealing.deal(spare=spare)
         if not dealing.grown:
-            return _with_multifunction(_apply(devices, given))
+            return _apply(devices, given)
         spare = spare or not listed
         for index, model in dealing.grown:
             new = Controller(type="pci", index=index, model=model)
@@ -177,7 +177,7 @@ class _Dealing:
                 given[key] = self._give(need, own)
         if spare:
             self._find("pcie" if kind == "q35" else "pci", None)
-        return given
+        return given | _multifunctional(everything, given)
 
     def _take(self, address: PciAddress, *, is_root_port: bool = False) -> None:
         while address.bus not in self._buses:
@@ -384,19 +384,14 @@ def _described(controller: Controller) -> Controller:
     return replace(controller, **changes) if changes else controller
 
 
-def _with_multifunction(devices: Devices) -> Devices:
-    """Function 0 says so where its slot has other functions."""
-    seen: dict[tuple[int, int], int] = {}
-    entries = _all(devices)
-    for _, device, _ in entries:
-        if isinstance(device.address, PciAddress):
-            place = (device.address.bus, device.address.slot)
-            seen[place] = seen.get(place, 0) + 1
-    changed: dict[Key, PciAddress] = {}
-    for key, device, _ in entries:
-        address = device.address
-        if isinstance(address, PciAddress) and address.function == 0:
-            several = seen[address.bus, address.slot] > 1
-            if several and address.multifunction is None:
-                changed[key] = replace(address, multifunction=True)
-    return _apply(devices, changed) if changed else devices
+def _multifunctional(
+    everything: list[tuple[Key, Any, Need]], given: dict[Key, PciAddress]
+) -> dict[Key, PciAddress]:
+    """Function 0 says so where its slot has other functions: the addresses that change."""
+    places = {key: given.get(key, device.address) for key, device, _ in everything}
+    shared = {(place.bus, place.slot) for place in places.values() if place.function}
+    return {
+        key: replace(place, multifunction=True)
+        for key, place in places.items()
+        if not place.function and place.multifunction is None and (place.bus, place.slot) in shared
+    }
