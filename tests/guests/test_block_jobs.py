@@ -217,17 +217,20 @@ async def test_a_job_of_which_nothing_can_be_saved_is_given_up_and_the_disk_goes
 ):
     uuid = await started(driver, bare, images)
     middle = (await described(driver, uuid)).backing_store.index
-    state = driver._store._db
-    driver._runtime.checkpoint = lambda step: (
-        state.execute("PRAGMA query_only = 1") if step == "block job started" else None
-    )
+    connections = driver._store._db, driver._store._hastily()
+
+    def allow(writing):
+        for each in connections:
+            each.execute(f"PRAGMA query_only = {int(not writing)}")
+
+    driver._runtime.checkpoint = lambda step: allow(False) if step == "block job started" else None
     with pytest.raises(VirtoryError, match="readonly"):
         await driver.domain.block_commit(uuid, "vda", None, f"vda[{middle}]", 0, 0)
     await seen.wait(lambda e: isinstance(e, MonitorEvent) and '"concluded"' in (e.details or ""))
     driver._runtime.checkpoint = lambda _: None
     await driver._runtime.idle()
     assert live_chain(await described(driver, uuid)) == ["top.qcow2", "mid.qcow2", "base.qcow2"]
-    state.execute("PRAGMA query_only = 0")
+    allow(True)
     await driver.domain.block_commit(uuid, "vda", None, f"vda[{middle}]", 0, 0)
     await status(seen, DomainBlockJob.COMPLETED)
     await driver.domain.destroy(uuid, 0)
