@@ -311,6 +311,8 @@ def change(former: Network, network: Network, plan: NetworkPlan) -> None:
 def _end(identity: Identity) -> None:
     """End a server, and its helper, which runs the script of leases and ends by itself after it."""
     servants = _children(identity.pid)
+    if start_time_of(identity.pid) != identity.start_time:
+        return  # they may be a stranger's
     _end_one(identity, signal.SIGTERM)
     for servant in servants:
         _end_one(servant, None)
