@@ -181,7 +181,7 @@ REAPER = """
 import ctypes, os, signal, subprocess, sys
 ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
 child = subprocess.Popen(sys.argv[1:])
-signal.signal(signal.SIGTERM, lambda *_: child.send_signal(signal.SIGTERM))
+signal.signal(signal.SIGTERM, lambda *_: os.kill(child.pid, signal.SIGTERM))  # Popen might reap it
 while True:
     pid, status = os.wait()
     if pid == child.pid:

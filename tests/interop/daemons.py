@@ -48,7 +48,7 @@ mount --bind {root}/lib /var/lib/libvirt
 
 # Adopts and reaps what a daemon leaves behind, as init does, and ends it at its own end.
 _REAPER = """
-import ctypes, os, signal, subprocess, sys
+import contextlib, ctypes, os, signal, subprocess, sys
 ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
 child = subprocess.Popen(sys.argv[2:], pass_fds=[int(sys.argv[1])] if int(sys.argv[1]) else [])
 if int(sys.argv[1]):
@@ -58,8 +58,9 @@ def below():
     return [int(pid) for pid in text.split()]
 status = None
 def end(*_):
-    if status is None:
-        os.kill(child.pid, signal.SIGTERM)  # not by Popen, which might reap it here
+    with contextlib.suppress(ProcessLookupError):  # reaped a moment ago
+        if status is None:
+            os.kill(child.pid, signal.SIGTERM)  # not by Popen, which might reap it here
 signal.signal(signal.SIGTERM, end)
 while True:
     try:
