@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -198,6 +199,15 @@ def test_starters_at_the_same_moment_get_one_daemon(own_socket: str) -> None:
     assert len(pids) == 1
 
 
+@pytest.fixture
+def closed_umask() -> Iterator[None]:
+    """What is made is its owner's alone, unless it is said."""
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("closed_umask")
 def test_a_daemon_that_does_not_come_up_says_its_last_words(tmp_path: Path) -> None:
     directory = tmp_path / ("long" * 30)
     with pytest.raises(errors.OpenFailed, match="virtoryd ended with status 1") as caught:
@@ -271,7 +281,7 @@ def test_only_ones_own_virtoryd_is_ever_started(text: str, starts: bool) -> None
 def test_the_proxy_joins_ssh_to_the_daemon(tmp_path: Path, drive: Any, virtoryd: str) -> None:
     program = tmp_path / "virtory"
     program.write_text(
-        f"#!/bin/sh\nexec {sys.executable} -c "
+        f"#!/bin/sh\nexec {shlex.quote(sys.executable)} -c "
         "'import sys; from virtory.cli.main import main; sys.exit(main())' \"$@\"\n"
     )
     program.chmod(0o755)

@@ -97,6 +97,16 @@ def test_it_serves_when_it_says_that_it_is_ready(start: Any) -> None:
     assert int(soft) == min(int(hard), 65536)
 
 
+def test_what_roots_daemon_makes_lets_guests_in_whatever_the_umask_of_its_shell(start: Any) -> None:
+    before = os.umask(0o077)
+    try:
+        program = start()
+    finally:
+        os.umask(before)
+    status = Path(f"/proc/{program.process.pid}/status").read_text()
+    assert f"Umask:\t{'0077' if os.geteuid() else '0022'}\n" in status
+
+
 def test_term_ends_it_quietly_and_removes_its_sockets(start: Any) -> None:
     program = start()
     assert program.end() == (0, "")

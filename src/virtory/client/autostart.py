@@ -31,7 +31,7 @@ def start_daemon(path: str, driver: str = "virtory", timeout_s: float = START_TI
     directory = os.path.dirname(path)
     try:
         # The system instance has other users, whom its sockets' own modes let in or not.
-        os.makedirs(directory, mode=0o755 if os.geteuid() == 0 else 0o700, exist_ok=True)
+        _make_directory(directory, 0o755 if os.geteuid() == 0 else 0o700)
         lock = os.open(f"{path}.starting", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise OpenFailed(
@@ -44,6 +44,18 @@ def start_daemon(path: str, driver: str = "virtory", timeout_s: float = START_TI
             _spawn(path, driver, timeout_s)
     finally:
         os.close(lock)
+
+
+def _make_directory(path: str, mode: int) -> None:
+    """With this mode, whatever the umask; one that is there stays as it is."""
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
+    else:
+        os.chmod(path, mode)
 
 
 def command(path: str, driver: str, ready_fd: int) -> list[str]:
