@@ -19,6 +19,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # A shell's background job ignores Ctrl-C, and so would every program that a test starts.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.umask(0o022)  # who makes directories for guests and other users has them let these in
     shared.begin(config)
 
 

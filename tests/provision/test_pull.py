@@ -289,7 +289,7 @@ def test_a_redirect_asks_the_other_server_under_its_own_name(
         whole(b"data")(handler)
 
     server.answers["/b"] = named
-    elsewhere = server.url("/b").replace("127.0.0.1", "localhost")
+    elsewhere = server.url("/b").replace("127.0.0.1", "127.1")
     server.answers["/a"] = redirect(elsewhere)
     assert download(server.url("/a"), tmp_path / "a").read_bytes() == b"data"
     assert hosts == [elsewhere.removeprefix("http://").removesuffix("/b")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,6 +12,9 @@ from virtory.driver.qcow2 import write_empty
 from virtory.driver.qemu.snapshot import internal, kept_state
 from virtory.errors import OperationFailed
 from virtory.model.domain import parse_domain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DOMAIN = (
     "<domain type='qemu'><name>m</name><memory>1024</memory><vcpu>1</vcpu>"
@@ -25,16 +28,24 @@ def image(path: Path) -> str:
     return str(path)
 
 
-def children() -> list[str]:
-    """Those of all threads, also the dead that nobody has waited for."""
-    return [
-        child
-        for thread in Path("/proc/self/task").iterdir()
-        for child in (thread / "children").read_text().split()
-    ]
+@pytest.fixture
+def children() -> Callable[[], set[str]]:
+    """Those of all threads since the test began, also the dead that nobody has waited for."""
+
+    def all_there_are() -> set[str]:
+        return {
+            child
+            for thread in Path("/proc/self/task").iterdir()
+            for child in (thread / "children").read_text().split()
+        }
+
+    before = all_there_are()  # such as daemons that other tests left to themselves, and that ended
+    return lambda: all_there_are() - before
 
 
-async def test_something_is_done_while_the_programs_run(tmp_path: Path) -> None:
+async def test_something_is_done_while_the_programs_run(
+    tmp_path: Path, children: Callable[[], set[str]]
+) -> None:
     paths = [image(tmp_path / name) for name in "ab"]
     async with internal.at_work("-c", "kept", paths):
         began = len(children())
@@ -42,21 +53,25 @@ async def test_something_is_done_while_the_programs_run(tmp_path: Path) -> None:
     assert await internal.with_name("kept", paths) == paths
 
 
-async def test_all_have_ended_when_one_has_failed(tmp_path: Path) -> None:
+async def test_all_have_ended_when_one_has_failed(
+    tmp_path: Path, children: Callable[[], set[str]]
+) -> None:
     bad, good = tmp_path / "bad", image(tmp_path / "good")
     bad.write_bytes(b"no image" * 1000)
     with pytest.raises(OperationFailed, match=r"qemu-img snapshot failed: .*not in qcow2"):
         await internal.each("-c", "kept", [str(bad), good])
-    assert children() == []
+    assert not children()
     assert internal.names_in(good) == ["kept"]
 
 
-async def test_they_are_waited_for_when_what_is_done_meanwhile_fails(tmp_path: Path) -> None:
+async def test_they_are_waited_for_when_what_is_done_meanwhile_fails(
+    tmp_path: Path, children: Callable[[], set[str]]
+) -> None:
     path = image(tmp_path / "a")
     with pytest.raises(KeyError):
         async with internal.at_work("-c", "kept", [path]):
             raise KeyError
-    assert children() == [] and internal.names_in(path) == ["kept"]
+    assert not children() and internal.names_in(path) == ["kept"]
 
 
 async def test_a_program_may_complain_at_any_length(

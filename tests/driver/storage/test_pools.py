@@ -74,14 +74,14 @@ async def test_a_transient_pool_outlives_the_daemon_and_ends_when_destroyed(host
 
 async def test_a_running_pool_takes_a_new_definition_when_it_stops(host: Any) -> None:
     uuid = await host.pool()
-    text = host.storage.pool_xml(uuid, 1).replace(str(host.directory / "p"), "/elsewhere")
+    text = host.storage.pool_xml(uuid, 1).replace(str(host.directory / "p"), "/other")
     await host.storage.define_pool(text, 0)
-    assert "/elsewhere" not in host.storage.pool_xml(uuid, 0)
-    assert "/elsewhere" in host.storage.pool_xml(uuid, 1)
+    assert "<path>/other<" not in host.storage.pool_xml(uuid, 0)
+    assert "<path>/other<" in host.storage.pool_xml(uuid, 1)
     storage = await host.again()
-    assert "/elsewhere" not in storage.pool_xml(uuid, 0)
+    assert "<path>/other<" not in storage.pool_xml(uuid, 0)
     await storage.destroy_pool(uuid)
-    assert "/elsewhere" in storage.pool_xml(uuid, 0)
+    assert "<path>/other<" in storage.pool_xml(uuid, 0)
 
 
 async def test_each_step_of_a_pools_life_is_told(host: Any) -> None:
