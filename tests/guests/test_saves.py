@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,10 @@ from virtory.model.flags import (
 )
 
 SUSPENDED, RESUMED = (Kind.SUSPENDED, 0), (Kind.RESUMED, 0)
+DISK = (
+    "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{}'/>"
+    "<target dev='vda' bus='virtio'/></disk>"
+)
 SAVED, RESTORED = (Kind.STOPPED, 4), (Kind.STARTED, 2)
 
 
@@ -178,6 +183,38 @@ async def test_a_dump_can_follow_a_dump_at_once(driver, bare, tmp_path):
         (tmp_path / "elf").unlink()
         (tmp_path / "plain").unlink()
     assert driver.domain.state(ref.uuid, 0)[0] == DomainState.RUNNING
+
+
+async def test_who_was_paused_while_its_memory_was_written_runs_before_it_is_written_to(
+    driver, bare, state
+):
+    """QEMU ends itself when it writes to an image that it counts as another's."""
+    disk = os.path.join(state, "disk.qcow2")
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", disk, "8M"], check=True)
+    ref = await driver.domain.define(bare("m", DISK.format(disk)), 0)
+    await driver.domain.create(ref.uuid, 1, None)
+    domain, uuid = driver.domain, ref.uuid
+    snapshot = "<domainsnapshot><name>s</name></domainsnapshot>"
+    works = (
+        lambda: domain.block_resize(uuid, "vda", 16 << 20, 1),
+        lambda: domain.core_dump(uuid, os.path.join(state, "again"), 0, 0),
+        lambda: driver.snapshot.create(uuid, snapshot, 0),
+        lambda: domain.managed_save(uuid, 0),
+    )
+    await domain.core_dump(uuid, os.path.join(state, "dump"), 0, 0)
+    await domain.reset(uuid, 0)
+    for work in works:
+        with pytest.raises(OperationInvalid, match="written to a file while it was paused"):
+            await work()
+    await driver.stop()
+    await driver.start()
+    domain = driver.domain
+    with pytest.raises(OperationInvalid, match="written to a file while it was paused"):
+        await domain.block_resize(uuid, "vda", 16 << 20, 1)
+    await domain.resume(uuid)
+    await domain.suspend(uuid)
+    await domain.block_resize(uuid, "vda", 16 << 20, 1)
+    await domain.managed_save(uuid, 0)
 
 
 async def test_a_save_can_be_watched_and_given_up(driver, seen, bare, tmp_path):

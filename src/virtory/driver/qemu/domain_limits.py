@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver.known_flags import refuse_unknown
-from virtory.driver.qemu import traffic
+from virtory.driver.qemu import traffic, transfer
 from virtory.driver.qemu.devices.disk import device_path, throttle_steps
 from virtory.driver.qemu.disks import block_job, disk_limits
 from virtory.driver.qemu.disks.block import find, image_path
@@ -60,6 +60,7 @@ class DomainLimits(Part):
         async with guest.job("resize disk"):
             one = find(guest.domain, disk, "invalid path: {}")
             block_job.refuse(guest, one.target.dev)
+            transfer.refuse_written_out(guest)
             images = guest.plan.chain(one.target.dev)
             if not images:
                 raise OperationFailed(f"disk '{one.target.dev}' is empty")

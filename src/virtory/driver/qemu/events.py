@@ -117,6 +117,7 @@ def _stop(guest: Guest, _: dict[str, Any]) -> None:
 
 def _resume(guest: Guest, _: dict[str, Any]) -> None:
     cause, guest.pause_cause = guest.pause_cause, None
+    guest.written_out = False
     if guest.rebooting:
         guest.rebooting = False
         guest.entry.reason = DomainRunningReason.BOOTED

@@ -88,6 +88,7 @@ class Guest:
         self.tray_openings: dict[str, asyncio.Future[None]] = {}  # alias → a tray that is awaited
         self.unplugged_edits: dict[str, dict[str, str]] = {}  # alias → what its end does beside
         self.transfer: Transfer | None = None  # of its memory, into or out of a file
+        self.written_out = False  # until it runs, QEMU leaves its images to whoever reads the file
         self.concluding: dict[str, asyncio.Future[None]] = {}  # QEMU's jobs whose end is awaited
         self.block_jobs: dict[str, BlockJob] = {}  # by the disk's target
         self.block_waiters: dict[str, list[asyncio.Future[str | None]]] = {}  # by the job's id

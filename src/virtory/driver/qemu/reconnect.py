@@ -105,6 +105,7 @@ async def _visit(runtime: Runtime, row: RunningRow) -> None:
     guest.plugging = remembered.get("plugging")
     guest.unplugged_edits = dict(remembered.get("unplugged_edits") or {})
     guest.asked_to_go = set(remembered.get("asked_to_go") or ())
+    guest.written_out = bool(remembered.get("written_out"))
     if jobs := remembered.get("block_jobs"):
         from virtory.driver.qemu.disks.block_job import BlockJob
 
@@ -213,6 +214,7 @@ async def _catch_up(guest: Guest) -> None:
     if balloon is not None:
         guest.balloon_kib = await _actual(balloon, maximum)
     became = (await status)["status"]
+    guest.written_out = became == "postmigrate" or (guest.written_out and became != "running")
     known = guest.entry.state
     if known == DomainState.RUNNING:
         trigger = _FROM_RUNNING.get(became)

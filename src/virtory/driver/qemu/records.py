@@ -109,4 +109,5 @@ def remembered(guest: Guest) -> dict[str, Any]:
         "plugging": guest.plugging,
         "unplugged_edits": guest.unplugged_edits,
         "asked_to_go": sorted(guest.asked_to_go),
+        "written_out": guest.written_out,
     }

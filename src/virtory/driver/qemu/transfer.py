@@ -87,6 +87,7 @@ async def write(guest: Guest, descriptor: int, operation: tuple[int, str]) -> No
 
     Raises OperationAborted when somebody aborted it, OperationFailed when QEMU could not.
     """
+    refuse_written_out(guest)
     transfer = guest.transfer = Transfer(operation)
     try:
         await prepare(guest)
@@ -148,6 +149,8 @@ async def _await_end(guest: Guest, transfer: Transfer, target: int | None = None
     await _come_to_rest(guest)
     if status == "completed":
         if transfer.number != Operation.RESTORE[0]:
+            guest.written_out = True
+            guest.runtime.announce(guest.entry)
             await _tell(guest, transfer)
     elif transfer.aborted:
         raise OperationAborted(f"{transfer.words}: canceled by client")
@@ -172,6 +175,20 @@ async def _come_to_rest(guest: Guest) -> None:
     with contextlib.suppress(VirtoryError):
         while (await guest.execute("query-status"))["status"] == "finish-migrate":
             continue
+
+
+def refuse_written_out(guest: Guest) -> None:
+    """Raise when it was paused while its memory was written, and has not run since.
+
+    To QEMU its images are another's then: it would not write its memory again, and would end
+    itself at the first byte that it wrote to an image.
+    """
+    if guest.written_out:
+        raise OperationInvalid(
+            f"the memory of domain '{guest.entry.name}' was written to a file while it was paused: "
+            "until it runs again, QEMU writes neither that nor its images",
+            cure=f"resume it, and suspend it again: virsh resume {guest.entry.name}",
+        )
 
 
 def _is_full(descriptor: int) -> bool:

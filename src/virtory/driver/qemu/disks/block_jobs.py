@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from virtory.driver.interface.domain_blocks import BlockJobInfo
 from virtory.driver.known_flags import refuse_unknown
+from virtory.driver.qemu import transfer
 from virtory.driver.qemu.disks import (
     block,
     block_job,
@@ -280,6 +281,7 @@ def _chain(guest: Guest, name: str) -> tuple[str, list[Image]]:
     """The disk's target and images; raises when it has none, or a job."""
     target = _target(guest, name)
     block_job.refuse(guest, target)
+    transfer.refuse_written_out(guest)
     chain = guest.plan.chain(target)
     if not chain:
         raise InvalidArgument(f"disk '{target}' has no source file to be operated on")

@@ -37,6 +37,7 @@ _FIXED = struct.Struct(">QIHHIIQII")
 
 async def take(guest: Guest, name: str, images: Sequence[Image]) -> None:
     """Keep memory, devices and these disks under `name`; the machine is stopped."""
+    transfer.refuse_written_out(guest)
     nodes = _nodes(guest, images)
     await _run(guest, "snapshot-save", {"tag": name, "vmstate": images[0].node, "devices": nodes})
 
@@ -49,6 +50,7 @@ async def go_back(guest: Guest, name: str, images: Sequence[Image]) -> None:
 
 async def drop(guest: Guest, name: str, images: Sequence[Image]) -> None:
     """Remove the state from these disks; one that has it not is passed over."""
+    transfer.refuse_written_out(guest)
     await _run(guest, "snapshot-delete", {"tag": name, "devices": _nodes(guest, images)})
 
 

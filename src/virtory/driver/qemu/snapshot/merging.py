@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from virtory.driver.journal import Journal
+from virtory.driver.qemu import transfer
 from virtory.driver.qemu.disks import disk_chain, offline_chain
 from virtory.driver.qemu.disks.image_chain import chain
 from virtory.driver.qemu.disks.shared_images import refuse_writing
@@ -64,6 +65,8 @@ async def delete(deleting: Deleting, entry: Entry, kept: Kept) -> None:
     merges = await asyncio.to_thread(_merges, entry, family, kept, snapshot)
     for merge in merges:
         refuse_writing(runtime.table, entry, [merge.base, merge.upper])
+    if merges and entry.guest is not None:
+        transfer.refuse_written_out(entry.guest)
     memory = kept.files.get("memory")
     work = await Journal(runtime.records.store).begin(
         WORK,

@@ -270,7 +270,7 @@ def _fits(guest: Guest, snapshot: Snapshot) -> bool:
     that moment, for which QEMU 7.2 waits for itself for ever.
     """
     assert snapshot.domain is not None
-    if guest.asked_to_go:
+    if guest.asked_to_go or guest.written_out:
         return False
     with contextlib.suppress(VirtoryError):
         return _seen(definition_of(guest)) == _seen(snapshot.domain)
