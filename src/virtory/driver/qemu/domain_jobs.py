@@ -14,7 +14,8 @@ from virtory.driver import new_files
 from virtory.driver.known_flags import refuse_unknown
 from virtory.driver.qemu import transfer
 from virtory.driver.qemu.disks.shared_images import refuse_losing
-from virtory.driver.qemu.part import Part
+from virtory.driver.qemu.domain_lifecycle import press_reset
+from virtory.driver.qemu.part import Part, refuse_unknown
 from virtory.errors import (
     InvalidArgument,
     OperationInvalid,
@@ -74,7 +75,7 @@ class DomainJobs(Part):
                         await guest.execute("cont")
             await guest.settled()
             if flags & DomainDump.RESET:
-                await guest.execute("system_reset")
+                await press_reset(guest)
         if flags & DomainDump.CRASH:
             guest.ending = Trigger.CRASH_DESTROYED
             await guest.end_process()

@@ -6,7 +6,8 @@ own cooperation (shutdown, reboot) is asked for, not waited for.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Any
 
 from virtory.driver.known_flags import refuse_unknown
 from virtory.driver.qemu import events
@@ -117,7 +118,7 @@ class DomainLives(Part):
         refuse_unknown(flags, 0, "qemuDomainReset")
         guest = self._guest(uuid)
         async with guest.job("reset"):
-            await guest.soon("system_reset")
+            await press_reset(guest)
             if guest.entry.state != DomainState.SHUTDOWN:  # as <on_reboot> may have it
                 guest.step(Trigger.RESET)
             await guest.settled()
@@ -131,6 +132,7 @@ class DomainLives(Part):
             if state != DomainState.PAUSED:
                 guest.pause_cause = Trigger.SUSPENDED
                 await guest.soon("stop")
+                refuse_off(guest)
                 await guest.settled()
 
     async def resume(self, uuid: bytes) -> None:
@@ -184,6 +186,30 @@ class DomainLives(Part):
             guest.consoles.owner_gone(owner)
             if guest.owner is owner:
                 guest.end_soon(Trigger.DESTROYED)
+
+
+async def press_reset(guest: Guest) -> None:
+    """Reset the machine; QEMU answers before it does so, and tells when it has, or ends."""
+    done = guest.resetting = asyncio.get_running_loop().create_future()
+    try:
+        await guest.soon("system_reset")
+        ends: list[asyncio.Future[Any]] = [done, guest.finished]
+        await asyncio.wait(ends, timeout=guest.patience_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        guest.resetting = None
+
+
+def refuse_off(guest: Guest) -> None:
+    """Raise when it powered itself off before it could be stopped: there is nothing to keep."""
+    if guest.rebooting:
+        raise OperationInvalid("domain is just being rebooted", cure="try again")
+    if guest.entry.state == DomainState.SHUTDOWN:
+        raise OperationInvalid("domain is not running: it has powered itself off")
+
+
+def _grace(graceful: bool) -> float:
+    """libvirt's: 30 s when nothing harder follows, else 10."""
+    return 30.0 if graceful else 10.0
 
 
 def _refuse_descriptors(fds: Sequence[int]) -> None:

@@ -19,7 +19,8 @@ from virtory.driver.qemu import save_image, transfer
 from virtory.driver.qemu.definition_of import definition_of
 from virtory.driver.qemu.disks.block_job import refuse_any
 from virtory.driver.qemu.disks.shared_images import refuse_losing
-from virtory.driver.qemu.part import Part
+from virtory.driver.qemu.domain_lifecycle import refuse_off
+from virtory.driver.qemu.part import Part, refuse_unknown
 from virtory.driver.qemu.save_reading import Reading, check_same_machine
 from virtory.driver.qemu.start import start
 from virtory.errors import (
@@ -140,6 +141,7 @@ class DomainSaves(Part):
         if guest.is_running:
             guest.pause_cause = Trigger.SAVE_PAUSED
             await guest.execute("stop")
+        refuse_off(guest)
         checkpoint("save stopped")
         descriptor = await asyncio.to_thread(_begin_file, target)
         try:

@@ -7,10 +7,13 @@ down) is none of a client's business.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import logging
 from typing import TYPE_CHECKING, Any, Literal
 
+from virtory.errors import VirtoryError
 from virtory.model import events as told
 from virtory.model.flags import (
     DomainEventAgentReason,
@@ -25,12 +28,13 @@ from virtory.model.flags import (
 from virtory.model.lifecycle import Trigger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from virtory.driver.qemu.guest import Guest
     from virtory.driver.qemu.qmp import Event
 
 AGENT_CHANNEL = "org.qemu.guest_agent.0"
+_log = logging.getLogger(__name__)
 
 _WATCHDOG = {
     "none": DomainEventWatchdog.NONE,
@@ -55,6 +59,7 @@ _RESUMING = (
     Trigger.REVERTED_RUNNING,
     Trigger.REVERT_BOOTED,
 )
+_GOING_ON = (*_RESUMING, Trigger.REBOOTED)
 _FAILURE = {"ignore": 0, "inject": 1, "fatal": 2, "reset": 3}
 
 
@@ -66,15 +71,29 @@ def react(guest: Guest, event: Event) -> None:
         told.MonitorEvent(guest.ref, event.name, event.seconds, event.microseconds, details),
         save=False,
     )
-    reaction = _REACTIONS.get(event.name)
-    if reaction is not None:
+    if guest.held_back is not None:
+        guest.held_back.append(event)
+    elif (reaction := _REACTIONS.get(event.name)) is not None:
         reaction(guest, event.data)
+
+
+def catch_up(guest: Guest) -> None:
+    """Let become true what was held back while a start was not known to have succeeded."""
+    held, guest.held_back = guest.held_back or [], None
+    for event in held:
+        if (reaction := _REACTIONS.get(event.name)) is not None:
+            try:
+                reaction(guest, event.data)
+            except Exception:
+                name = guest.entry.name
+                _log.exception("event %s of domain '%s' is passed over", event.name, name)
 
 
 # -- running, paused, gone ---------------------------------------------------------------------
 
 
 def _shutdown(guest: Guest, data: dict[str, Any]) -> None:
+    _has_been_reset(guest)
     if guest.starting or guest.entry.state == DomainState.SHUTDOWN:
         return
     if data.get("reason") == "guest-panic" and guest.entry.state == DomainState.CRASHED:
@@ -101,16 +120,32 @@ def shut_down(guest: Guest, *, by_guest: bool, reset: bool) -> None:
 
 async def _start_again(guest: Guest) -> None:
     """What libvirt calls a fake reboot: the same process, its machine reset and set going."""
-    guest.reboot_wanted = False
-    await guest.execute("system_reset")
-    guest.pause_cause = Trigger.REBOOTED
-    await guest.execute("cont")
+    async with _alone_with(guest, "reboot"):
+        guest.reboot_wanted = False
+        await guest.execute("system_reset")
+        guest.pause_cause = Trigger.REBOOTED
+        await guest.execute("cont")
+
+
+@contextlib.asynccontextmanager
+async def _alone_with(guest: Guest, name: str) -> AsyncIterator[None]:
+    """Hold the guest's lock, however long that takes; when it ends first, that is all."""
+    try:
+        async with guest.job(name, patient=True):
+            yield
+    except VirtoryError:
+        if not guest.is_ending:
+            raise
 
 
 def _stop(guest: Guest, _: dict[str, Any]) -> None:
     if guest.rebooting:
         return
-    cause, guest.pause_cause = guest.pause_cause, None
+    cause = guest.pause_cause
+    if cause in _GOING_ON:
+        cause = None  # that is what a RESUME will mean: this one was under way before
+    else:
+        guest.pause_cause = None
     if guest.entry.state == DomainState.RUNNING and not guest.starting and guest.ending is None:
         guest.step(cause or Trigger.SUSPENDED)
 
@@ -136,6 +171,8 @@ def _resume(guest: Guest, _: dict[str, Any]) -> None:
 
 
 def _reset(guest: Guest, _: dict[str, Any]) -> None:
+    guest.reboot_wanted = False
+    _has_been_reset(guest)
     if guest.agent is not None:
         guest.agent.set_connected(False)
     guest.runtime.announce(guest.entry, told.Reboot(guest.ref), save=False)
@@ -147,6 +184,12 @@ def reset_asleep(guest: Guest) -> None:
     """A machine that slept was reset: QEMU does not let it run by itself, as a button would."""
     what = f"letting domain '{guest.entry.name}' run, which was reset asleep"
     guest.runtime.run(guest.execute("cont"), what)
+
+
+def _has_been_reset(guest: Guest) -> None:
+    """Or it ended instead: who waits goes on."""
+    if guest.resetting is not None and not guest.resetting.done():
+        guest.resetting.set_result(None)
 
 
 def _panicked(guest: Guest, _: dict[str, Any]) -> None:
@@ -182,7 +225,9 @@ async def _dump_rung(guest: Guest) -> None:
     from virtory.driver.qemu.crash_dump import keep_memory
 
     await keep_memory(guest)
-    await guest.execute("cont")
+    async with _alone_with(guest, "watchdog"):
+        if guest.entry.state == DomainState.PAUSED:
+            await guest.execute("cont")
 
 
 def _crash_loaded(guest: Guest, _: dict[str, Any]) -> None:
@@ -308,7 +353,12 @@ def set_channel_state(guest: Guest, alias: str, opened: bool) -> None:
     state: Literal["connected", "disconnected"] = "connected" if opened else "disconnected"
     devices = guest.domain.devices
     for number, channel in enumerate(devices.channels):
-        if channel.alias != alias or channel.target.state == state:
+        if channel.alias != alias:
+            continue
+        agent = guest.agent if channel.target.name == AGENT_CHANNEL else None
+        if agent is not None:  # a reset ended it, of which the port may not have told
+            agent.set_connected(opened)
+        if channel.target.state == state:
             continue
         target = dataclasses.replace(channel.target, state=state)
         changed = dataclasses.replace(channel, target=target)
@@ -316,8 +366,7 @@ def set_channel_state(guest: Guest, alias: str, opened: bool) -> None:
         guest.domain = dataclasses.replace(
             guest.domain, devices=dataclasses.replace(devices, channels=channels)
         )
-        if channel.target.name == AGENT_CHANNEL and guest.agent is not None:
-            guest.agent.set_connected(opened)
+        if agent is not None:
             event = told.AgentLifecycle(
                 guest.ref,
                 DomainEventAgentState.CONNECTED if opened else DomainEventAgentState.DISCONNECTED,

@@ -77,6 +77,8 @@ class Guest:
         self.pause_cause: Trigger | None = None  # what the next STOP event means
         self.reboot_wanted = False  # the next shutdown is a reboot
         self.rebooting = False  # its machine was off and is being reset
+        self.resetting: asyncio.Future[None] | None = None  # until QEMU has done so
+        self.held_back: list[Event] | None = None  # what is to be dealt with after a start
         self.balloon_kib = 0
         self.vcpu_threads: dict[int, int] = {}  # by number; some may be missing amid them
         self.terminals: dict[str, str] = {}  # alias → path of the pseudo terminal
@@ -300,7 +302,10 @@ class Guest:
     async def _end_unreachable(self) -> None:
         assert self.process is not None
         done, _ = await asyncio.wait([self.process.ended], timeout=2)
-        if not done:
+        if not done and self.entry.state == DomainState.SHUTDOWN:  # it said so; it takes its time
+            self.ending = Trigger.STOPPED
+            await self.end_process(END_GRACE_S)
+        elif not done:
             from virtory.model.events import ControlError
 
             self.runtime.announce(self.entry, ControlError(self.ref), save=False)

@@ -15,7 +15,7 @@ import resource
 import time
 from typing import TYPE_CHECKING, Any
 
-from virtory.driver.qemu import affinity, resources
+from virtory.driver.qemu import affinity, events, resources
 from virtory.driver.qemu.agent import Agent
 from virtory.driver.qemu.events import AGENT_CHANNEL
 from virtory.driver.qemu.guest import Guest, translated
@@ -176,6 +176,7 @@ async def _start(
             if resumption is None:
                 guest.balloon_kib = guest.domain.memory.kib  # until its driver gives some back
                 if not paused:
+                    guest.held_back = []  # it may end, or be stopped, before we know that it runs
                     await guest.execute("cont")
             _refuse_if_ended(guest)
         except BaseException as error:
@@ -191,6 +192,7 @@ async def _start(
             kind, detail = DomainEventLifecycle.RESUMED, DomainEventResumed.UNPAUSED
             runtime.announce(guest.entry, Lifecycle(guest.ref, kind, detail))
             guest.step(Trigger.BOOTED)
+            events.catch_up(guest)
         with contextlib.suppress(SystemCallFailed):
             await guest.settled()  # logged already, and it runs: nobody may be told that it failed
         runtime.checkpoint("saved")

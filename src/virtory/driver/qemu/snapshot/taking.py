@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from virtory.driver.journal import Journal
 from virtory.driver.qemu.definition_of import definition_of
 from virtory.driver.qemu.disks.block_job import refuse_any
+from virtory.driver.qemu.domain_lifecycle import refuse_off
 from virtory.driver.qemu.part import Part
 from virtory.driver.qemu.snapshot import internal, kept_state
 from virtory.driver.qemu.snapshot import redefine as snapshot_redefine
@@ -144,6 +145,7 @@ class Taking(Part):
             if ran:
                 guest.pause_cause = Trigger.SNAPSHOT_PAUSED
                 await guest.execute("stop")
+            refuse_off(guest)
             self._runtime.checkpoint("snapshot stopped")
             await internal.take(guest, name, images)
         except BaseException:

@@ -1,0 +1,194 @@
+"""What QEMU reports, in the order in which it can come: against a scripted peer, without a QEMU.
+
+The rule kept here: the guest is a real one, its monitor too; only QEMU's end of it is scripted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import subprocess
+
+import pytest
+import pytest_asyncio
+from scripted import GREETING, ScriptedPeer
+
+from virtory.driver.bus import Bus
+from virtory.driver.journal import Journal, Mending
+from virtory.driver.qemu import events
+from virtory.driver.qemu.agent import Agent
+from virtory.driver.qemu.domain_lifecycle import DomainLives
+from virtory.driver.qemu.guest import Guest
+from virtory.driver.qemu.logs import LogKeeper
+from virtory.driver.qemu.monitor import Monitor
+from virtory.driver.qemu.plan import Plan
+from virtory.driver.qemu.process import Identity, Process, start_time_of
+from virtory.driver.qemu.records import Records
+from virtory.driver.qemu.runtime import Runtime
+from virtory.driver.qemu.table import DomainTable, Entry, row_of
+from virtory.driver.store import Store
+from virtory.errors import OperationInvalid
+from virtory.model.domain import parse_domain
+from virtory.model.events import MonitorEvent
+from virtory.model.flags import DomainPausedReason, DomainRunningReason, DomainState
+
+XML = (
+    "<domain type='qemu'><name>m</name><memory unit='KiB'>1024</memory><vcpu>1</vcpu>"
+    "<os><type arch='x86_64' machine='pc'>hvm</type></os><on_crash>restart</on_crash><devices>"
+    "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/>"
+    "<alias name='channel0'/></channel></devices></domain>"
+)
+LIMIT_S = 10
+
+
+class Machine:
+    """A running guest whose QEMU is the peer."""
+
+    def __init__(self, guest, peer, lives):
+        self.guest, self.peer, self.lives = guest, peer, lives
+        self.uuid = guest.entry.uuid
+
+    @property
+    def state(self):
+        return self.guest.entry.state, self.guest.entry.reason
+
+    async def told(self, *messages):
+        """Let QEMU say all this at once; it has been heard when this returns."""
+        await self.peer.send(*messages)
+        await self.peer.send({"event": "HEARD", "timestamp": {"seconds": 1, "microseconds": 2}})
+        async with asyncio.timeout(LIMIT_S):
+            await self.heard.get()
+
+
+def event(name, **data):
+    return {"event": name, "data": data, "timestamp": {"seconds": 1, "microseconds": 2}}
+
+
+@pytest_asyncio.fixture
+async def machine(tmp_path):
+    store = Store(str(tmp_path))
+    store.load()
+    runtime = Runtime(
+        DomainTable(), Records(store), Bus(), LogKeeper(), Mending(Journal(store), {})
+    )
+    domain = parse_domain(XML)
+    entry = Entry("m", b"u" * 16, row_of(domain, b"u" * 16, XML))
+    runtime.table.add(entry)
+    plan = Plan(1, "/usr/bin/qemu", "tcg", str(tmp_path), None, None)
+    guest = Guest(runtime, entry, domain, plan, None)
+    runtime.table.attach(entry, guest)
+    child = subprocess.Popen(["sleep", "infinity"])
+    child.returncode = 0  # the pidfd watches and reaps it
+    guest.process = Process(Identity(child.pid, start_time_of(child.pid)), guest.on_exit)
+    ours, theirs = socket.socketpair()
+    guest.monitor = Monitor(ours, guest.on_event, guest.on_monitor_gone)
+    peer = ScriptedPeer(theirs)
+    opening = asyncio.ensure_future(guest.monitor.open())
+    await peer.send(GREETING)
+    await peer.answer()
+    await opening
+    guest.agent = Agent(str(tmp_path / "agent"), "m")
+    guest.starting = False
+    entry.state, entry.reason = DomainState.RUNNING, DomainRunningReason.BOOTED
+    made = Machine(guest, peer, DomainLives(runtime, None))
+    made.heard = asyncio.Queue()
+    runtime.bus.listen(
+        lambda one: one.event == "HEARD" and made.heard.put_nowait(one), MonitorEvent
+    )
+    yield made
+    guest.process.signal(9)
+    await guest.finished
+    await runtime.idle(LIMIT_S)
+    peer.close()
+    store.close()
+
+
+async def test_a_reset_is_over_when_qemu_has_made_it_and_a_reboot_after_it_is_one(machine):
+    """QEMU answers `system_reset` first; its event would undo what a reboot is waiting for."""
+    resetting = asyncio.ensure_future(machine.lives.reset(machine.uuid, 0))
+    assert (await machine.peer.answer())["execute"] == "system_reset"
+    await machine.told()
+    await machine.guest.runtime.commit(machine.guest.entry)
+    await machine.told()
+    assert not resetting.done()
+    await machine.told(event("RESET", guest=False))
+    await resetting
+    rebooting = asyncio.ensure_future(machine.lives.reboot(machine.uuid, 0))
+    assert (await machine.peer.answer())["execute"] == "system_powerdown"
+    await rebooting
+    await machine.told(event("SHUTDOWN", guest=True, reason="guest-shutdown"), event("STOP"))
+    assert [(await machine.peer.answer())["execute"] for _ in range(2)] == ["system_reset", "cont"]
+    await machine.told(event("RESET", guest=False), event("RESUME"))
+    assert machine.state == (DomainState.RUNNING, DomainRunningReason.BOOTED)
+
+
+async def test_a_machine_that_was_reset_instead_of_rebooted_powers_off_for_good(machine):
+    rebooting = asyncio.ensure_future(machine.lives.reboot(machine.uuid, 0))
+    await machine.peer.answer()
+    await rebooting
+    await machine.told(event("RESET", guest=True))
+    await machine.peer.send(event("SHUTDOWN", guest=True, reason="guest-shutdown"))
+    await asyncio.wait_for(machine.guest.finished, LIMIT_S)
+    assert machine.state[0] == DomainState.SHUTOFF
+
+
+async def test_a_machine_that_is_rebooted_is_not_paused_in_between(machine):
+    """It is off, and nobody can stop it: who suspends it waits, or is told so."""
+    suspending = asyncio.ensure_future(machine.lives.suspend(machine.uuid))
+    stop = await machine.peer.command()
+    machine.guest.reboot_wanted = True
+    shutdown = event("SHUTDOWN", guest=True, reason="guest-shutdown")
+    await machine.told(shutdown, event("STOP"), {"return": {}, "id": stop["id"]})
+    with pytest.raises(OperationInvalid, match="just being rebooted"):
+        await suspending
+    reset = await machine.peer.command()
+    again = asyncio.ensure_future(machine.lives.suspend(machine.uuid))
+    await machine.told({"return": {}, "id": reset["id"]}, event("RESET", guest=False))
+    cont = await machine.peer.command()
+    assert cont["execute"] == "cont"
+    await machine.told(event("RESUME"), {"return": {}, "id": cont["id"]})
+    stop = await machine.peer.command()
+    await machine.told(event("STOP"), {"return": {}, "id": stop["id"]})
+    await again
+    assert machine.state == (DomainState.PAUSED, DomainPausedReason.USER)
+
+
+async def test_a_stop_that_comes_late_does_not_take_what_the_resume_means(machine):
+    """QEMU stops a machine that panicked only after it was told to reset it."""
+    await machine.told(event("GUEST_PANICKED", action="pause"))
+    await machine.peer.answer()
+    cont = await machine.peer.command()
+    await machine.told(event("STOP"), event("RESET", guest=False), event("RESUME"))
+    await machine.peer.send({"return": {}, "id": cont["id"]})
+    assert machine.state == (DomainState.RUNNING, DomainRunningReason.CRASHED)
+
+
+async def test_a_disk_error_in_the_first_moment_of_a_machine_is_not_lost(machine):
+    """It comes with the answer to `cont`, before the start is known to have succeeded."""
+    guest = machine.guest
+    guest.held_back = []
+    stopped = event("BLOCK_IO_ERROR", action="stop", device="", operation="read"), event("STOP")
+    await machine.told(event("RESUME"), *stopped)
+    assert machine.state[0] == DomainState.RUNNING
+    events.catch_up(guest)
+    assert machine.state == (DomainState.PAUSED, DomainPausedReason.IOERROR)
+
+
+async def test_an_agent_that_is_back_before_its_port_told_of_the_reset_is_there(machine):
+    """QEMU tells of a port once a second: its last word may be the one that it had before."""
+    opened = event("VSERPORT_CHANGE", id="channel0", open=True)
+    await machine.told(opened)
+    assert machine.guest.agent.connected
+    await machine.told(event("RESET", guest=True))
+    assert not machine.guest.agent.connected
+    await machine.told(opened)
+    assert machine.guest.agent.connected
+
+
+async def test_who_ends_by_itself_and_takes_its_time_has_not_been_lost(machine):
+    await machine.told(event("SHUTDOWN", guest=False, reason="host-signal"))
+    assert machine.state[0] == DomainState.SHUTDOWN and machine.guest.ending is None
+    machine.peer.close()
+    await asyncio.wait_for(machine.guest.finished, LIMIT_S)
+    assert machine.state[0] == DomainState.SHUTOFF
+    assert machine.guest.ending.name == "STOPPED"
