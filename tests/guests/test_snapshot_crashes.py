@@ -118,6 +118,29 @@ async def test_a_save_cut_off_leaves_it_running_or_saved(
         await end(driver)
 
 
+MEMORY_ONLY = 0x10
+
+
+@pytest.mark.parametrize(
+    ("step", "flags"),
+    [("dump stopped", 0), ("dump written", 0), ("dump under way", MEMORY_ONLY)],
+)
+async def test_a_machine_goes_on_after_a_dump_that_was_cut_off(
+    state, settings, bare, no_processes, tmp_path, step, flags
+):
+    uuid = await prepared(state, settings, bare, image(tmp_path / "a.qcow2"), running=True)
+    path = tmp_path / "dump"
+    await asyncio.to_thread(crash, state, settings, step, "core_dump", str(path), 0, flags)
+    driver = await restarted(state, settings)
+    try:
+        assert driver.domain.state(uuid, 0)[0] == DomainState.RUNNING
+        assert sorted(each.name for each in tmp_path.iterdir()) == ["a.qcow2"]
+        await driver.domain.core_dump(uuid, str(path), 0, flags)
+        assert driver.domain.state(uuid, 0)[0] == DomainState.RUNNING
+    finally:
+        await end(driver)
+
+
 TAKING = {
     "inside, running": (True, "", 0, ("snapshot stopped", "snapshot taken", "snapshot saved")),
     "inside, off": (False, "", 0, ("snapshot state kept", "snapshot taken", "snapshot saved")),

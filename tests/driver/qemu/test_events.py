@@ -6,6 +6,7 @@ The rule kept here: the guest is a real one, its monitor too; only QEMU's end of
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import subprocess
 
@@ -15,7 +16,7 @@ from scripted import GREETING, ScriptedPeer
 
 from virtory.driver.bus import Bus
 from virtory.driver.journal import Journal, Mending
-from virtory.driver.qemu import events
+from virtory.driver.qemu import events, transfer
 from virtory.driver.qemu.agent import Agent
 from virtory.driver.qemu.domain_lifecycle import DomainLives
 from virtory.driver.qemu.guest import Guest
@@ -27,7 +28,7 @@ from virtory.driver.qemu.records import Records
 from virtory.driver.qemu.runtime import Runtime
 from virtory.driver.qemu.table import DomainTable, Entry, row_of
 from virtory.driver.store import Store
-from virtory.errors import OperationInvalid
+from virtory.errors import OperationFailed, OperationInvalid
 from virtory.model.domain import parse_domain
 from virtory.model.events import MonitorEvent
 from virtory.model.flags import DomainPausedReason, DomainRunningReason, DomainState
@@ -192,3 +193,22 @@ async def test_who_ends_by_itself_and_takes_its_time_has_not_been_lost(machine):
     await asyncio.wait_for(machine.guest.finished, LIMIT_S)
     assert machine.state[0] == DomainState.SHUTOFF
     assert machine.guest.ending.name == "STOPPED"
+
+
+async def test_a_save_that_failed_is_over_when_qemu_has_closed_its_file(machine, tmp_path):
+    """QEMU tells of the failure first, and takes no other memory transfer until then."""
+    file = os.open(tmp_path / "image", os.O_CREAT | os.O_WRONLY, 0o600)
+    saving = asyncio.ensure_future(
+        transfer.write(machine.guest, file, transfer.Operation.SAVE),
+    )
+    for _ in range(4):
+        last = await machine.peer.answer()
+    assert last["execute"] == "migrate"
+    await machine.told(event("MIGRATION", status="failed"))
+    assert (await machine.peer.answer({"status": "paused"}))["execute"] == "query-status"
+    for left in ([{"type": "migration"}], []):
+        assert (await machine.peer.answer(left))["execute"] == "query-yank"
+    await machine.peer.answer({"error-desc": "no room"})
+    with pytest.raises(OperationFailed, match="domain save job: no room"):
+        await saving
+    os.close(file)

@@ -8,29 +8,33 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from virtory.driver import new_files
+from virtory.driver.journal import Journal
 from virtory.driver.known_flags import refuse_unknown
 from virtory.driver.qemu import transfer
 from virtory.driver.qemu.disks.shared_images import refuse_losing
 from virtory.driver.qemu.domain_lifecycle import press_reset
-from virtory.driver.qemu.part import Part, refuse_unknown
+from virtory.driver.qemu.part import Part
 from virtory.errors import (
     InvalidArgument,
     OperationInvalid,
     SystemCallFailed,
     VirtoryError,
 )
-from virtory.model.flags import DomainDump
+from virtory.model.flags import DomainDump, DomainState
 from virtory.model.lifecycle import Trigger
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from virtory.driver.interface import Param
+    from virtory.driver.journal import Work
     from virtory.driver.qemu.guest import Guest
+    from virtory.driver.qemu.runtime import Runtime
 
+WORK = "dump"
 _FORMATS = {1: "kdump-zlib", 2: "kdump-lzo", 3: "kdump-snappy", 4: "win-dmp"}
 _ENDINGS = DomainDump.CRASH | DomainDump.RESET
 _JOB_FIELDS = 12
@@ -58,21 +62,15 @@ class DomainJobs(Part):
     async def _dump(self, guest: Guest, path: str, dump_format: int, flags: int) -> None:
         async with guest.job("dump"):
             ran = guest.is_running
+            unfinished = path + new_files.UNFINISHED
+            journal = Journal(self._runtime.records.store)
+            goes_on = ran and not flags & DomainDump.CRASH
+            noted = {"unfinished": unfinished, "goes_on": goes_on}
+            work = await journal.begin(WORK, domain=guest.entry.uuid.hex(), **noted)
             try:
-                async with new_dump(path) as descriptor:
-                    if ran and not flags & DomainDump.LIVE:
-                        guest.pause_cause = Trigger.DUMP_PAUSED
-                        await guest.execute("stop")
-                    if flags & DomainDump.MEMORY_ONLY:
-                        await memory_only(guest, descriptor, _FORMATS.get(dump_format, "elf"))
-                    else:
-                        await transfer.write(guest, descriptor, transfer.Operation.DUMP)
-                    if flags & DomainDump.BYPASS_CACHE:
-                        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+                await self._written(guest, path, dump_format, flags)
             finally:
-                if ran and not flags & DomainDump.CRASH and not guest.is_running:
-                    with contextlib.suppress(VirtoryError):
-                        await guest.execute("cont")
+                await work.done()
             await guest.settled()
             if flags & DomainDump.RESET:
                 await press_reset(guest)
@@ -80,6 +78,27 @@ class DomainJobs(Part):
             guest.ending = Trigger.CRASH_DESTROYED
             await guest.end_process()
             await guest.finished
+
+    async def _written(self, guest: Guest, path: str, dump_format: int, flags: int) -> None:
+        """The file is whole, or there is none; the machine goes on as it did."""
+        ran, checkpoint = guest.is_running, self._runtime.checkpoint
+        try:
+            async with new_dump(path) as descriptor:
+                if ran and not flags & DomainDump.LIVE:
+                    guest.pause_cause = Trigger.DUMP_PAUSED
+                    await guest.execute("stop")
+                checkpoint("dump stopped")
+                if flags & DomainDump.MEMORY_ONLY:
+                    await memory_only(guest, descriptor, _FORMATS.get(dump_format, "elf"))
+                else:
+                    await transfer.write(guest, descriptor, transfer.Operation.DUMP)
+                checkpoint("dump written")
+                if flags & DomainDump.BYPASS_CACHE:
+                    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        finally:
+            if ran and not flags & DomainDump.CRASH and not guest.is_running:
+                with contextlib.suppress(VirtoryError):
+                    await guest.execute("cont")
 
     # -- jobs ----------------------------------------------------------------------------------
     async def job_info(self, uuid: bytes) -> list[int]:
@@ -99,6 +118,21 @@ class DomainJobs(Part):
     async def abort_job(self, uuid: bytes, flags: int) -> None:
         refuse_unknown(flags, 0, "qemuDomainAbortJobFlags")
         await transfer.abort(self._guest(uuid))
+
+
+async def mend(runtime: Runtime, work: Work, step: dict[str, Any]) -> None:
+    """A dump that was cut off: what there is of its file goes, and the machine goes on."""
+    entry = runtime.table.find(bytes.fromhex(step["domain"]))
+    guest = entry.guest if entry is not None else None
+    if guest is not None:
+        with contextlib.suppress(VirtoryError):
+            await transfer.give_up(guest)
+    with contextlib.suppress(FileNotFoundError):
+        await asyncio.to_thread(os.unlink, step["unfinished"])
+    if guest is not None and step["goes_on"] and guest.entry.state == DomainState.PAUSED:
+        with contextlib.suppress(VirtoryError):
+            await guest.execute("cont")
+    await work.done()
 
 
 @contextlib.asynccontextmanager

@@ -207,11 +207,6 @@ def refuse_off(guest: Guest) -> None:
         raise OperationInvalid("domain is not running: it has powered itself off")
 
 
-def _grace(graceful: bool) -> float:
-    """libvirt's: 30 s when nothing harder follows, else 10."""
-    return 30.0 if graceful else 10.0
-
-
 def _refuse_descriptors(fds: Sequence[int]) -> None:
     if fds:
         raise ArgumentUnsupported(

@@ -20,7 +20,7 @@ from virtory.driver.qemu.definition_of import definition_of
 from virtory.driver.qemu.disks.block_job import refuse_any
 from virtory.driver.qemu.disks.shared_images import refuse_losing
 from virtory.driver.qemu.domain_lifecycle import refuse_off
-from virtory.driver.qemu.part import Part, refuse_unknown
+from virtory.driver.qemu.part import Part
 from virtory.driver.qemu.save_reading import Reading, check_same_machine
 from virtory.driver.qemu.start import start
 from virtory.errors import (
@@ -345,7 +345,7 @@ async def mend(runtime: Runtime, work: Work, step: dict[str, Any]) -> None:
         await guest.finished
     elif not saved and guest is not None:
         with contextlib.suppress(VirtoryError):
-            await guest.execute("migrate_cancel")
+            await transfer.give_up(guest)
         paths = [step["unfinished"], step["path"]] if step["managed"] else [step["unfinished"]]
         await _take_back(guest, paths, ran=step["ran"])
     elif not saved:

@@ -208,12 +208,13 @@ class QemuDriver:
         """Who takes up which work of a former daemon."""
         from functools import partial
 
-        from virtory.driver.qemu import domain_saves
+        from virtory.driver.qemu import domain_jobs, domain_saves
         from virtory.driver.qemu.snapshot import mending, taking
 
         assert self._runtime is not None
         once_met, runtime = self._once_met, self._runtime
         self._menders[domain_saves.WORK] = once_met(partial(domain_saves.mend, runtime))
+        self._menders[domain_jobs.WORK] = once_met(partial(domain_jobs.mend, runtime))
         self._menders["clone"] = once_met(partial(_mend_clone, runtime))
         self._menders[taking.WORK] = once_met(partial(mending.mend, runtime, self._preparation))
 

@@ -46,6 +46,8 @@ _FROM_RUNNING = {
     "paused": Trigger.SUSPENDED,
     "debug": Trigger.SUSPENDED,
     "prelaunch": Trigger.SUSPENDED,
+    "finish-migrate": Trigger.SUSPENDED,
+    "postmigrate": Trigger.SUSPENDED,
     "internal-error": Trigger.SUSPENDED,
     "io-error": Trigger.IO_ERROR,
     "watchdog": Trigger.WATCHDOG_PAUSED,

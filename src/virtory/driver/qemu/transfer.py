@@ -119,6 +119,7 @@ async def dump(guest: Guest, descriptor: int, wanted: str) -> None:
         await guest.execute("getfd", {"fdname": "dump"}, fds=(descriptor,))
         arguments = {"paging": False, "protocol": "fd:dump", "format": wanted, "detach": True}
         await guest.execute("dump-guest-memory", arguments)
+        guest.runtime.checkpoint("dump under way")
         ends = (transfer.ended, guest.process.ended)
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         if not transfer.ended.done():
@@ -147,6 +148,8 @@ async def _await_end(guest: Guest, transfer: Transfer, target: int | None = None
         raise guest.gone()
     status = transfer.ended.result()
     await _come_to_rest(guest)
+    if transfer.number != Operation.RESTORE[0]:
+        await _close(guest)
     if status == "completed":
         if transfer.number != Operation.RESTORE[0]:
             guest.written_out = True
@@ -175,6 +178,36 @@ async def _come_to_rest(guest: Guest) -> None:
     with contextlib.suppress(VirtoryError):
         while (await guest.execute("query-status"))["status"] == "finish-migrate":
             continue
+
+
+async def _close(guest: Guest) -> None:
+    """QEMU tells of the end before the thread that wrote has ended and the file is closed.
+
+    Another transfer in between would be refused. There is no event for the later moment either;
+    what would end a write that hangs is there as long as there may be one.
+    """
+    with contextlib.suppress(VirtoryError):
+        while any(one["type"] == "migration" for one in await guest.execute("query-yank")):
+            continue
+
+
+async def give_up(guest: Guest) -> None:
+    """End what a daemon that is no more was about; QEMU is through with it when this returns.
+
+    Of a dump the end has to be waited for: QEMU lets the CPUs neither stop nor run meanwhile.
+    """
+    transfer = guest.transfer = Transfer(Operation.DUMP, Way.DUMP)
+    assert guest.process is not None
+    try:
+        await guest.execute("migrate_cancel")
+        if (await guest.execute("query-dump"))["status"] == "active":
+            ends = (transfer.ended, guest.process.ended)
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        await _let_go(guest)
+        await _come_to_rest(guest)
+        await _close(guest)
+    finally:
+        guest.transfer = None
 
 
 def refuse_written_out(guest: Guest) -> None:

@@ -17,6 +17,7 @@ from virtory.driver.qemu import growth, save_image, transfer
 from virtory.driver.qemu.disks import disk_chain
 from virtory.driver.qemu.disks.image_chain import DEEPEST, chain, no_access
 from virtory.driver.qemu.disks.shared_images import refuse_losing
+from virtory.driver.qemu.domain_lifecycle import refuse_off
 from virtory.driver.qemu.part import with_xml_of
 from virtory.driver.qemu.plan import Plan
 from virtory.driver.qemu.snapshot import kept_state
@@ -270,6 +271,7 @@ async def _keep_memory(guest: Guest, snapshot: Snapshot, path: str, *, live: boo
         guest.pause_cause = Trigger.SNAPSHOT_PAUSED
         if not live:
             await guest.execute("stop")
+    refuse_off(guest)
     text = format_domain(snapshot.domain)
     begin = save_image.head(text, running=snapshot.state == "running", finished=False)
     unfinished = path + new_files.UNFINISHED
