@@ -58,14 +58,16 @@ class _Relay:
         self._qemu = qemu
         self._passing = passing
         self._commands = JsonStream()
+        self._begun = b""
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(driver, self._command)
         self._loop.add_reader(qemu, self._answer)
 
     def close(self) -> None:
         for each in (self._driver, self._qemu):
-            self._loop.remove_reader(each)
-            each.close()
+            if each.fileno() >= 0:  # either side may have ended before
+                self._loop.remove_reader(each)
+                each.close()
 
     def _command(self) -> None:
         data, fds, _, _ = socket.recv_fds(self._driver, _READ, 16)
@@ -88,6 +90,7 @@ class _Relay:
 
     def _answer(self) -> None:
         if data := self._qemu.recv(_READ):
-            self._driver.sendall(data)
+            whole, end, self._begun = (self._begun + data).rpartition(b"\n")
+            self._driver.sendall(whole + end)  # a refusal of ours stands amid no answer of QEMU's
         else:
             self.close()
