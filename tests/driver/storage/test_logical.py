@@ -186,3 +186,17 @@ def test_a_copy_that_fails_is_removed(lvm: Lvm, tmp_path: Path) -> None:
     target = dataclasses.replace(original.target, format="qcow2")
     with pytest.raises(OperationFailed, match="only raw ones"):
         BACKEND.clone(dataclasses.replace(original, target=target), copy, Forgetful(), 0, ())
+
+
+def test_a_copy_that_can_not_be_opened_leaves_nothing_open(lvm: Lvm, tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(b"bytes")
+    here = StoragePool(type="logical", target=Target(path=str(tmp_path)))
+    text = "<volume><name>source</name><capacity>1048576</capacity></volume>"
+    original = BACKEND.placed(here, parse_volume(text))
+    (lvm.place / "c").mkdir()
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(SystemCallFailed, match="cannot copy"):
+        BACKEND.clone(
+            original, placed(lvm, "<name>c</name><capacity>4096</capacity>"), Forgetful(), 0, ()
+        )
+    assert os.listdir("/proc/self/fd") == before

@@ -201,13 +201,15 @@ class Logical:
         self.create(dataclasses.replace(volume, allocation=None), store, preallocate=False)
         try:
             reading = self.open(source, writable=False)
-            writing = self.open(volume, writable=True)
             try:
-                copy_data(reading, writing, os.lseek(reading, 0, os.SEEK_END))
-                os.fsync(writing)
+                writing = self.open(volume, writable=True)
+                try:
+                    copy_data(reading, writing, os.lseek(reading, 0, os.SEEK_END))
+                    os.fsync(writing)
+                finally:
+                    os.close(writing)
             finally:
                 os.close(reading)
-                os.close(writing)
         except OSError as error:
             self.remove(volume, 0)
             raise failed(f"cannot copy '{source.key}' to '{volume.key}'", error) from None

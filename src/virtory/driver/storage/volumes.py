@@ -1,6 +1,6 @@
 """Volumes: making, copying, resizing, wiping, deleting them, and telling of them.
 
-The rule kept here: of the package; and a volume that is being made or used is not touched by
+The rule kept here: that of the package; and a volume that is being made or used is not touched by
 another call.
 """
 
