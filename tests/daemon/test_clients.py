@@ -13,7 +13,13 @@ import pytest
 
 from virtory.daemon.config import Config, Keepalive, Limits
 from virtory.daemon.subscriptions import MOST
-from virtory.errors import ConnectionLost, InternalError, OperationFailed, PeerMisbehaved
+from virtory.errors import (
+    ConnectionLost,
+    InternalError,
+    OperationFailed,
+    PeerMisbehaved,
+    VirtoryError,
+)
 from virtory.wire.frame import CALL, HEADER, OK
 from virtory.wire.procedure import REMOTE
 from virtory.wire.remote import connect, domain, domain_event
@@ -181,6 +187,40 @@ async def test_more_clients_than_allowed_are_turned_away(start_daemon: Any) -> N
     await (await daemon.connect_unix()).open()
     assert (await second.call(connect.CONNECT_GET_HOSTNAME)).hostname
     await daemon.server.stop()
+
+
+async def unfinished(daemon: Any, size: int, *, opened: bool = True) -> Any:
+    """A client that has sent the greater part of a message, and nothing since."""
+    client = await daemon.connect_unix()
+    if opened:
+        await client.open()
+    begun = (size + 28 + 4).to_bytes(4) + frame(REMOTE.number, 11, CALL, 9, OK)[4:]
+    client.session._writer.queue(begun + bytes(size))
+    client.link.flush()
+    await daemon.until(lambda: len(begun) + size in daemon.server.unfinished.of.values())
+    return client
+
+
+async def test_all_clients_together_have_a_bound_of_unfinished_messages(
+    start_daemon: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    daemon = await start_daemon(config=Config(limits=Limits(unfinished_bytes=2_000_000)))
+    good = await (await daemon.connect_unix()).open()
+    oldest = await unfinished(daemon, 600_000)
+    unopened = await unfinished(daemon, 600_001, opened=False)
+    newest = await unfinished(daemon, 700_000)
+    assert len(daemon.server.peers) == 4
+    big = connect.ConnectDomainXmlFromNativeArgs("qemu-argv", "x" * 300_000, 0)
+    with pytest.raises(VirtoryError):
+        await good.call(connect.CONNECT_DOMAIN_XML_FROM_NATIVE, big)
+    await unopened.gone.wait()
+    assert "more than limits.unfinished_bytes (2000000)" in caplog.text
+    latest = await unfinished(daemon, 800_000)
+    await oldest.gone.wait()
+    assert not newest.gone.is_set() and not latest.gone.is_set()
+    assert (await good.call(connect.CONNECT_GET_HOSTNAME)).hostname
+    await daemon.server.stop()
+    assert daemon.server.unfinished.total == 0
 
 
 async def test_read_only_clients_leave_places_to_who_may_write(start_daemon: Any) -> None:

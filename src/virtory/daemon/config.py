@@ -32,6 +32,7 @@ class Limits(NamedTuple):
     calls_per_client: int = 64
     queued_bytes_per_client: int = 64 << 20
     queued_event_bytes_per_client: int = 16 << 20
+    unfinished_bytes: int = 256 << 20
 
 
 class Keepalive(NamedTuple):

@@ -69,6 +69,7 @@ class Peer:
         "_resuming",
         "_tick",
         "_unanswered",
+        "_unfinished",
         "_waiting",
         "closed",
         "driver",
@@ -96,6 +97,7 @@ class Peer:
         self._backlog: deque[Call] = deque()
         self._waiting = 0
         self._unanswered = 0
+        self._unfinished = 0
         self._holds = 0
         self._paused = False
         self._receiving = False
@@ -131,6 +133,9 @@ class Peer:
             self.hold()
         if self.session.wants_tick:
             self._on_tick()
+        if self.session.unfinished or self._unfinished:
+            self._unfinished = self.session.unfinished
+            self.server.unfinished.changed(self, self._unfinished)
 
     def _begin(self, call: Call) -> None:
         """Answer a call now, or start the task that will, or put it off until others are done."""

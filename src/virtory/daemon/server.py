@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from virtory.daemon.peer import Peer
+from virtory.daemon.unfinished import Unfinished
 from virtory.errors import PeerMisbehaved, SystemCallFailed, VirtoryError
 from virtory.link.unix import Listener, UnixLink
 from virtory.wire.session import SERVER, Session
@@ -57,6 +58,7 @@ class Server:
         self.state = state
         self.private = private
         self.peers: set[Peer] = set()
+        self.unfinished = Unfinished()
         self._calls: set[asyncio.Task[None]] = set()
         self._streams: set[asyncio.Task[None]] = set()
         self._listeners: list[Listener] = []
@@ -80,6 +82,7 @@ class Server:
         """Take over what may change while clients are connected: limits, keepalive, log level."""
         self.config = config
         self.limits = config.limits
+        self.unfinished.most = config.limits.unfinished_bytes
         self.tracing = self.log.isEnabledFor(_DEBUG)
 
     async def stop(self) -> bool:
@@ -147,6 +150,7 @@ class Server:
     def left(self, peer: Peer, error: VirtoryError | None) -> None:
         """A client's connection has ended and has been cleaned up."""
         self.peers.discard(peer)
+        self.unfinished.forget(peer)
         if isinstance(error, PeerMisbehaved):
             self.log.warning("%s: broke the protocol: %s", peer.name, error)
         else:

@@ -141,7 +141,7 @@ class UnixLink:
             incoming = self._receive(data, fds)
             if fds:
                 close_descriptors(self.session.take_strays())
-            if incoming:
+            if incoming or self.session.unfinished:
                 self._on_incoming(incoming)
         except VirtoryError as error:
             self.flush()

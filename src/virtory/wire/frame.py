@@ -198,6 +198,11 @@ class FrameReader:
         for item in frames:
             self.strays += [fd for fd in item.fds if fd not in self.strays]
 
+    @property
+    def unfinished(self) -> int:
+        """Bytes that are kept of a message that is not whole yet."""
+        return self._have
+
     def close(self) -> list[int]:
         """Forget everything; the descriptors that must be closed."""
         self._pieces = []

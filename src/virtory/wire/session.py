@@ -172,6 +172,11 @@ class Session:
             raise
         return incoming
 
+    @property
+    def unfinished(self) -> int:
+        """Bytes that are kept of a message that is not whole yet."""
+        return self._reader.unfinished
+
     # Bytes out
 
     def outgoing(self) -> list[Chunk]:
