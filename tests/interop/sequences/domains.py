@@ -15,6 +15,12 @@ def life(t):
     states(t, d)
     for call in (d.suspend, d.resume, d.destroy, d.shutdown, d.reboot, d.reset, d.memoryStats):
         t(f"{call.__name__} of an inactive domain", call)
+    t("security model", t.c.getSecurityModel)
+
+    def labels():
+        return d.securityLabel(), [bool(label) for label, _ in d.securityLabelList()]
+
+    t("security labels", labels)
     t("id", d.ID)
     t("create paused", d.createWithFlags, libvirt.VIR_DOMAIN_START_PAUSED)
     states(t, d)
@@ -27,6 +33,7 @@ def life(t):
     t("suspend again", d.suspend)
     t("reset", d.reset)
     t("info", lambda: d.info()[:4])
+    t("security labels of what runs", labels)
     t("rename an active one", d.rename, "other", 0)
     t("unknown flag", d.createWithFlags, 1 << 30)
     t("destroy", d.destroy)

@@ -13,6 +13,7 @@ from virtory.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from virtory.cli.terminal import Terminal
+    from virtory.client.domain import Domain
 
 
 @verb("dominfo", "monitor", "the main facts about a domain", DOMAIN)
@@ -42,20 +43,34 @@ async def dominfo(terminal: Terminal, domain: str) -> Output:
         Field("Autostart", "enable" if autostart else "disable", "autostart", autostart),
         Field("Managed save", "yes" if saved else "no", "managed_save", saved),
     ]
-    security = await _security(terminal)
-    return Fields([*fields, *security])
+    return Fields([*fields, *await _security(terminal, machine), *await _messages(machine)])
 
 
 def _kib(label: str, value: int) -> Field:
     return Field(label, f"{value} KiB", f"{label.lower().replace(' ', '_')}_kib", value)
 
 
-async def _security(terminal: Terminal) -> list[Field]:
+async def _security(terminal: Terminal, machine: Domain) -> list[Field]:
     try:
         model, doi = await terminal.host.security_model()
+        label, enforcing = await machine.security_label() if machine.id is not None else ("", False)
     except VirtoryError:
         return []
-    return [Field("Security model", model), Field("Security DOI", doi)] if model else []
+    fields = [Field("Security model", model), Field("Security DOI", doi)] if model else []
+    if model and label:
+        how = "enforcing" if enforcing else "permissive"
+        fields.append(Field("Security label", f"{label} ({how})"))
+    return fields
+
+
+async def _messages(machine: Domain) -> list[Field]:
+    """What is doubtful about it."""
+    try:
+        messages = await machine.messages()
+    except VirtoryError:
+        return []
+    text = f"\n{'':16}".join(messages)
+    return [Field("Messages", text, "messages", messages)] if messages else []
 
 
 @verb("domstate", "monitor", "is it running?", DOMAIN, flag("reason", "and why"))

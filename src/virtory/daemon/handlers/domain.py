@@ -144,7 +144,8 @@ def get_messages(peer: Peer, args: domain.DomainGetMessagesArgs) -> domain.Domai
 def get_security_label(
     peer: Peer, args: domain.DomainGetSecurityLabelArgs
 ) -> domain.DomainGetSecurityLabelRet:
-    label, enforcing = peer.driver.domain.security_label(args.dom.uuid)
+    labels = peer.driver.domain.security_labels(args.dom.uuid)
+    label, enforcing = labels[0] if labels else ("", False)
     return domain.DomainGetSecurityLabelRet(label.encode(), int(enforcing))
 
 
@@ -152,8 +153,11 @@ def get_security_label(
 def get_security_label_list(
     peer: Peer, args: domain.DomainGetSecurityLabelListArgs
 ) -> domain.DomainGetSecurityLabelListRet:
-    label, enforcing = peer.driver.domain.security_label(args.dom.uuid)
-    labels = [(label.encode(), int(enforcing))] if label else []
+    told = peer.driver.domain.security_labels(args.dom.uuid)
+    labels = [
+        domain.DomainGetSecurityLabelRet(label.encode(), int(enforcing))
+        for label, enforcing in told
+    ]
     return domain.DomainGetSecurityLabelListRet(labels, len(labels))
 
 

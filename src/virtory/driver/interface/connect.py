@@ -82,7 +82,7 @@ class ConnectDriver(Protocol):
         """The same with all that guests of that type can be given."""
 
     def security_model(self) -> tuple[str, str]:
-        """Model and domain of interpretation; two empty strings without one."""
+        """Model and domain of interpretation, as the host's capabilities have them first."""
 
     async def domain_xml_to_native(self, native_format: str, xml: str, flags: int) -> str: ...
 

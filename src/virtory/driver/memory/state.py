@@ -95,9 +95,9 @@ class States:
         self._host.running(uuid)
         return "fair", 1
 
-    def security_label(self, uuid: bytes) -> tuple[str, bool]:
+    def security_labels(self, uuid: bytes) -> list[tuple[str, bool]]:
         self._host.machine(uuid)
-        return "", False
+        return []
 
     def messages(self, uuid: bytes, flags: int) -> list[str]:
         only(flags, 3, "testDomainGetMessages")

@@ -246,7 +246,7 @@ class Connect:
         self._pages.set_shared_memory(params)
 
     def security_model(self) -> tuple[str, str]:
-        return "", ""
+        return "none", "0"
 
     async def host_report(self) -> str:
         from virtory.driver.qemu.host.host_report import host_report

@@ -78,9 +78,13 @@ class DomainStates(Part):
             return left
         return left + [f"tainted: {message}" for message in guest.messages]
 
-    def security_label(self, uuid: bytes) -> tuple[str, bool]:
-        self._entry(uuid)
-        return "", False
+    def security_labels(self, uuid: bytes) -> list[tuple[str, bool]]:
+        """Of "none", which labels nothing, and of the user that QEMU runs as."""
+        guest = self._entry(uuid).guest
+        if guest is None:
+            return []
+        labels = [label.label for label in guest.domain.seclabels if label.label is not None]
+        return [(label, False) for label in ("", *labels)]
 
     # -- virtual CPUs --------------------------------------------------------------------------
     def max_vcpus(self, uuid: bytes) -> int:
