@@ -44,7 +44,8 @@ def fragment(plan: Plan, **rows: tuple[Any, ...]) -> Plan:
 
 def joined(plan: Plan, more: Plan) -> Plan:
     """The plan with a fragment's rows too."""
-    return _with(plan, {name: (*getattr(plan, name), *getattr(more, name)) for name in _ROWS})
+    rows: dict[str, Any] = {name: (*getattr(plan, name), *getattr(more, name)) for name in _ROWS}
+    return _with(plan, rows | {"last_image": next_image_index(more) - 1})
 
 
 def without(plan: Plan, less: Plan) -> Plan:
@@ -68,8 +69,8 @@ def next_slot(plan: Plan) -> int:
 
 
 def next_image_index(plan: Plan) -> int:
-    """The first image index above all that the plan uses."""
-    return max((image.index for image in plan.images), default=0) + 1
+    """The first image index above all that the plan has used; a fragment counts on."""
+    return max(plan.last_image, *(image.index for image in plan.images), 0) + 1
 
 
 async def grow(guest: Guest, more: Plan) -> dict[int, str]:

@@ -184,6 +184,7 @@ class Plan:
     kernel_paths: tuple[tuple[str, str], ...] = ()  # purpose → path that QEMU itself can read
     vnc_ports: tuple[int, ...] = ()  # one for each display, 0 for one without a port
     cids: tuple[int, ...] = ()
+    last_image: int = 0  # the highest number that an image has had
     clock_base: str | None = None  # what a clock of variable offset starts with
     smbios: tuple[str, ...] = ()  # the host's tables, where the guest is to see them
     clock_adjustment: int = 0  # and the seconds that are in it

@@ -19,7 +19,7 @@ from virtory.driver.qemu.live import with_plan
 from virtory.driver.qemu.plan import Plan
 from virtory.driver.qemu.planning.characters import characters, plan_character
 from virtory.driver.qemu.planning.clock import adjustment, clock_base
-from virtory.driver.qemu.planning.disks import plan_disk
+from virtory.driver.qemu.planning.disks import plan_disk, plan_disks
 from virtory.driver.qemu.planning.displays import plan_displays, with_listen_addresses
 from virtory.driver.qemu.planning.draft import Draft
 from virtory.driver.qemu.planning.filesystems import plan_filesystem
@@ -74,8 +74,7 @@ def plan(domain: Domain, host: Host, domain_id: int) -> Plan:
     kernel_paths = plan_kernel(draft)
     plan_memory(draft)
     refuse_without_processors(domain, host.processors)
-    for disk in devices.disks:
-        plan_disk(disk, draft)
+    last_image = plan_disks(devices.disks, draft)
     for device in characters(devices):
         plan_character(device, draft)
     for interface in devices.interfaces:
@@ -101,6 +100,7 @@ def plan(domain: Domain, host: Host, domain_id: int) -> Plan:
         kernel_paths=kernel_paths,
         vnc_ports=ports,
         cids=cids,
+        last_image=last_image,
         smbios=host_smbios(domain, host),
         clock_base=clock_base(domain, host),
         clock_adjustment=adjustment(domain),

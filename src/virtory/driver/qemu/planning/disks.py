@@ -1,11 +1,13 @@
 """What a disk takes: the images of its chain, each opened by the daemon.
 
 The rule kept here: only the top of a chain may be written; the format is what the definition says.
+Images have the numbers that libvirt would give them, by which clients name them.
 """
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from virtory.driver.qemu.disks.image_chain import chain
@@ -13,6 +15,8 @@ from virtory.driver.qemu.plan import Image
 from virtory.errors import VirtoryError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from virtory.driver.qemu.plan import OpenMode
     from virtory.driver.qemu.planning.draft import Draft
     from virtory.model.domain.devices.disk import Disk
@@ -58,3 +62,22 @@ def plan_disk(disk: Disk, draft: Draft) -> None:
                 data_slot=data_slot,
             )
         )
+
+
+def plan_disks(disks: Sequence[Disk], draft: Draft) -> int:
+    """Add the images of all disks of a start; the highest of their numbers.
+
+    From the last disk to the first the drives are numbered, empty ones too, then what is below
+    each.
+    """
+    for disk in disks:
+        plan_disk(disk, draft)
+    order = [disk.target.dev for disk in reversed(disks)]
+    tops = {target: number for number, target in enumerate(order, 1)}
+    below = sorted((tops[image.target], image.depth) for image in draft.images if image.depth > 0)
+    numbers = {place: number for number, place in enumerate(below, len(order) + 1)}
+    numbers |= {(number, 0): number for number in tops.values()}
+    draft.images = [
+        replace(image, index=numbers[tops[image.target], image.depth]) for image in draft.images
+    ]
+    return len(order) + len(below)
