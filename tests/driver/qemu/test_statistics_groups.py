@@ -93,7 +93,8 @@ def test_backing_images_are_known_by_their_depth() -> None:
     ]
     written = {"stats": {"wr_highest_offset": 512}}
     counted = [{"qdev": "virtio-disk0", "parent": {}, "backing": {"parent": written}}]
-    (middle, base) = backing_images.below(images, counted, nodes)["virtio-disk0"]
+    bounds = {images[2].file_node: 4096}
+    (middle, base) = backing_images.below(images, counted, nodes, bounds)["virtio-disk0"]
     assert [(one.field, one.value) for one in middle] == [
         ("name", "vda"),
         ("path", "/nowhere/1"),
@@ -103,4 +104,5 @@ def test_backing_images_are_known_by_their_depth() -> None:
     ]
     assert base[2].value == 3
     assert (base[3].value, base[4].value) == (0, 0)  # what QEMU did not tell
-    assert backing_images.below(images, None, [{"qdev": "x", "inserted": None}]) == {}
+    assert (base[5].field, base[5].value) == ("threshold", 4096)
+    assert backing_images.below(images, None, [{"qdev": "x", "inserted": None}], {}) == {}

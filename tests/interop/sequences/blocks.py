@@ -6,6 +6,7 @@ import subprocess
 import threading
 
 import libvirt
+import libvirt_qemu
 
 DISK = """<disk type='file' device='disk'><driver name='qemu' type='qcow2'/>
 <source file='{}'/><target dev='vda' bus='virtio'/></disk>"""
@@ -167,3 +168,49 @@ def block_copy(t):
     jobs.wait(2)
     t("disk", disk, d)
     t("is there", os.path.exists, second)
+
+
+def thresholds(t):
+    """Several disks with chains: how their images are numbered, and what is told beyond a bound."""
+    _, top = chain(t, "base", "top")
+    disks = [
+        DISK.format(top),
+        "<disk type='file' device='cdrom'><target dev='sda' bus='scsi'/></disk>",
+        DISK.replace("qcow2", "raw").replace("vda", "vdb").format(t.image("b.raw", "raw")),
+        DISK.replace("vda", "vdc").format(chain(t, "low", "high")[1]),
+    ]
+    d = t.define("a", devices="".join(disks))
+    t("bound of what is off", d.setBlockThreshold, "vda", 1 << 20)
+    t("start", d.create)
+    found = re.findall(r"<(?:disk|source|backingStore|target) .*?>", d.XMLDesc())
+    t("numbers", lambda: [re.sub("DIRECTORY/", "", t.plain(one)) for one in found])
+    told, changed = [], threading.Condition()
+
+    def take(conn, domain, device, path, threshold, excess, opaque):
+        with changed:
+            told.append([device, t.plain(path), threshold, excess])
+            changed.notify_all()
+
+    t.c.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_BLOCK_THRESHOLD, take, None)
+
+    def bounds(flags=0):
+        """Those that domstats has."""
+        ((_, found),) = t.c.domainListGetStats([d], libvirt.VIR_DOMAIN_STATS_BLOCK, flags)
+        return {name: value for name, value in found.items() if "threshold" in name}
+
+    def write(disk, what):
+        line = f'qemu-io -d /machine/peripheral/{disk}/virtio-backend "{what}"'
+        libvirt_qemu.qemuMonitorCommand(d, line, libvirt_qemu.VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP)
+
+    for name in ("vda", "vda[2]", "vda[1]", "vdb", "vdc[0]", "vdc[5]", "sda", "vdz", "vda[9]", top):
+        t(f"bound of {t.plain(name)}", d.setBlockThreshold, name, 3 << 20)
+    t("another", d.setBlockThreshold, "vdc", 5 << 20)
+    t("none", d.setBlockThreshold, "vdc", 0)
+    t("with a flag", d.setBlockThreshold, "vda", 1, 1)
+    t("domstats", bounds)
+    t("domstats --backing", bounds, libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_BACKING)
+    write("virtio-disk1", "write 4M 1M")
+    with changed:
+        assert changed.wait_for(lambda: len(told) == 2, JOB_S), told
+    t("told", sorted, told)
+    t("domstats afterwards", bounds)

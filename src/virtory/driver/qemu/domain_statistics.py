@@ -243,6 +243,9 @@ def _questions(guest: Guest | None, wanted: int, limit_s: float) -> _Answers:
         asked["block"] = guest.monitor.execute("query-blockstats")
         if not guest.capacities or wanted & Select.BACKING:
             asked["nodes"] = guest.monitor.execute("query-block")
+        if guest.bounded:
+            every = {"flat": True}
+            asked["bounds"] = guest.monitor.execute("query-named-block-nodes", every)
     if wanted & Group.IOTHREAD and iothreads.any_in(guest.domain):
         asked["iothreads"] = guest.monitor.execute("query-iothreads")
     if wanted & Group.DIRTYRATE:
@@ -284,10 +287,12 @@ def _all_params(entry: Entry, answers: _Answers, wanted: int) -> list[Param]:
         nodes = _answer(answers, "nodes")
         if guest is not None and nodes is not None:
             guest.capacities = block.capacities_in(nodes)
+        bounds = block.bounds_in(_answer(answers, "bounds") or ())
         below = {}
         if guest is not None and nodes is not None and wanted & Select.BACKING:
-            below = backing_images.below(guest.plan.images, _answer(answers, "block"), nodes)
-        params += block.params(entry, _answer(answers, "block"), below)
+            counted = _answer(answers, "block")
+            below = backing_images.below(guest.plan.images, counted, nodes, bounds)
+        params += block.params(entry, _answer(answers, "block"), below, bounds)
     if threads := _answer(answers, "iothreads"):
         params += iothreads.params(threads)
     if dirtied := _answer(answers, "dirty rate"):

@@ -83,6 +83,7 @@ class Guest:
         self.vcpu_threads: dict[int, int] = {}  # by number; some may be missing amid them
         self.terminals: dict[str, str] = {}  # alias → path of the pseudo terminal
         self.capacities: dict[str, int] = {}  # disk alias → bytes the guest sees, once asked
+        self.bounded = False  # some image has, or has had, a write threshold
         self.messages: list[str] = []
         self.plugging: dict[str, Any] | None = None  # what `hotplug` is about to make
         self.unplugging: dict[str, asyncio.Future[bool]] = {}  # alias → whether the guest agreed

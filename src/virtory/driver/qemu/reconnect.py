@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from virtory.driver.qemu import events, resources
+from virtory.driver.qemu.disks import block
 from virtory.driver.qemu.guest import Guest
 from virtory.driver.qemu.monitor import MonitorGone, connect
 from virtory.driver.qemu.plan import Plan
@@ -215,6 +216,8 @@ async def _catch_up(guest: Guest) -> None:
     guest.balloon_kib = maximum
     if balloon is not None:
         guest.balloon_kib = await _actual(balloon, maximum)
+    nodes = execute("query-named-block-nodes", {"flat": True}) if guest.plan.images else None
+    guest.bounded = nodes is not None and bool(block.bounds_in(await nodes))
     became = (await status)["status"]
     guest.written_out = became == "postmigrate" or (guest.written_out and became != "running")
     known = guest.entry.state

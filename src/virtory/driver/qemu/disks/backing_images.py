@@ -13,17 +13,21 @@ from virtory.driver.qemu.disks.block import alias_of, file_size
 from virtory.errors import SystemCallFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from virtory.driver.qemu.plan import Image
 
 
 def below(
-    images: Sequence[Image], counted: list[dict[str, Any]] | None, nodes: list[dict[str, Any]]
+    images: Sequence[Image],
+    counted: list[dict[str, Any]] | None,
+    nodes: list[dict[str, Any]],
+    bounds: Mapping[str, int],
 ) -> dict[str, list[list[Param]]]:
     """By a disk's alias, its backing images from the uppermost down.
 
-    `counted` is QEMU's query-blockstats, `nodes` its query-block.
+    `counted` is QEMU's query-blockstats, `nodes` its query-block, `bounds` the write thresholds of
+    its nodes.
     """
     by_node = {image.node: image for image in images}
     highest = {alias_of(one): _depths(one) for one in counted or ()}
@@ -41,13 +45,14 @@ def below(
                 image,
                 sizes[image.depth] if image.depth < len(sizes) else 0,
                 written[image.depth] if image.depth < len(written) else 0,
+                bounds.get(image.file_node),
             )
             for image in sorted(chain, key=lambda image: image.depth)
         ]
     return found
 
 
-def _told(image: Image, capacity: int, allocation: int) -> list[Param]:
+def _told(image: Image, capacity: int, allocation: int, bound: int | None) -> list[Param]:
     told = [
         Param("name", STRING, image.target),
         Param("path", STRING, image.path),
@@ -59,6 +64,8 @@ def _told(image: Image, capacity: int, allocation: int) -> list[Param]:
         told.append(Param("physical", ULLONG, file_size(image.path).allocated))
     except SystemCallFailed:
         pass  # the image is gone; what is known is told all the same
+    if bound is not None:
+        told.append(Param("threshold", ULLONG, bound))
     return told
 
 

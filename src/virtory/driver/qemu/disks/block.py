@@ -15,6 +15,8 @@ from virtory.driver.interface import STRING, UINT, ULLONG, Param
 from virtory.errors import FROM_STORAGE, InvalidArgument, SystemCallFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from virtory.driver.qemu.guest import Guest
     from virtory.driver.qemu.table import Entry
     from virtory.model.domain import Domain
@@ -105,6 +107,12 @@ def capacities_in(answer: list[dict[str, Any]]) -> dict[str, int]:
     }
 
 
+def bounds_in(answer: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """query-named-block-nodes: the write threshold of each node that has one."""
+    found = {one["node-name"]: int(one.get("write_threshold", 0)) for one in answer}
+    return {node: bound for node, bound in found.items() if bound}
+
+
 async def capacities(guest: Guest) -> dict[str, int]:
     """By alias; QEMU is asked once in a guest's life."""
     if not guest.capacities:
@@ -145,10 +153,13 @@ def capacity_of_file(disk: Disk, path: str) -> int:
     return file_size(path).length
 
 
-def params(entry: Entry, answer: Any, below: dict[str, list[list[Param]]]) -> list[Param]:
+def params(
+    entry: Entry, answer: Any, below: dict[str, list[list[Param]]], bounds: Mapping[str, int]
+) -> list[Param]:
     """The `block.*` part of domstats; counters only of a running domain whose QEMU answered.
 
-    `below` has what is told of the images below a disk's own, by its alias.
+    `below` has what is told of the images below a disk's own, by its alias; `bounds` the write
+    thresholds of QEMU's nodes.
     """
     guest = entry.guest
     if guest is None and entry.row is not None and "<disk" not in entry.row.xml:
@@ -160,6 +171,9 @@ def params(entry: Entry, answer: Any, below: dict[str, list[list[Param]]]) -> li
     told: list[list[Param]] = []
     for disk in disks:
         told.append(_disk_params("", disk, counted.get(disk.alias or ""), guest))
+        images = guest.plan.chain(disk.target.dev) if guest is not None and bounds else ()
+        if images and (bound := bounds.get(images[0].file_node)) is not None:
+            told[-1].append(Param("threshold", ULLONG, bound))
         told += below.get(disk.alias or "", ())
     return [
         Param("block.count", UINT, len(told)),

@@ -263,10 +263,19 @@ class BlockJobs(Part):
             target = device.split("[", 1)[0]
             chain = guest.plan.chain(target)
             if not chain:
+                if disk_chain.disk_named(guest.domain, target) is not None:
+                    raise InvalidArgument(f"disk '{target}' has no medium that could be written")
                 raise InvalidArgument(f"failed to find disk '{device}'")
-            place = chain_names.position(chain, device, target) if "[" in device else 0
-            arguments = {"node-name": chain[place].file_node, "write-threshold": threshold}
+            name = device.removesuffix("[0]")
+            named = [image for image in chain if name in (target, f"{target}[{image.index}]")]
+            if not named:
+                indexes = ", ".join(f"{target}[{image.index}]" for image in chain)
+                raise InvalidArgument(
+                    f"failed to find disk '{device}'", cure=f"name one of: {indexes}"
+                )
+            arguments = {"node-name": named[0].file_node, "write-threshold": threshold}
             await guest.execute("block-set-write-threshold", arguments)
+            guest.bounded = True
 
 
 # -- choosing ----------------------------------------------------------------------------------
