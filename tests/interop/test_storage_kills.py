@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import random
+import select
 import shutil
+import sqlite3
 import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from virtory.driver.storage.wiping import KIND as WIPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,8 +64,32 @@ class Killed:
         self.daemon.process.kill()
         self.daemon.process.wait()
         answered = call.wait(60) == 0
-        self.start()
+        with self._wipe_to_its_end():
+            self.start()
         return answered
+
+    @contextlib.contextmanager
+    def _wipe_to_its_end(self) -> Iterator[None]:
+        """A wipe that was begun goes on beside all else: until the next daemon closes the file."""
+        if not self._wiping():
+            yield
+            return
+        libc = ctypes.CDLL(None)
+        watch = libc.inotify_init1(os.O_CLOEXEC)
+        try:
+            assert libc.inotify_add_watch(watch, os.fsencode(self.pool / "source"), 8) > 0
+            yield  # 8: IN_CLOSE_WRITE
+            assert select.select([watch], [], [], 60)[0], "the wipe goes on"
+        finally:
+            os.close(watch)
+
+    def _wiping(self) -> bool:
+        """Whether the state of the daemon that was killed says so."""
+        with tempfile.TemporaryDirectory() as copy:
+            for path in (self.directory / "state").glob("state.sqlite*"):
+                shutil.copyfile(path, Path(copy, path.name))
+            with contextlib.closing(sqlite3.connect(Path(copy, "state.sqlite"))) as store:
+                return bool(store.execute("SELECT 1 FROM intent WHERE kind = ?", [WIPE]).fetchall())
 
     def volumes(self) -> set[str]:
         """What the pool lists, which must be what its directory holds."""
