@@ -217,7 +217,7 @@ async def test_a_job_of_which_nothing_can_be_saved_is_given_up_and_the_disk_goes
 ):
     uuid = await started(driver, bare, images)
     middle = (await described(driver, uuid)).backing_store.index
-    connections = driver._store._db, driver._store._hastily()
+    connections = driver._store._db, driver._store._hasty
 
     def allow(writing):
         for each in connections:

@@ -17,7 +17,7 @@ import threading
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple
 
-from virtory.driver.store_file import FILE, connect, explain, open_database, take_lock
+from virtory.driver.store_file import FILE, explain, open_database, open_hasty, take_lock
 from virtory.errors import InternalError, VirtoryError
 
 if TYPE_CHECKING:
@@ -234,12 +234,12 @@ class Store:
         self.directory = directory
         self.path = os.path.join(directory, FILE)
         self._lock = take_lock(directory)
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(os.close, self._lock)
             self._db = open_database(directory)
-        except BaseException:
-            os.close(self._lock)
-            raise
-        self._hasty: sqlite3.Connection | None = None  # does not wait for the disk
+            undo.callback(self._db.close)
+            self._hasty = open_hasty(self.path)
+            undo.pop_all()
         self._next_id = 1
         self._waiting: SimpleQueue[tuple[Sequence[Change], Done] | None] = SimpleQueue()
         self._gate = threading.Lock()  # nothing waits behind None, which ends the writer
@@ -315,8 +315,7 @@ class Store:
             self._closing = True
             self._waiting.put(None)
         self._writer.join()
-        if self._hasty is not None:
-            self._hasty.close()
+        self._hasty.close()
         self._db.close()
         os.close(self._lock)
 
@@ -344,23 +343,11 @@ class Store:
             for (_, done), error in zip(batch, results, strict=True):
                 done(error)
 
-    def _hastily(self) -> sqlite3.Connection:
-        """A connection that does not wait for the disk: to tell one to costs more than another.
-
-        What it commits may be as before after a power cut, not after a crash of the daemon; the
-        next commit that is waited for carries it to the disk too.
-        """
-        if self._hasty is None:
-            self._hasty = connect(self.path)
-            self._hasty.execute("PRAGMA synchronous = NORMAL")
-            self._hasty.execute("PRAGMA cache_size = 32")  # what the other commits empties it
-        return self._hasty
-
     def _commit(self, changes: Sequence[Change]) -> VirtoryError | None:
         db = self._db
         try:
             if not any(_must_last(change) for change in changes):
-                db = self._hastily()
+                db = self._hasty
             db.execute("BEGIN IMMEDIATE")
             for change in changes:
                 db.execute(_SQL[type(change)], change)
