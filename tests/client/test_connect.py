@@ -224,6 +224,15 @@ def test_a_directory_that_can_not_be_made_says_which(tmp_path: Path) -> None:
         autostart.start_daemon(str(tmp_path / "file" / "sock"), "test")
 
 
+def test_a_log_that_can_not_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "testd.log").symlink_to(tmp_path / "another")
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(errors.OpenFailed, match=r"its log '.*testd\.log'") as caught:
+        autostart.start_daemon(str(tmp_path / "sock"), "test")
+    assert caught.value.cure is not None
+    assert os.listdir("/proc/self/fd") == before
+
+
 @pytest.fixture
 def nobody(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     """A Python that an unprivileged user can run, and a runtime directory of that user's."""

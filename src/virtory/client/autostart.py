@@ -75,8 +75,8 @@ def _answers(path: str) -> bool:
 
 
 def _spawn(path: str, driver: str, timeout_s: float) -> None:
-    ready, told = os.pipe()
     words = _log(f"{os.path.dirname(path)}/{driver}d.log")
+    ready, told = os.pipe()
     before = os.fstat(words).st_size
     try:
         process = subprocess.Popen(
@@ -103,7 +103,13 @@ def _spawn(path: str, driver: str, timeout_s: float) -> None:
 def _log(path: str) -> int:
     """Where the daemon writes its log; one that has become too long begins anew."""
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    words = os.open(path, flags, 0o600)
+    try:
+        words = os.open(path, flags, 0o600)
+    except OSError as error:
+        raise OpenFailed(
+            f"cannot start virtoryd: its log '{path}': {error.strerror}",
+            cure="let that be a file of yours, or start virtoryd yourself",
+        ) from None
     if os.fstat(words).st_size > MOST_LOG:
         os.ftruncate(words, 0)
     return words
