@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from virtory.model.domain import Domain
 
 
+_PACKAGES = {"xz": "xz-utils"}
+"""Of Debian, where they are not called as their program."""
+
+
 class Reading:
     """The image, while it is open."""
 
@@ -67,16 +71,22 @@ class Reading:
             self._unpacking = await asyncio.create_subprocess_exec(
                 program, "-dc", stdin=self.descriptor, stdout=theirs
             )
-        except FileNotFoundError:
+        except BaseException as error:
             os.close(end)
-            raise OperationFailed(
-                f"save image '{self.path}' is packed with {program}, which is not installed",
-                cure=f"install it: apt install {program}",
-            ) from None
+            if isinstance(error, OSError):
+                raise self._packed(program, error) from None
+            raise
         finally:
             os.close(theirs)
         os.close(self.descriptor)
         self.descriptor = end
+
+    def _packed(self, program: str, error: OSError) -> OperationFailed:
+        known = f"save image '{self.path}' is packed with {program}, which"
+        if isinstance(error, FileNotFoundError):
+            cure = f"install it: apt install {_PACKAGES.get(program, program)}"
+            return OperationFailed(f"{known} is not installed", cure=cure)
+        return OperationFailed(f"{known} can not be run: {error.strerror}")
 
     def explained(self, error: VirtoryError, *, managed: bool = False) -> VirtoryError:
         """The error, saying that nothing was lost and what can be done."""
