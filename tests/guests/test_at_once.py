@@ -9,7 +9,8 @@ import signal
 import subprocess
 
 from virtory.driver.publishing import Forward
-from virtory.model.flags import DomainAffect, DomainMetadata
+from virtory.model.events import BlockJob2
+from virtory.model.flags import DomainAffect, DomainBlockJob, DomainMetadata
 
 DISK = (
     "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{}'/>"
@@ -151,3 +152,31 @@ async def test_what_is_defined_while_the_machine_is_changed_is_kept_and_so_is_th
         await done[0]
         text = await domain.xml(ref.uuid, 2)
         assert f"<title>{step}</title>" in text and trace in text, step
+
+
+async def test_a_snapshot_goes_once_the_job_that_lets_go_of_its_image_has_ended(
+    driver, bare, seen, state
+):
+    """The new chain is on record before QEMU has closed what is no longer part of it."""
+    base = os.path.join(state, "a.qcow2")
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", base, "8M"], check=True)
+    ref = await driver.domain.define(bare("m", DISK.format(base)), 0)
+    await driver.domain.create(ref.uuid, 1, None)
+    for name in ("one", "two"):
+        xml = f"<domainsnapshot><name>{name}</name></domainsnapshot>"
+        await driver.snapshot.create(ref.uuid, xml, DISK_ONLY)
+    (guest,) = driver.domain._table.guests()
+    deleting = []
+
+    def at(step):
+        if step == "block job saved" and not deleting:
+            os.kill(guest.pid, signal.SIGSTOP)
+            deleting.append(asyncio.ensure_future(driver.snapshot.delete(ref.uuid, "one", 0)))
+            given = asyncio.ensure_future(asyncio.wait(deleting, timeout=2))
+            given.add_done_callback(lambda _: os.kill(guest.pid, signal.SIGCONT))
+
+    driver._runtime.checkpoint = at
+    await driver.domain.block_pull(ref.uuid, "vda", None, 0, 0)
+    await seen.wait(lambda e: isinstance(e, BlockJob2) and e.status == DomainBlockJob.COMPLETED)
+    await deleting[0]
+    assert driver.snapshot.names(ref.uuid, 0) == ["two"]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from virtory.driver.journal import Journal
 from virtory.driver.qemu import transfer
-from virtory.driver.qemu.disks import disk_chain, offline_chain
+from virtory.driver.qemu.disks import block_job, disk_chain, offline_chain
 from virtory.driver.qemu.disks.image_chain import chain
 from virtory.driver.qemu.disks.shared_images import refuse_writing
 from virtory.driver.qemu.part import redefining
@@ -62,11 +62,10 @@ async def delete(deleting: Deleting, entry: Entry, kept: Kept) -> None:
     """Delete one external snapshot."""
     runtime, family = deleting.runtime, family_of(entry)
     snapshot = parse_snapshot(kept.xml, lenient=True)
+    await _refuse_busy(entry, snapshot)
     merges = await asyncio.to_thread(_merges, entry, family, kept, snapshot)
     for merge in merges:
         refuse_writing(runtime.table, entry, [merge.base, merge.upper])
-    if merges and entry.guest is not None:
-        transfer.refuse_written_out(entry.guest)
     memory = kept.files.get("memory")
     work = await Journal(runtime.records.store).begin(
         WORK,
@@ -101,6 +100,28 @@ async def delete(deleting: Deleting, entry: Entry, kept: Kept) -> None:
     finally:
         await work.done()
     await forget_needless(runtime, entry)
+
+
+async def _refuse_busy(entry: Entry, snapshot: Snapshot) -> None:
+    """Raise when a job is at work on a disk of it; one that is just ending is waited for."""
+    from virtory.driver.qemu.disks import block_job_course
+
+    guest = entry.guest
+    if guest is None:
+        return
+    jobs = [guest.block_jobs.get(target) for target in overlays_of(snapshot)]
+    for job in jobs:
+        if job is not None and job.stage == "finalizing":
+            with contextlib.suppress(VirtoryError):  # that is told to who asked for it
+                await block_job_course.wait(guest, block_job_course.waiter(guest, job))
+    try:
+        async with guest.job("snapshot delete"):
+            transfer.refuse_written_out(guest)
+            for target in overlays_of(snapshot):
+                block_job.refuse(guest, target)
+    except VirtoryError:
+        if not guest.is_ending:
+            raise
 
 
 def _hand_on(family: Family, parent: str | None, made: list[str]) -> list[Change]:
