@@ -92,13 +92,14 @@ async def grown(
     `intent` is what a daemon that finds the larger plan must know (`Guest.plugging`). It stays
     noted after the body, for who settles what was made.
     """
-    guest.plugging = intent
+    former = guest.plugging
+    guest.plugging = intent or former
     guest.plan = joined(guest.plan, more)
     try:
         await guest.runtime.commit(guest.entry)
         yield await _taken(guest, more)
     except BaseException:
-        guest.plugging = None
+        guest.plugging = former
         await shrink(guest, more)
         raise
 
