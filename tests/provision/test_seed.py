@@ -15,7 +15,9 @@ import pytest
 from virtory.errors import InvalidArgument
 from virtory.provision import tiny
 from virtory.provision.keys import HostKey, new_host_key
-from virtory.provision.seed import NO_USER_DATA, Seed, read_user_data
+from virtory.provision.order import Order
+from virtory.provision.seed import NO_USER_DATA, Seed
+from virtory.provision.user_data import read_user_data
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,6 +98,46 @@ def test_user_data_that_cloud_init_would_ignore_is_refused(tmp_path: Path) -> No
     path.write_bytes(b"#!" + b"x" * (1 << 20))
     with pytest.raises(InvalidArgument, match="larger than"):
         read_user_data(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("packages: [git\n", r"line 3, column 1: .*expected ',' or '\]'"),
+        ("users:\n\t- name: a\n", r"line 3, column 1: found character.*indents by spaces"),
+        ("motd: a: b\n", "line 2, column 8: mapping values are not allowed"),
+        ("a: 1\nb: !unknown c\n", "line 3, column 4: could not determine a constructor"),
+        ("when: 2024-99-99\n", "month must be in 1..12"),
+        ("a: \x07\n", "data: .*control characters are not allowed"),
+        ("- packages\n", "is a list, where it looks for settings; write settings as"),
+        ("packages\n", "is a text, where"),
+    ],
+)
+def test_settings_that_cloud_init_could_not_read_are_refused_with_their_line(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    path = tmp_path / "data"
+    path.write_text(f"#cloud-config\n{text}")
+    with pytest.raises(InvalidArgument, match=f"cloud-init would ignore {path}.*{said}"):
+        read_user_data(path)
+    with pytest.raises(InvalidArgument, match="would ignore"):
+        Order("a", "debian", user_data=path).checked()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#cloud-config\n",
+        "#cloud-config\n{}\n",
+        "#cloud-config\r\na: &x [1]\r\nb: *x\r\n",
+        "#cloud-config-archive\n- type: text/cloud-config\n",
+        "## template: jinja\n#cloud-config\n{% if a %}\n",
+    ],
+)
+def test_settings_that_it_can_read_are_not_judged(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "data"
+    path.write_text(text)
+    assert read_user_data(path) == text.encode()
 
 
 @pytest.mark.skipif(shutil.which("cloud-init") is None, reason="cloud-init is not installed")

@@ -34,10 +34,11 @@ from virtory.provision.images import Image, ImageStore
 from virtory.provision.keys import UserKey, new_host_key, user_key
 from virtory.provision.manifest import NAMESPACE, Manifest, not_ours
 from virtory.provision.programs import run
-from virtory.provision.seed import Seed, read_user_data
+from virtory.provision.seed import Seed
 from virtory.provision.ssh import known_hosts_line
 from virtory.provision.steps import Report, silent, step
 from virtory.provision.unfinished import making, sweep
+from virtory.provision.user_data import read_user_data
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from virtory.errors import InvalidArgument
+from virtory.provision.user_data import read_user_data
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,6 +97,8 @@ class Order:
             )
         if self.vcpus is not None and self.vcpus < 1:
             raise InvalidArgument(f"a machine with {self.vcpus} vCPUs can not be")
+        if self.user_data is not None:
+            read_user_data(self.user_data)
         if not 0 <= self.ssh_port < 65536:
             raise InvalidArgument(f"there is no port {self.ssh_port}")
         self._check_ports()

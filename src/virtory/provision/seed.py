@@ -12,8 +12,6 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from virtory.errors import InvalidArgument
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -21,14 +19,9 @@ if TYPE_CHECKING:
 
 VOLUME = "cidata"
 NO_USER_DATA = "#cloud-config\n{}\n"
-MAX_USER_DATA = 1 << 20
 _NEW_ID = (
     "rm -f /etc/machine-id /var/lib/dbus/machine-id; systemd-machine-id-setup;"
     " [ ! -d /var/lib/dbus ] || ln -sf /etc/machine-id /var/lib/dbus/machine-id"
-)
-_STARTS = (
-    *(b"#cloud-config", b"#!", b"#include", b"#cloud-boothook", b"#part-handler", b"## template"),
-    *(b"Content-Type:", b"MIME-Version:", b"\x1f\x8b"),
 )
 
 
@@ -109,23 +102,6 @@ class Seed:
         with open(descriptor, "wb") as file:
             disc.write_fp(file)
         disc.close()
-
-
-def read_user_data(path: Path) -> bytes:
-    """The user's own data; raises `InvalidArgument` when cloud-init would ignore it."""
-    try:
-        with open(path, "rb") as file:
-            data = file.read(MAX_USER_DATA + 1)
-    except OSError as error:
-        raise InvalidArgument(f"the user data {path} can not be read: {error.strerror}") from None
-    if len(data) > MAX_USER_DATA:
-        raise InvalidArgument(f"the user data {path} is larger than {MAX_USER_DATA} bytes")
-    if not data.startswith(_STARTS):
-        raise InvalidArgument(
-            f"cloud-init would ignore {path}: its first line is not one it knows",
-            cure="begin it with '#cloud-config' (settings) or '#!' (a script)",
-        )
-    return data
 
 
 def user_data_of(seed: Path) -> bytes | None:
