@@ -28,9 +28,12 @@ from virtory.model.events import AgentLifecycle, Event, Lifecycle
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-QUICK = "tsc=reliable no_timer_check cryptomgr.notests nowatchdog rcupdate.rcu_cpu_stall_suppress=1"
+QUICK = "tsc=reliable no_timer_check cryptomgr.notests rcupdate.rcu_cpu_stall_suppress=1"
 """What an emulated kernel need not find out at each start, nor say on its console: that its host
-was busy, amid what a test reads there."""
+was busy, amid what a test reads there.
+
+Its watchdog stays: QEMU 7.2 can lose what should wake an emulated processor, which then sleeps
+until a timer of its own. Without that one, taking a processor out of the machine may never end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
