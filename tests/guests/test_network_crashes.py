@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests import lacking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="bridges need root")
+pytestmark = pytest.mark.skipif(bool(lacking.for_bridges()), reason=lacking.for_bridges() or "-")
 
 PROGRAM = Path(__file__).parent / "crash_network.py"
 STARTS = ["net-planned", "net-files", "net-bridge", "net-rules", "net-dnsmasq", "net-saved"]

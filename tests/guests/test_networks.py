@@ -11,6 +11,7 @@ import json
 import os
 import re
 import select
+import shlex
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests import lacking
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "interop"))
 
@@ -31,7 +33,7 @@ from virtory.provision.reach import to_log_in
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="bridges need root")
+pytestmark = pytest.mark.skipif(bool(lacking.for_bridges()), reason=lacking.for_bridges() or "-")
 VIRSH = ["virsh", "-c"]
 WATCH = str(Path(__file__).parent / "watch_lease.py")
 MAC = "52:54:00:aa:bb:01"
@@ -63,7 +65,7 @@ class World:
         (directory / "index.html").write_text("a page of the world\n")
         script = "ip link set lo up; echo up; read go; "
         script += "ip address add 10.99.0.2/24 dev world; ip link set world up; "
-        script += f"exec {sys.executable} -u -m http.server -d {directory} 8000"
+        script += f"exec {shlex.quote(sys.executable)} -u -m http.server -d {directory} 8000"
         self._process = subprocess.Popen(
             ["unshare", "--net", "sh", "-c", script],
             stdin=subprocess.PIPE,

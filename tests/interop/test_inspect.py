@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests import lacking
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -222,7 +223,7 @@ def test_what_all_machines_do_and_what_was_promised(virtory: Callable[..., Ran])
 
 
 def test_an_ordinary_users_machine_is_explained_and_published() -> None:
-    if reason := daemons.lacking() or daemons.closed_to(ORDINARY):
+    if reason := daemons.lacking() or lacking.for_user(ORDINARY):
         pytest.skip(reason)
     with daemons.virtoryd(user=ORDINARY) as ours:
         xml = ours.directory / "vm.xml"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests import lacking
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.interop,
-    pytest.mark.skipif(os.geteuid() != 0, reason="bridges need root"),
+    pytest.mark.skipif(bool(lacking.for_bridges()), reason=lacking.for_bridges() or "-"),
 ]
 
 NETWORK = """<network><name>{name}</name>{forward}<bridge name='{bridge}' stp='off'/>

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests import lacking
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import daemons
 import media
 import tutorial
 
@@ -27,9 +27,9 @@ ORDINARY = 64322
 def host() -> Iterator[tutorial.Host]:
     if reason := tutorial.missing():
         pytest.skip(reason)
-    if lacking := media.missing():
-        pytest.skip(f"missing: {lacking}")
-    if closed := daemons.closed_to(ORDINARY):
+    if missing := media.missing():
+        pytest.skip(f"missing: {missing}")
+    if closed := lacking.for_user(ORDINARY):
         pytest.skip(closed)
     with tutorial.hosted(ORDINARY) as made:
         yield made

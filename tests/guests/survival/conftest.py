@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -17,8 +16,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from daemon_process import SOURCE, DaemonProcess
-from tests import shared
+from daemon_process import DaemonProcess
+from tests import lacking, shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,15 +33,8 @@ def ordinary_user() -> int:
         pytest.skip("only root can become another user")
     if shutil.which("setpriv") is None:
         pytest.skip("setpriv (util-linux) is not installed")
-    ids = [f"--reuid={ORDINARY}", f"--regid={ORDINARY}", "--clear-groups"]
-    tried = subprocess.run(
-        ["setpriv", *ids, sys.executable, "-c", "import virtory"],
-        env={"PYTHONPATH": str(SOURCE)},
-        capture_output=True,
-        check=False,
-    )
-    if tried.returncode:
-        pytest.skip(f"an ordinary user can not run {sys.executable}")
+    if reason := lacking.for_user(ORDINARY):
+        pytest.skip(reason)
     return ORDINARY
 
 

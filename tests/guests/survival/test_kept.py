@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 from kept_storm import KeptStorm, kept_campaign, namespaces
 from mixed import mixed_calls
+from tests import lacking
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 async def test_disks_snapshots_saves_and_networks_outlive_every_kill(
     make: Callable[..., DaemonProcess],
 ):
-    if os.geteuid() != 0 or shutil.which("nft") is None:
-        pytest.skip("needs root and nftables")
+    if reason := lacking.for_bridges():
+        pytest.skip(reason)
+    if shutil.which("nft") is None:
+        pytest.skip("nftables is not installed")
     with namespaces() as entered:
         daemon = make(wrapper=entered)
         storm = KeptStorm(daemon, entered, seed=31)
