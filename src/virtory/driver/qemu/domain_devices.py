@@ -26,7 +26,7 @@ from virtory.errors import (
     XmlError,
 )
 from virtory.model.domain.devices.device import is_users_alias
-from virtory.model.domain.order import bus_of
+from virtory.model.domain.order import bus_of, ordered
 from virtory.model.flags import DomainAffect, DomainDeviceModify
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ class DomainDevices(Part):
             await plugging.plug(guest, self._preparation, needed[-1], edit)
 
     async def _attached(self, domain: Domain, device: Any) -> Domain:
+        domain = ordered(domain)
         medium = _drive_of(domain, device)
         if medium is not None:
             return await self._updated(domain, device)
@@ -107,6 +108,7 @@ class DomainDevices(Part):
         live, config = affected(entry, flags)
 
         def without(domain: Domain) -> Domain:
+            domain = ordered(domain)
             try:
                 gone = find(domain)
             except DeviceNotFound as error:
@@ -175,6 +177,7 @@ class DomainDevices(Part):
 
     async def _updated(self, domain: Domain, device: Any) -> Domain:
         """The definition with the device in the place of the one that it means."""
+        domain = ordered(domain)
         try:
             former = found(domain, device)
         except DeviceNotFound:
