@@ -347,7 +347,7 @@ def test_the_list_of_problems_ends_somewhere() -> None:
 
 
 def test_another_root_element_is_refused() -> None:
-    with pytest.raises(XmlError, match="the root element is <bus>, expected <car>"):
+    with pytest.raises(XmlError, match="expecting root element of 'car', not 'bus'"):
         xml.parse(Car, "<bus/>")
 
 

@@ -54,6 +54,8 @@ def read_any(classes: Mapping[str, type[Element]], text: str | bytes, lenient: b
     root = tree(text)
     cls = classes.get(root.tag)
     if cls is None:
+        if len(classes) == 1:
+            raise XmlError(f"expecting root element of '{min(classes)}', not '{root.tag}'")
         expected = " or ".join(f"<{tag}>" for tag in sorted(classes))
         raise XmlError(f"the root element is <{root.tag}>, expected {expected}")
     reading = Reading(lenient)
