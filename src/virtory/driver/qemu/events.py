@@ -320,13 +320,6 @@ def _unplug_refused(guest: Guest, data: dict[str, Any]) -> None:
         guest.runtime.announce(guest.entry, told.DeviceRemovalFailed(guest.ref, alias), save=False)
 
 
-def _acpi_status(guest: Guest, data: dict[str, Any]) -> None:
-    from virtory.driver.qemu.hotplug import vcpus
-
-    if alias := vcpus.on_ost(guest, data.get("info", {})):
-        guest.runtime.announce(guest.entry, told.DeviceRemovalFailed(guest.ref, alias), save=False)
-
-
 def _balloon(guest: Guest, data: dict[str, Any]) -> None:
     guest.balloon_kib = int(data.get("actual", 0)) // 1024
     event = told.BalloonChange(guest.ref, guest.balloon_kib)
@@ -464,7 +457,6 @@ _REACTIONS: dict[str, Callable[[Guest, dict[str, Any]], None]] = {
     "DEVICE_TRAY_MOVED": _tray,
     "DEVICE_DELETED": _deleted,
     "DEVICE_UNPLUG_GUEST_ERROR": _unplug_refused,
-    "ACPI_DEVICE_OST": _acpi_status,
     "BALLOON_CHANGE": _balloon,
     "RTC_CHANGE": _rtc,
     "VSERPORT_CHANGE": _port,

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from virtory.driver.qemu import affinity
-from virtory.driver.qemu.hotplug.plugging import answered, on_deleted, on_refused
+from virtory.driver.qemu.hotplug.plugging import answered
 from virtory.driver.qemu.machine_memory import plugged_vcpus
 from virtory.driver.qemu.part import both
 from virtory.driver.qemu.start import threads_in
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from virtory.driver.qemu.guest import Guest
     from virtory.driver.qemu.part import Edit
 
-_EJECTIONS = (3, 0x103)  # asked for by the host, by the guest itself
-_SUCCESS, _UNDER_WAY = 0, (0x83, 0x84)
 _NONE_FITS = "failed to find appropriate hotpluggable vcpus to reach the desired target vcpu count"
 
 
@@ -126,28 +124,12 @@ async def _unplug_one(guest: Guest, alias: str) -> None:
         guest.unplugging.pop(alias, None)
     if answer.done():
         raise OperationFailed("vcpu unplug request was rejected by the guest")
-    # A guest that says nothing may have let go of it all the same.
+    # Under emulation QEMU 7.2 lets go of the vCPU but never says so. The guest's ACPI_DEVICE_OST
+    # does, but a guest that is asked for the next one right then stands still for good.
     if any(place.alias == alias for place in await slots(guest)):
         raise OperationTimeout(
             "vcpu unplug request timed out. Unplug result must be manually inspected in the domain"
         )
-
-
-def on_ost(guest: Guest, info: dict[str, Any]) -> str | None:
-    """ACPI_DEVICE_OST: what became of an ejection, in the words of the guest's kernel.
-
-    Under emulation QEMU 7.2 lets go of a vCPU without a DEVICE_DELETED. Returns the alias of one
-    that the guest keeps (ACPI 6.5 §6.3.5).
-    """
-    if info.get("slot-type") != "CPU" or info.get("source") not in _EJECTIONS:
-        return None
-    alias, status = f"vcpu{info.get('slot')}", info.get("status")
-    if status == _SUCCESS:
-        on_deleted(guest, alias)
-    elif status not in _UNDER_WAY:
-        on_refused(guest, alias)
-        return alias
-    return None
 
 
 async def settle(guest: Guest, edit: Edit | None) -> None:
