@@ -212,3 +212,16 @@ async def test_a_save_that_failed_is_over_when_qemu_has_closed_its_file(machine,
     with pytest.raises(OperationFailed, match="domain save job: no room"):
         await saving
     os.close(file)
+
+
+async def test_a_machine_that_powers_off_just_as_it_is_suspended_runs_after_its_reboot(machine):
+    """QEMU waits for its CPUs before it tells of the stop; one of them may power off meanwhile."""
+    machine.guest.reboot_wanted = True
+    suspending = asyncio.ensure_future(machine.lives.suspend(machine.uuid))
+    stop = await machine.peer.command()
+    await machine.told(event("STOP"), {"return": {}, "id": stop["id"]})
+    await suspending
+    await machine.told(event("SHUTDOWN", guest=True, reason="guest-shutdown"))
+    assert [(await machine.peer.answer())["execute"] for _ in range(2)] == ["system_reset", "cont"]
+    await machine.told(event("RESET", guest=False), event("RESUME"))
+    assert machine.state[0] == DomainState.RUNNING

@@ -153,13 +153,13 @@ def _stop(guest: Guest, _: dict[str, Any]) -> None:
 def _resume(guest: Guest, _: dict[str, Any]) -> None:
     cause, guest.pause_cause = guest.pause_cause, None
     guest.written_out = False
-    if guest.rebooting:
-        guest.rebooting = False
+    rebooted, guest.rebooting = guest.rebooting, False
+    state = guest.entry.state
+    if rebooted and state == DomainState.RUNNING:
         guest.entry.reason = DomainRunningReason.BOOTED
         return
     if guest.starting or guest.ending is not None:
         return
-    state = guest.entry.state
     if state == DomainState.PMSUSPENDED or (
         cause is Trigger.REBOOTED and state == DomainState.CRASHED
     ):
