@@ -185,6 +185,17 @@ async def test_a_dump_can_follow_a_dump_at_once(driver, bare, tmp_path):
     assert driver.domain.state(ref.uuid, 0)[0] == DomainState.RUNNING
 
 
+async def test_a_machine_that_was_to_end_with_its_dump_goes_on_when_there_is_none(
+    driver, seen, bare, tmp_path
+):
+    ref = await driver.domain.create_xml(bare("m"), 0, None)
+    seen.clear()
+    with pytest.raises(OperationFailed, match="domain core dump job: win-dump"):  # no Windows runs
+        await driver.domain.core_dump(ref.uuid, str(tmp_path / "dump"), 4, 0x11)
+    assert seen.lifecycles() == [SUSPENDED, RESUMED]
+    assert list(tmp_path.iterdir()) == []
+
+
 async def test_who_was_paused_while_its_memory_was_written_runs_before_it_is_written_to(
     driver, bare, state
 ):

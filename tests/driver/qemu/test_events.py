@@ -16,7 +16,7 @@ from scripted import GREETING, ScriptedPeer
 
 from virtory.driver.bus import Bus
 from virtory.driver.journal import Journal, Mending
-from virtory.driver.qemu import events, transfer
+from virtory.driver.qemu import domain_jobs, events, transfer
 from virtory.driver.qemu.agent import Agent
 from virtory.driver.qemu.domain_lifecycle import DomainLives
 from virtory.driver.qemu.guest import Guest
@@ -224,4 +224,29 @@ async def test_a_machine_that_powers_off_just_as_it_is_suspended_runs_after_its_
     await machine.told(event("SHUTDOWN", guest=True, reason="guest-shutdown"))
     assert [(await machine.peer.answer())["execute"] for _ in range(2)] == ["system_reset", "cont"]
     await machine.told(event("RESET", guest=False), event("RESUME"))
+    assert machine.state[0] == DomainState.RUNNING
+
+
+async def test_a_dump_that_was_cut_off_is_waited_for_beside_and_then_the_machine_goes_on(
+    machine, tmp_path
+):
+    """QEMU writes it to its end, however large the memory: a daemon does not begin later for it."""
+    guest, file = machine.guest, tmp_path / "unfinished"
+    file.touch()
+    guest.entry.state, guest.entry.reason = DomainState.PAUSED, DomainPausedReason.DUMP
+    step = {"domain": machine.uuid.hex(), "unfinished": str(file), "goes_on": True}
+    work = await Journal(guest.runtime.records.store).begin(domain_jobs.WORK, **step)
+    mending = asyncio.ensure_future(domain_jobs.mend(guest.runtime, work, step))
+    assert (await machine.peer.answer({"status": "active"}))["execute"] == "query-dump"
+    await asyncio.wait_for(mending, LIMIT_S)
+    await machine.peer.answer()
+    assert (await machine.peer.answer({"status": "active"}))["execute"] == "query-dump"
+    assert guest.held[0] == "dump"
+    await machine.told(event("DUMP_COMPLETED", result={"status": "completed"}))
+    await machine.peer.answer({})
+    await machine.peer.answer({"status": "paused"})
+    await machine.peer.answer([])
+    cont = await machine.peer.command()
+    assert cont["execute"] == "cont" and not file.exists()
+    await machine.told(event("RESUME"), {"return": {}, "id": cont["id"]})
     assert machine.state[0] == DomainState.RUNNING

@@ -64,8 +64,7 @@ class DomainJobs(Part):
             ran = guest.is_running
             unfinished = path + new_files.UNFINISHED
             journal = Journal(self._runtime.records.store)
-            goes_on = ran and not flags & DomainDump.CRASH
-            noted = {"unfinished": unfinished, "goes_on": goes_on}
+            noted = {"unfinished": unfinished, "goes_on": ran}
             work = await journal.begin(WORK, domain=guest.entry.uuid.hex(), **noted)
             try:
                 await self._written(guest, path, dump_format, flags)
@@ -80,8 +79,9 @@ class DomainJobs(Part):
             await guest.finished
 
     async def _written(self, guest: Guest, path: str, dump_format: int, flags: int) -> None:
-        """The file is whole, or there is none; the machine goes on as it did."""
+        """The file is whole, or there is none and the machine goes on as it did."""
         ran, checkpoint = guest.is_running, self._runtime.checkpoint
+        ends = False
         try:
             async with new_dump(path) as descriptor:
                 if ran and not flags & DomainDump.LIVE:
@@ -95,8 +95,9 @@ class DomainJobs(Part):
                 checkpoint("dump written")
                 if flags & DomainDump.BYPASS_CACHE:
                     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+            ends = bool(flags & DomainDump.CRASH)
         finally:
-            if ran and not flags & DomainDump.CRASH and not guest.is_running:
+            if ran and not ends and not guest.is_running:
                 with contextlib.suppress(VirtoryError):
                     await guest.execute("cont")
 
@@ -121,9 +122,25 @@ class DomainJobs(Part):
 
 
 async def mend(runtime: Runtime, work: Work, step: dict[str, Any]) -> None:
-    """A dump that was cut off: what there is of its file goes, and the machine goes on."""
+    """A dump that was cut off: what there is of its file goes, and the machine goes on.
+
+    Memory alone QEMU writes to its end: that is waited for beside, nobody else has to wait for it.
+    """
     entry = runtime.table.find(bytes.fromhex(step["domain"]))
     guest = entry.guest if entry is not None else None
+    if guest is not None and await transfer.is_dumping(guest):
+        what = f"ending a dump of domain '{guest.entry.name}' that was cut off"
+        runtime.run(_ended_later(guest, work, step), what)
+    else:
+        await _ended(guest, work, step)
+
+
+async def _ended_later(guest: Guest, work: Work, step: dict[str, Any]) -> None:
+    async with guest.job("dump", patient=True):
+        await _ended(guest, work, step)
+
+
+async def _ended(guest: Guest | None, work: Work, step: dict[str, Any]) -> None:
     if guest is not None:
         with contextlib.suppress(VirtoryError):
             await transfer.give_up(guest)

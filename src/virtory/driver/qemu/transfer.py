@@ -191,6 +191,13 @@ async def _close(guest: Guest) -> None:
             continue
 
 
+async def is_dumping(guest: Guest) -> bool:
+    """Whether QEMU is just writing its memory alone."""
+    with contextlib.suppress(VirtoryError):
+        return bool((await guest.execute("query-dump"))["status"] == "active")
+    return False
+
+
 async def give_up(guest: Guest) -> None:
     """End what a daemon that is no more was about; QEMU is through with it when this returns.
 
@@ -200,7 +207,7 @@ async def give_up(guest: Guest) -> None:
     assert guest.process is not None
     try:
         await guest.execute("migrate_cancel")
-        if (await guest.execute("query-dump"))["status"] == "active":
+        if await is_dumping(guest):
             ends = (transfer.ended, guest.process.ended)
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         await _let_go(guest)
