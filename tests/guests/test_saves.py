@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 from relay import relayed
 
-from virtory.errors import ConfigUnsupported, OperationAborted, OperationFailed, OperationInvalid
+from virtory.errors import (
+    ConfigUnsupported,
+    DomainNotFound,
+    OperationAborted,
+    OperationFailed,
+    OperationInvalid,
+)
 from virtory.model.events import MonitorEvent
 from virtory.model.flags import DomainEventLifecycle as Kind
 from virtory.model.flags import (
@@ -20,6 +26,7 @@ from virtory.model.flags import (
     DomainShutoffReason,
     DomainStart,
     DomainState,
+    DomainUndefine,
 )
 
 SUSPENDED, RESUMED = (Kind.SUSPENDED, 0), (Kind.RESUMED, 0)
@@ -96,6 +103,24 @@ async def test_a_machine_that_is_undefined_while_it_is_saved_goes_on(driver, bar
     await undefining[0]
     assert driver.domain.state(ref.uuid, 0)[0] == DomainState.RUNNING
     assert saves(state) == []
+
+
+@pytest.mark.parametrize("later", range(8))
+async def test_a_saved_machine_that_is_undefined_while_it_is_started_is_not_lost(
+    driver, bare, later
+):
+    """Either it runs, and is known as long as that, or it is not started."""
+    ref = await driver.domain.define(bare("m"), 0)
+    await driver.domain.create(ref.uuid, 0, None)
+    await driver.domain.managed_save(ref.uuid, 0)
+    starting = asyncio.create_task(driver.domain.create(ref.uuid, 0, None))
+    for _ in range(later):
+        await asyncio.sleep(0)
+    await driver.domain.undefine(ref.uuid, DomainUndefine.MANAGED_SAVE)
+    (outcome,) = await asyncio.gather(starting, return_exceptions=True)
+    runs = not isinstance(outcome, BaseException)
+    assert runs or isinstance(outcome, (OperationInvalid, DomainNotFound))
+    assert [one.name for one in driver.domain.list_all(0)] == ["m"] * runs
 
 
 async def test_a_managed_save_can_be_dropped_or_passed_over(driver, seen, bare, state):

@@ -21,6 +21,7 @@ from virtory.driver.qemu.disks.block_job import refuse_any
 from virtory.driver.qemu.disks.shared_images import refuse_losing
 from virtory.driver.qemu.domain_lifecycle import refuse_off
 from virtory.driver.qemu.part import Part
+from virtory.driver.qemu.preparation import Wanted
 from virtory.driver.qemu.save_reading import Reading, check_same_machine
 from virtory.driver.qemu.start import start
 from virtory.errors import (
@@ -230,8 +231,15 @@ class DomainSaves(Part):
                 resumption = await reading.resumption(
                     runs=reading.image.was_running, used_up=used_up
                 )
+                if entry.row is None or not entry.row.managed_save:
+                    resumption.close()
+                    raise OperationInvalid(
+                        f"the managed save of domain '{entry.name}' was removed before it was used",
+                        cure="if the domain is still defined, start it again",
+                    )
+                defined = Wanted(wanted.domain, None)
                 await start(
-                    *(self._runtime, self._preparation, entry, wanted), *(flags, owner, resumption)
+                    *(self._runtime, self._preparation, entry, defined), *(flags, owner, resumption)
                 )
             except VirtoryError as error:
                 raise reading.explained(error, managed=True) from None

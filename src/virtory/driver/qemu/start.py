@@ -106,6 +106,8 @@ async def _begun(
     """The guest, planned and known, the entry held; raises why it can not be started."""
     defined = wanted.xml is None and entry.row is not None
     await runtime.mending.again(entry.uuid)
+    if runtime.table.find(entry.uuid) is not entry:  # nobody would find what is started of it
+        raise DomainNotFound(f"domain '{entry.name}' was undefined before it was started")
     if entry.guest is not None or entry in runtime.starting:
         raise OperationInvalid("domain is already running")
     if entry.busy is not None:
