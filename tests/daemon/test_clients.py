@@ -189,11 +189,15 @@ async def test_more_clients_than_allowed_are_turned_away(start_daemon: Any) -> N
     await daemon.server.stop()
 
 
-async def unfinished(daemon: Any, size: int, *, opened: bool = True) -> Any:
+async def unfinished(daemon: Any, size: int, *, opened: bool = True, uid: int | None = None) -> Any:
     """A client that has sent the greater part of a message, and nothing since."""
+    before = set(daemon.server.peers)
     client = await daemon.connect_unix()
     if opened:
         await client.open()
+    if uid is not None:
+        (peer,) = daemon.server.peers - before
+        peer.link.credentials = peer.link.credentials._replace(uid=uid)
     begun = (size + 28 + 4).to_bytes(4) + frame(REMOTE.number, 11, CALL, 9, OK)[4:]
     client.session._writer.queue(begun + bytes(size))
     client.link.flush()
@@ -221,6 +225,17 @@ async def test_all_clients_together_have_a_bound_of_unfinished_messages(
     assert (await good.call(connect.CONNECT_GET_HOSTNAME)).hostname
     await daemon.server.stop()
     assert daemon.server.unfinished.total == 0
+
+
+async def test_a_user_whose_clients_send_most_disconnects_nobody_elses(start_daemon: Any) -> None:
+    daemon = await start_daemon(config=Config(limits=Limits(unfinished_bytes=2_000_000)))
+    good = await unfinished(daemon, 900_000)
+    for number in range(12):
+        await unfinished(daemon, 100_000 + number, uid=12345)
+    first, *others = daemon.server.unfinished.of.values()
+    assert first > 900_000 and len(others) == 10
+    assert not good.gone.is_set()
+    await daemon.server.stop()
 
 
 async def test_read_only_clients_leave_places_to_who_may_write(start_daemon: Any) -> None:

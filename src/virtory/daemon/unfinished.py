@@ -1,11 +1,13 @@
 """What all clients together have sent of messages that are not whole yet.
 
-The rule kept here: what is kept of them has a bound. Beyond it a client is disconnected: first of
-those that have not opened their connection, among these who has sent nothing for longest.
+The rule kept here: what is kept of them has a bound. Beyond it a client is disconnected, one of the
+user's whose clients have sent most, so that nobody disconnects another user's: first of those that
+have not opened their connection, among these who has sent nothing for longest.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,10 +37,20 @@ class Unfinished:
 
     def _end_one(self) -> None:
         total = self.total
-        peer = next((each for each in self.of if each.uri is None), None) or next(iter(self.of))
+        shares: Counter[int | None] = Counter()
+        for peer, count in self.of.items():
+            shares[_user(peer)] += count
+        ((user, _),) = shares.most_common(1)
+        theirs = [peer for peer in self.of if _user(peer) == user]
+        peer = next((each for each in theirs if each.uri is None), theirs[0])
         count = self.of[peer]
         self.forget(peer)
         peer.disconnect(
             f"all clients together had sent {total} bytes of unfinished messages, more than "
             f"limits.unfinished_bytes ({self.most}), and its {count} bytes waited for longest"
         )
+
+
+def _user(peer: Peer) -> int | None:
+    who = peer.link.credentials
+    return None if who is None else who.uid
