@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import stat
 import subprocess
+import threading
 from typing import TYPE_CHECKING
 
 import pycdlib
@@ -108,6 +110,9 @@ def test_user_data_that_cloud_init_would_ignore_is_refused(tmp_path: Path) -> No
         ("motd: a: b\n", "line 2, column 8: mapping values are not allowed"),
         ("a: 1\nb: !unknown c\n", "line 3, column 4: could not determine a constructor"),
         ("when: 2024-99-99\n", "month must be in 1..12"),
+        ('a: !!int ""\n', "a value is not what its tag says"),
+        ("a: !!bool perhaps\n", "a value is not what its tag says"),
+        ("a: !!timestamp now\n", "a value is not what its tag says"),
         ("a: \x07\n", "control characters are not allowed"),
         ("- packages\n", "is a list, where it looks for settings; write settings as"),
         ("packages\n", "is a text, where"),
@@ -138,6 +143,17 @@ def test_settings_that_it_can_read_are_not_judged(tmp_path: Path, text: str) -> 
     path = tmp_path / "data"
     path.write_text(text)
     assert read_user_data(path) == text.encode()
+
+
+def test_user_data_is_read_once_so_that_it_may_come_by_a_pipe(tmp_path: Path) -> None:
+    path, data = tmp_path / "pipe", b"#cloud-config\na: 1\n"
+    os.mkfifo(path)
+    writing = threading.Thread(target=path.write_bytes, args=(data,))
+    writing.start()
+    order = Order("a", "debian", user_data=path).checked()
+    writing.join()
+    path.unlink()
+    assert order.checked().user_data == data
 
 
 @pytest.mark.skipif(shutil.which("cloud-init") is None, reason="cloud-init is not installed")

@@ -38,7 +38,6 @@ from virtory.provision.seed import Seed
 from virtory.provision.ssh import known_hosts_line
 from virtory.provision.steps import Report, silent, step
 from virtory.provision.unfinished import making, sweep
-from virtory.provision.user_data import read_user_data
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -306,6 +305,7 @@ def _mac(instance: str) -> str:
 def _make_files(
     order: Order, image: Image, manifest: Manifest, choice: Choice, key: UserKey
 ) -> Manifest:
+    assert not isinstance(order.user_data, Path)  # it was read when the order was checked
     directory = manifest.directory
     host_key = new_host_key(directory, comment=order.guest_hostname)
     manifest = replace(manifest, host_key=host_key.public)
@@ -315,7 +315,7 @@ def _make_files(
         authorized_keys=(key.public,),
         mac=choice.mac,
         host_key=host_key,
-        user_data=read_user_data(order.user_data) if order.user_data else None,
+        user_data=order.user_data,
     )
     seed.write_disc(directory / SEED_FILE)
     size = order.disk_size or max(image.virtual_size, DEFAULT_DISK)

@@ -6,15 +6,14 @@ The rule kept here: an order is complete and checked before the first file is wr
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from virtory.errors import InvalidArgument
 from virtory.provision.user_data import read_user_data
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from virtory.model.values import Size
 
 HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
@@ -60,7 +59,7 @@ class Order:
         hostname: None for the name, made fit for a host name.
         ssh_key: a key file; None for the user's own or virtory's.
         ssh_port: of the host's loopback; 0 for any free one.
-        user_data: a cloud-config of the user's own, merged after virtory's.
+        user_data: a cloud-config of the user's own, merged after virtory's: a file, or its bytes.
         boot: "direct" gives the kernel to QEMU, "disk" uses the firmware; "auto" takes what the
             image likes best on this host.
         virtualisation: "auto" takes KVM where the daemon says it works.
@@ -77,14 +76,17 @@ class Order:
     ssh_key: Path | None = None
     ssh_port: int = 0
     forwards: tuple[Forward, ...] = ()
-    user_data: Path | None = None
+    user_data: Path | bytes | None = None
     boot: Boot = "auto"
     virtualisation: Virtualisation = "auto"
     graphics: bool = False
     network: str | None = None
 
     def checked(self) -> Order:
-        """Itself; raises `InvalidArgument` naming the first part that can not be."""
+        """Itself, its user data read; raises `InvalidArgument` naming what can not be.
+
+        A pipe gives its data once: who keeps what is returned need not read it again.
+        """
         if (why := _unfit(self.name)) is not None:
             raise InvalidArgument(
                 f"{self.name[:LONGEST_NAME]!r} can not name a machine: {why}",
@@ -97,13 +99,13 @@ class Order:
             )
         if self.vcpus is not None and self.vcpus < 1:
             raise InvalidArgument(f"a machine with {self.vcpus} vCPUs can not be")
-        if self.user_data is not None:
-            read_user_data(self.user_data)
         if not 0 <= self.ssh_port < 65536:
             raise InvalidArgument(f"there is no port {self.ssh_port}")
         self._check_ports()
         if self.network is not None:
             self._check_network(self.network)
+        if isinstance(self.user_data, Path):
+            return replace(self, user_data=read_user_data(self.user_data))
         return self
 
     def _check_ports(self) -> None:

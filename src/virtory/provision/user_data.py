@@ -52,8 +52,10 @@ def _refuse_unreadable(path: Path, data: bytes) -> None:
         raise InvalidArgument(
             f"cloud-init would ignore {path}{where}: {error.problem or error.context}", cure=_CURE
         ) from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
         why = " ".join(str(error).split())
+        if isinstance(error, LookupError | AttributeError):  # how PyYAML fails at '!!int ""'
+            why = "a value is not what its tag says"
         raise InvalidArgument(f"cloud-init would ignore {path}: {why}", cure=_CURE) from None
     if found is not None and not isinstance(found, dict):
         kind = "a list" if isinstance(found, list) else "a text"
