@@ -155,3 +155,6 @@ def test_the_sockets_are_where_libvirts_and_our_rules_say(
 def test_without_a_runtime_directory_the_cache_directory_serves() -> None:
     assert uris.runtime_directory(False, {"HOME": "/home/u"}) == "/home/u/.cache/virtory"
     assert uris.runtime_directory(False, {"XDG_CACHE_HOME": "/c/"}) == "/c/virtory"
+    assert uris.runtime_directory(True, {}) == "/run/virtory"
+    with pytest.raises(ConfigUnsupported, match="no place for this user's sockets; set HOME"):
+        uris.runtime_directory(False, {})

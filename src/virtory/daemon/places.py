@@ -37,9 +37,10 @@ def places(
     A system instance has a read-only socket beside the other; a private one needs none.
     """
     privileged = effective_uid == 0
+    state = state or _state(environment, privileged)
     socket = socket or f"{runtime_directory(privileged, environment)}/virtory-sock"
     return Places(
-        state=state or _state(environment, privileged),
+        state=state,
         socket=socket,
         read_only_socket=f"{socket}-ro" if privileged else None,
         libvirt_sockets=_libvirt(environment, privileged) if libvirt_sockets else [],

@@ -152,7 +152,13 @@ def _user_runtime(environment: Mapping[str, str]) -> str:
         return runtime.rstrip("/")
     if cache := environment.get("XDG_CACHE_HOME"):
         return cache.rstrip("/")
-    return f"{environment.get('HOME', '/root').rstrip('/')}/.cache"
+    if home := environment.get("HOME"):
+        return f"{home.rstrip('/')}/.cache"
+    raise ConfigUnsupported(
+        "none of XDG_RUNTIME_DIR, XDG_CACHE_HOME and HOME is set, so there is no place for this "
+        "user's sockets",
+        cure="set HOME",
+    )
 
 
 def _refuse_strange_text(text: str) -> None:
