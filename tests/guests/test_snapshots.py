@@ -452,7 +452,10 @@ async def test_a_way_back_that_qemu_never_answers_ends_with_a_destroy(driver, ba
 
     driver._runtime.checkpoint = freeze
     going = asyncio.ensure_future(driver.snapshot.revert(ref.uuid, "one", 0))
-    await stuck.wait()
+    freezing = asyncio.ensure_future(stuck.wait())
+    await asyncio.wait([going, freezing], return_when=asyncio.FIRST_COMPLETED)
+    freezing.cancel()
+    assert not going.done(), going.exception()
     assert guest.held[0] == "revert"
     await driver.domain.destroy(ref.uuid, 0)
     with pytest.raises(OperationAborted, match="destroyed while it went back"):
