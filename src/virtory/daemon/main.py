@@ -92,9 +92,7 @@ def _run(options: argparse.Namespace) -> int:
         libvirt_sockets=options.libvirt_sockets or config.sockets.libvirt,
     )
     if where.privileged:
-        os.umask(
-            0o022
-        )  # dnsmasq and guests are other users, and pass through what is made for them
+        os.umask(0o022)  # guests and dnsmasq, other users, pass through what is made for them
     _allow_descriptors()
     loop_factory = _loop_factory()
     import asyncio
