@@ -11,20 +11,23 @@ from typing import Any
 from virtory.provision.machine import Machine
 from virtory.provision.manifest import Manifest
 from virtory.provision.phases import Phase, State, Tracker
-from virtory.provision.ready import _Watcher
+from virtory.provision.ready import MOST_PROBES, _Watcher
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @contextlib.asynccontextmanager
-async def watched(serve: Serve) -> AsyncIterator[tuple[asyncio.Task[None], asyncio.Queue[Any]]]:
+async def watched(
+    serve: Serve, tracker: Tracker | None = None
+) -> AsyncIterator[tuple[asyncio.Task[None], asyncio.Queue[Any]]]:
     """A watch over the port of a machine whose SSH server this is, and its signals."""
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server, asyncio.timeout(60):
         port = server.sockets[0].getsockname()[1]
         words = ("root", "127.0.0.1", port, None, "", "i")
         machine: Any = Machine("m", None, Manifest("tiny", Path("/m"), (), *words))  # type: ignore[arg-type]
         signals: asyncio.Queue[Any] = asyncio.Queue()
-        yield asyncio.create_task(_Watcher(machine, Tracker(), signals)._port()), signals
+        watcher = _Watcher(machine, tracker or Tracker(), signals)
+        yield asyncio.create_task(watcher._port()), signals
 
 
 def evidence(signals: asyncio.Queue[Any]) -> str:
@@ -70,3 +73,26 @@ async def test_a_machine_lets_in_once_it_greets_one_that_came_after_all_others()
         await asking
         assert evidence(signals) == "SSH-2.0-number 4"
         assert len(came) == 4
+
+
+async def test_who_asked_before_the_guest_had_an_address_is_given_up_once_it_has_one() -> None:
+    """A connection of that time hangs, and would keep others from being tried."""
+    tracker, given_up, came = Tracker(), asyncio.Event(), 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal came
+        came += 1
+        number = came
+        if number == 1:
+            tracker.over(0.0, Phase.ADDRESS, "DHCP gave it one")
+        else:
+            await given_up.wait()
+            writer.write(b"SSH-2.0-number %d\r\n" % number)
+        await reader.read()
+        given_up.set()
+        writer.close()
+
+    async with watched(serve, tracker) as (asking, signals):
+        await asking
+        assert evidence(signals) == f"SSH-2.0-number {came}"
+        assert came <= MOST_PROBES, "those that hang had all places"

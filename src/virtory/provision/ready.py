@@ -163,11 +163,17 @@ class _Watcher:
                     self._heard(data)
 
     async def _port(self) -> None:
-        """Connections are tried side by side: one that came before the guest's network hangs."""
+        """Connections are tried side by side: one that came before the guest's network hangs.
+
+        It does so for seconds after the network is there, and holds the place of another.
+        """
         attempts: set[asyncio.Task[Greeting | None]] = set()
-        tried = 0
+        tried, has_network = 0, False
         try:
             while True:
+                if not has_network and self._tracker.phase is Phase.SSH:
+                    has_network = True
+                    await _give_up(attempts)
                 if len(attempts) < MOST_PROBES:
                     attempts.add(asyncio.create_task(self._greeted()))
                     tried += 1
