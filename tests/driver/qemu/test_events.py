@@ -6,6 +6,7 @@ The rule kept here: the guest is a real one, its monitor too; only QEMU's end of
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import socket
 import subprocess
@@ -152,6 +153,16 @@ async def test_a_machine_that_is_rebooted_is_not_paused_in_between(machine):
     await machine.told(event("STOP"), {"return": {}, "id": stop["id"]})
     await again
     assert machine.state == (DomainState.PAUSED, DomainPausedReason.USER)
+
+
+async def test_a_machine_that_is_kept_when_it_is_off_can_be_suspended_as_it_goes_off(machine):
+    machine.guest.domain = dataclasses.replace(machine.guest.domain, on_poweroff="preserve")
+    suspending = asyncio.ensure_future(machine.lives.suspend(machine.uuid))
+    stop = await machine.peer.command()
+    shutdown = event("SHUTDOWN", guest=True, reason="guest-shutdown")
+    await machine.told(shutdown, event("STOP"), {"return": {}, "id": stop["id"]})
+    await suspending
+    assert machine.state[0] == DomainState.SHUTDOWN and machine.guest.ending is None
 
 
 async def test_a_stop_that_comes_late_does_not_take_what_the_resume_means(machine):

@@ -200,11 +200,14 @@ async def press_reset(guest: Guest) -> None:
 
 
 def refuse_off(guest: Guest) -> None:
-    """Raise when it powered itself off before it could be stopped: there is nothing to keep."""
+    """Raise when it went off before it could be stopped: there is nothing to keep.
+
+    One that is kept when it is off (`<on_poweroff>preserve`) is still there.
+    """
     if guest.rebooting:
         raise OperationInvalid("domain is just being rebooted", cure="try again")
-    if guest.entry.state == DomainState.SHUTDOWN:
-        raise OperationInvalid("domain is not running: it has powered itself off")
+    if guest.ending is not None:
+        raise OperationInvalid("domain is not running: it has just gone off, or was ended")
 
 
 def _refuse_descriptors(fds: Sequence[int]) -> None:

@@ -18,12 +18,16 @@ from virtory.model.events import JobCompleted
 from virtory.model.refs import INT, ULLONG, Param
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from virtory.driver.qemu.guest import Guest
 
 UNLIMITED = (1 << 63) - (1 << 20)  # bytes a second
 UNBOUNDED, COMPLETED = 2, 3  # virDomainJobType: nobody knows how long it takes; it is done
 _LEAST_ROOM = 1 << 20  # bytes; QEMU writes that much at once, and what fails is written again
 _DUMPING = "dump-guest-memory"  # in QEMU's words for why a guest can not be migrated (dump/dump.c)
+_PACE_S = 0.002
+"""Between two looks at what QEMU has no event for: a write may hang for long (dead NFS server)."""
 _ENDS = ("completed", "failed", "cancelled")
 _SIZES = ("total", "processed", "remaining")
 _RAM = (
@@ -137,8 +141,11 @@ async def _let_go(guest: Guest) -> None:
     A save or another dump in between would be refused, or written over. There is no event for the
     later moment either; what bars migration goes last.
     """
-    while any(_DUMPING in why for why in (await _progress(guest)).get("blocked-reasons", ())):
-        continue
+
+    async def dumping() -> bool:
+        return any(_DUMPING in why for why in (await _progress(guest)).get("blocked-reasons", ()))
+
+    await _outlast(dumping)
 
 
 async def _await_end(guest: Guest, transfer: Transfer, target: int | None = None) -> None:
@@ -186,9 +193,18 @@ async def _close(guest: Guest) -> None:
     Another transfer in between would be refused. There is no event for the later moment either;
     what would end a write that hangs is there as long as there may be one.
     """
+
+    async def writing() -> bool:
+        return any(one["type"] == "migration" for one in await guest.execute("query-yank"))
+
     with contextlib.suppress(VirtoryError):
-        while any(one["type"] == "migration" for one in await guest.execute("query-yank")):
-            continue
+        await _outlast(writing)
+
+
+async def _outlast(still: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for the end of what QEMU tells of only when it is asked."""
+    while await still():  # noqa: ASYNC110  # there is no event
+        await asyncio.sleep(_PACE_S)
 
 
 async def is_dumping(guest: Guest) -> bool:
