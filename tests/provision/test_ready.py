@@ -11,7 +11,12 @@ from typing import Any
 from virtory.provision.machine import Machine
 from virtory.provision.manifest import Manifest
 from virtory.provision.phases import Phase, State, Tracker
-from virtory.provision.ready import MOST_PROBES, _Watcher
+from virtory.provision.ready import (
+    MOST_PROBES,
+    PROBE_EARLY_EVERY_S,
+    PROBE_EVERY_S,
+    _Watcher,
+)
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -19,15 +24,15 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 @contextlib.asynccontextmanager
 async def watched(
     serve: Serve, tracker: Tracker | None = None
-) -> AsyncIterator[tuple[asyncio.Task[None], asyncio.Queue[Any]]]:
-    """A watch over the port of a machine whose SSH server this is, and its signals."""
+) -> AsyncIterator[tuple[asyncio.Task[None], asyncio.Queue[Any], _Watcher]]:
+    """A watch over the port of a machine whose SSH server this is, its signals and who watches."""
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server, asyncio.timeout(60):
         port = server.sockets[0].getsockname()[1]
         words = ("root", "127.0.0.1", port, None, "", "i")
         machine: Any = Machine("m", None, Manifest("tiny", Path("/m"), (), *words))  # type: ignore[arg-type]
         signals: asyncio.Queue[Any] = asyncio.Queue()
         watcher = _Watcher(machine, tracker or Tracker(), signals)
-        yield asyncio.create_task(watcher._port()), signals
+        yield asyncio.create_task(watcher._port()), signals, watcher
 
 
 def evidence(signals: asyncio.Queue[Any]) -> str:
@@ -47,7 +52,7 @@ async def test_a_machine_lets_in_once_it_has_let_go_of_who_only_asked() -> None:
         await let_go.wait()
         writer.close()
 
-    async with watched(serve) as (asking, signals):
+    async with watched(serve) as (asking, signals, _):
         await left.wait()
         await asyncio.wait({asking}, timeout=0.1)
         assert not asking.done() and signals.empty()
@@ -69,7 +74,7 @@ async def test_a_machine_lets_in_once_it_greets_one_that_came_after_all_others()
             await reader.read()
         writer.close()
 
-    async with watched(serve) as (asking, signals):
+    async with watched(serve) as (asking, signals, _):
         await asking
         assert evidence(signals) == "SSH-2.0-number 4"
         assert len(came) == 4
@@ -92,7 +97,33 @@ async def test_who_asked_before_the_guest_had_an_address_is_given_up_once_it_has
         given_up.set()
         writer.close()
 
-    async with watched(serve, tracker) as (asking, signals):
+    async with watched(serve, tracker) as (asking, signals, _):
         await asking
         assert evidence(signals) == f"SSH-2.0-number {came}"
         assert came <= MOST_PROBES, "those that hang had all places"
+
+
+async def test_a_machine_is_hardly_asked_while_its_console_says_that_no_kernel_is_up() -> None:
+    """QEMU lets such a connection hang and brings it to the server later, though it is given up."""
+    tracker, came, second = Tracker(), [], asyncio.Event()
+    tracker.over(0.0, Phase.FIRMWARE, "the kernel began")
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.append(reader)
+        if len(came) > 1:
+            second.set()
+            writer.write(b"SSH-2.0-up\r\n")
+        await reader.read()
+        writer.close()
+
+    async with watched(serve, tracker) as (asking, signals, watcher):
+        watcher._heard(b"ACPI: bus type PCI registered\n")
+        (await signals.get())(tracker, 1.0)
+        await asyncio.wait({asking}, timeout=2 * PROBE_EVERY_S)
+        assert len(came) == 1
+        watcher._heard(b"tiny: kernel is up\n")
+        (await signals.get())(tracker, 2.0)
+        async with asyncio.timeout(PROBE_EARLY_EVERY_S / 2):
+            await second.wait()
+        await asking
+        assert evidence(signals) == "SSH-2.0-up"

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 STALL_S = 60.0
 HISTORY_EVERY_S = 0.1
 PROBE_EVERY_S = 1.0
+PROBE_EARLY_EVERY_S = 5.0
+"""While the console says that no kernel is up. In QEMU's user network a connection then hangs,
+and comes to the server later though it was given up: `info usernet` keeps it as SYN_SENT."""
 PROBE_AT_MOST_EVERY_S = 0.25
 PROBE_FOR_S = 8.0
 MOST_PROBES = 4
@@ -32,6 +35,7 @@ those that were given up only after a while."""
 ASK_AFTER_S = 30.0
 HISTORY = 1 << 18
 _STOPPED, _CRASHED = 5, 8
+_BEFORE_KERNEL = (Phase.PROCESS, Phase.FIRMWARE, Phase.KERNEL)
 
 Signal = Callable[[Tracker, float], list[Progress]]
 
@@ -135,8 +139,15 @@ class _Watcher:
     def _heard(self, data: bytes) -> None:
         if data:
             self._quiet = self._mute = False
-            self._spoke.set()
-            self._signals.put_nowait(_fed(data))
+            self._signals.put_nowait(self._fed(data))
+
+    def _fed(self, data: bytes) -> Signal:
+        def feed(tracker: Tracker, now: float) -> list[Progress]:
+            reports = tracker.feed(now, data)
+            self._spoke.set()  # what it means for the phase is known now
+            return reports
+
+        return feed
 
     async def _console(self) -> None:
         domain = self._machine.domain
@@ -211,8 +222,9 @@ class _Watcher:
         """The first greeting; None after a while, sooner when the guest says something."""
         spoke = asyncio.create_task(self._spoke_near_ssh())
         try:
+            every_s = PROBE_EARLY_EVERY_S if self._is_early else PROBE_EVERY_S
             done, _ = await asyncio.wait(
-                {*attempts, spoke}, timeout=PROBE_EVERY_S, return_when=asyncio.FIRST_COMPLETED
+                {*attempts, spoke}, timeout=every_s, return_when=asyncio.FIRST_COMPLETED
             )
             for task in done & attempts:
                 attempts.discard(task)
@@ -227,11 +239,18 @@ class _Watcher:
             spoke.cancel()
             await asyncio.gather(spoke, return_exceptions=True)
 
+    @property
+    def _is_early(self) -> bool:
+        """Whether nobody can answer yet; of a machine that says nothing that is not known."""
+        return not self._mute and self._tracker.phase in _BEFORE_KERNEL
+
     async def _spoke_near_ssh(self) -> None:
+        """Return when the guest says something while its server may come up, or its kernel has."""
+        early = self._is_early
         await asyncio.sleep(PROBE_AT_MOST_EVERY_S)
         while True:
             await self._spoke.wait()
-            if self._tracker.phase is Phase.SSH:
+            if self._tracker.phase is Phase.SSH or early is not self._is_early:
                 return
             self._spoke.clear()
 
@@ -254,10 +273,6 @@ class _Watcher:
                 if found is not None:
                     self._signals.put_nowait(_over(Phase.CLOUD_INIT, found))
                     return
-
-
-def _fed(data: bytes) -> Signal:
-    return lambda tracker, now: tracker.feed(now, data)
 
 
 def _over(phase: Phase, evidence: str) -> Signal:
