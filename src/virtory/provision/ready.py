@@ -32,6 +32,8 @@ PROBE_FOR_S = 8.0
 MOST_PROBES = 4
 """Dropbear turns a caller away who has five connections without a login; a slow guest forgets
 those that were given up only after a while."""
+FEW_PROBES = 3
+"""So many leave room for a login and another, even if the server still has them all."""
 ASK_AFTER_S = 30.0
 HISTORY = 1 << 18
 _STOPPED, _CRASHED = 5, 8
@@ -192,7 +194,7 @@ class _Watcher:
                 found = await self._answer(attempts)
                 if found is not None:
                     await _give_up(attempts)
-                    words = await self._let_in(found, alone=tried == 1)
+                    words = await self._let_in(found, few=tried <= FEW_PROBES)
                     self._signals.put_nowait(_over(Phase.SSH, words))
                     if self._mute:
                         self._answered_mute.set()
@@ -200,13 +202,14 @@ class _Watcher:
         finally:
             await _give_up(attempts)
 
-    async def _let_in(self, found: Greeting, *, alone: bool) -> str:
-        """What the server says to one that comes after all others, and then lets go of it.
+    async def _let_in(self, found: Greeting, *, few: bool) -> str:
+        """What the server says to one that it lets go of then.
 
-        A server takes them in turn. One that is slow still has those that were given up, and may
-        greet this one and yet turn the next away: who logs in now must not be one too many.
+        That is one that comes after all others, unless they are few: it takes them in turn, and
+        one that is slow still has those that were given up. It may greet one of them and yet turn
+        the next away: who logs in now must not be one too many.
         """
-        if not alone:
+        if not few:
             found.writer.close()
             while (last := await self._greeted()) is None:  # noqa: ASYNC110  # nothing tells of it
                 await asyncio.sleep(PROBE_AT_MOST_EVERY_S)
