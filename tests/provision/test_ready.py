@@ -12,7 +12,7 @@ from virtory.provision.machine import Machine
 from virtory.provision.manifest import Manifest
 from virtory.provision.phases import Phase, State, Tracker
 from virtory.provision.ready import (
-    FEW_PROBES,
+    FEW_HANGING,
     MOST_PROBES,
     PROBE_EARLY_EVERY_S,
     PROBE_EVERY_S,
@@ -65,20 +65,23 @@ async def test_a_machine_lets_in_once_it_has_let_go_of_who_only_asked() -> None:
 async def test_a_machine_lets_in_once_it_greets_one_that_came_after_all_others() -> None:
     """A slow one has those that hung and were given up, and turns away who is one too many."""
     came: list[asyncio.StreamReader] = []
+    tracker, hanging = Tracker(), FEW_HANGING + 1
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         came.append(reader)
         number = len(came)
-        if number > FEW_PROBES and number != FEW_PROBES + 2:  # few hang, then there is one too many
+        if number == hanging:
+            tracker.over(0.0, Phase.ADDRESS, "DHCP gave it one")
+        if number > hanging and number != hanging + 2:  # which is one too many
             writer.write(b"SSH-2.0-number %d\r\n" % number)
-        if number != FEW_PROBES + 2:
+        if number != hanging + 2:
             await reader.read()
         writer.close()
 
-    async with watched(serve) as (asking, signals, _):
+    async with watched(serve, tracker) as (asking, signals, _):
         await asking
         assert evidence(signals) == f"SSH-2.0-number {len(came)}"
-        assert len(came) >= FEW_PROBES + 3
+        assert len(came) >= hanging + 3
 
 
 async def test_who_asked_before_the_guest_had_an_address_is_given_up_once_it_has_one() -> None:

@@ -32,8 +32,8 @@ PROBE_FOR_S = 8.0
 MOST_PROBES = 4
 """Dropbear turns a caller away who has five connections without a login; a slow guest forgets
 those that were given up only after a while."""
-FEW_PROBES = 3
-"""So many leave room for a login and another, even if the server still has them all."""
+FEW_HANGING = 3
+"""So many that hang leave room for a login and another, even if the server has them all by then."""
 ASK_AFTER_S = 30.0
 HISTORY = 1 << 18
 _STOPPED, _CRASHED = 5, 8
@@ -116,6 +116,7 @@ class _Watcher:
         self._quiet = True
         self._mute = True
         self._answered_mute = asyncio.Event()
+        self._hanging = 0
 
     def start(self, events: Any) -> list[asyncio.Task[None]]:
         """The running tasks; the caller cancels them."""
@@ -181,7 +182,7 @@ class _Watcher:
         It does so for seconds after the network is there, and holds the place of another.
         """
         attempts: set[asyncio.Task[Greeting | None]] = set()
-        tried, has_network = 0, False
+        has_network = False
         try:
             while True:
                 if not has_network and self._tracker.phase is Phase.SSH:
@@ -189,12 +190,11 @@ class _Watcher:
                     await _give_up(attempts)
                 if len(attempts) < MOST_PROBES:
                     attempts.add(asyncio.create_task(self._greeted()))
-                    tried += 1
                 self._spoke.clear()
                 found = await self._answer(attempts)
                 if found is not None:
                     await _give_up(attempts)
-                    words = await self._let_in(found, few=tried <= FEW_PROBES)
+                    words = await self._let_in(found)
                     self._signals.put_nowait(_over(Phase.SSH, words))
                     if self._mute:
                         self._answered_mute.set()
@@ -202,14 +202,14 @@ class _Watcher:
         finally:
             await _give_up(attempts)
 
-    async def _let_in(self, found: Greeting, *, few: bool) -> str:
+    async def _let_in(self, found: Greeting) -> str:
         """What the server says to one that it lets go of then.
 
-        That is one that comes after all others, unless they are few: it takes them in turn, and
+        That is one that comes after all others, unless few hang: it takes them in turn, and
         one that is slow still has those that were given up. It may greet one of them and yet turn
         the next away: who logs in now must not be one too many.
         """
-        if not few:
+        if self._hanging > FEW_HANGING:
             found.writer.close()
             while (last := await self._greeted()) is None:  # noqa: ASYNC110  # nothing tells of it
                 await asyncio.sleep(PROBE_AT_MOST_EVERY_S)
@@ -219,7 +219,14 @@ class _Watcher:
 
     async def _greeted(self) -> Greeting | None:
         manifest = await reached(self._machine.domain, self._machine.manifest)
-        return None if manifest is None else await greeting(manifest)
+        if manifest is None:
+            return None
+        self._hanging += 1  # still so where it is given up, or its time is over
+        until = asyncio.get_running_loop().time() + PROBE_FOR_S
+        found = await greeting(manifest)
+        if asyncio.get_running_loop().time() < until:
+            self._hanging -= 1
+        return found
 
     async def _answer(self, attempts: set[asyncio.Task[Greeting | None]]) -> Greeting | None:
         """The first greeting; None after a while, sooner when the guest says something."""
