@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import random
 import signal
@@ -122,7 +123,7 @@ STEPS += [
 
 @pytest.mark.parametrize(("work", "step"), STEPS, ids=lambda each: each.replace(" ", "-"))
 async def test_a_work_cut_off_at_any_step_leaves_all_or_nothing(
-    state, settings, bare, no_processes, work, step
+    state, settings, bare, no_processes, work, step, caplog
 ):
     images = Images(Path(state))
     driver = await restarted(state, settings)
@@ -135,6 +136,7 @@ async def test_a_work_cut_off_at_any_step_leaves_all_or_nothing(
         await looked_over(driver, state, images, uuid)
     finally:
         await driver.stop()
+    assert [each for each in caplog.records if each.levelno >= logging.WARNING] == []
 
 
 @pytest.mark.parametrize("work", ["active", "commit", "copy", "clone"])

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from virtory.model.domain.devices.disk import Disk
 
 _log = logging.getLogger(__name__)
+_NEVER_BEGUN = "the daemon ended before it began"
 
 TELLING = frozenset({"ready", "pending", "concluded"})
 """The states of a job after which something is for us to do."""
@@ -94,8 +95,8 @@ def _is_beside(image: Image) -> bool:
 async def _step(guest: Guest, job: BlockJob, told: dict[str, Any] | None) -> None:
     checkpoint = guest.runtime.checkpoint
     status = "unknown" if told is None else str(told["status"])
-    if told is None:  # it was never begun
-        await _conclude(guest, job, "the daemon ended before it began")
+    if told is None:
+        await _conclude(guest, job, _NEVER_BEGUN)
         return
     if job.stage == "begun" and status not in ("pending", "concluded"):
         # What has ended goes on at once: its disk waits, also when nothing can be saved.
@@ -276,7 +277,9 @@ async def _conclude(guest: Guest, job: BlockJob, error: str | None) -> None:
     status = DomainBlockJob.CANCELED if aborted else DomainBlockJob.FAILED
     tell(guest, job, DomainBlockJob.COMPLETED if done else status)
     if not done and not aborted:
-        _log.warning("job '%s' of domain '%s' failed: %s", job.id, guest.entry.name, error)
+        known = job.stage == "begun" and error == _NEVER_BEGUN  # nobody was told that it goes on
+        level = logging.INFO if known else logging.WARNING
+        _log.log(level, "job '%s' of domain '%s' failed: %s", job.id, guest.entry.name, error)
     await guest.settled()
     _answer(guest, job, None if done or aborted else (error or "it was cut off"))
 
