@@ -216,3 +216,24 @@ def test_a_child_that_can_not_be_watched_is_ended_and_reaped(tmp_path: Path):
     abandon(child)
     assert start_time_of(child.pid) is None
     abandon(child)  # nothing is left to end
+
+
+def test_a_process_is_there_until_its_last_thread_has_ended():
+    """Its first one may have: the others hold its files, and the locks on them."""
+    program = (
+        "import ctypes, sys, threading\n"
+        "threading.Thread(target=sys.stdin.read).start()\n"
+        "ctypes.CDLL(None).syscall(60, 0)"  # exit(2) of x86-64: this thread alone
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE) as child:
+        while b") Z " not in (stat := _stat(child.pid)):
+            assert stat
+        assert start_time_of(child.pid) is not None
+        child.kill()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert start_time_of(child.pid) is None
+
+
+def _stat(pid: int) -> bytes:
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        return file.read()

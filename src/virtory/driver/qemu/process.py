@@ -54,13 +54,18 @@ class Spawn(NamedTuple):
 
 
 def start_time_of(pid: int) -> int | None:
-    """When the process started; None when there is none (or only its corpse)."""
+    """When the process started; None when there is none (or only its corpse).
+
+    One whose first thread has ended is alive while others of it still end: they hold its files.
+    """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
     except OSError:
         return None
-    return None if fields[0] in (b"Z", b"X") else int(fields[19])
+    if fields[0] == b"X" or (fields[0] == b"Z" and int(fields[17]) <= 1):
+        return None
+    return int(fields[19])
 
 
 def spawn(order: Spawn) -> Identity:
