@@ -245,6 +245,15 @@ async def test_silence_is_what_a_shutdown_is_answered_with(ends: Ends) -> None:
     await asked
 
 
+async def test_a_shutdown_that_was_never_said_is_no_success(ends: Ends) -> None:
+    agent, stranger = ends
+    asked = asyncio.create_task(agent.shut_down("powerdown"))
+    await stranger.accept()
+    stranger.hang_up()
+    with pytest.raises(AgentUnresponsive, match="the channel of domain 'm' broke"):
+        await asked
+
+
 async def test_halves_of_characters_are_nobodys_text(ends: Ends) -> None:
     agent, stranger = ends
     for halved in ({"return": "\ud800"}, {"error": {"desc": "\udfff"}}):

@@ -99,9 +99,7 @@ class Agent:
                 ) from None
             except (OSError, QmpBroken) as error:
                 self._drop(peer)
-                raise AgentUnresponsive(
-                    f"the channel of domain '{self._name}' broke: {error}"
-                ) from None
+                raise self._broken(error) from None
             except asyncio.CancelledError:
                 self._drop(peer)
                 raise
@@ -125,7 +123,7 @@ class Agent:
                 return  # silence, or a guest already on its way down
             except QmpBroken as error:
                 self._drop(peer)
-                raise AgentUnresponsive(str(error)) from None
+                raise self._broken(error) from None
             if "error" in reply:
                 raise _refused(command, reply["error"])
 
@@ -149,6 +147,9 @@ class Agent:
         if self._socket is peer:
             self._socket = None
 
+    def _broken(self, why: Exception) -> AgentUnresponsive:
+        return AgentUnresponsive(f"the channel of domain '{self._name}' broke: {why}")
+
     async def _synchronise(self, peer: socket.socket) -> None:
         """Agree on where the next answer begins; drops whatever was left of earlier ones."""
         number = int.from_bytes(os.urandom(4), "big") >> 1
@@ -171,6 +172,9 @@ class Agent:
         except TimeoutError:
             self._drop(peer)
             raise AgentUnresponsive("Guest agent not available for now") from None
+        except (OSError, QmpBroken) as error:
+            self._drop(peer)
+            raise self._broken(error) from None
 
     async def _exchange(
         self, peer: socket.socket, request: bytes, stream: JsonStream

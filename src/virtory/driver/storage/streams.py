@@ -56,7 +56,7 @@ class Download:
             self._ready.extend(await coming)
             if not self._ready:
                 self._over = True
-            else:
+            if not self._over:
                 self._next = self._fetch()
         return self._ready.popleft() if self._ready else b""
 
@@ -70,7 +70,10 @@ class Download:
         """Nothing has to be made safe."""
 
     def close(self) -> None:
+        """What was read ahead is nobody's any more, and neither is why it could not be read."""
         self._over = True
+        if self._next is not None:
+            self._next.cancel()
         self._file.close()
 
     def _fetch(self) -> asyncio.Future[list[bytes | int]]:
