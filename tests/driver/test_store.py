@@ -313,12 +313,43 @@ def test_a_child_that_a_killed_daemon_had_just_made_is_waited_for(directory):
         assert daemon.stdout.readline() == b"has it\n"
         assert daemon.wait(60) == -signal.SIGKILL
         taking.start()
-        place = f":{os.stat(Path(directory, LOCK)).st_ino} "
-        while taking.is_alive() and not any(
-            "->" in line and place in line for line in Path("/proc/locks").read_text().splitlines()
-        ):
-            pass
+        await_waiting(taking, directory)
         assert not taken
+    taking.join(60)
+    (lock,) = taken
+    os.close(lock)
+
+
+def await_waiting(taking, directory):
+    """Until it waits for the directory's lock, or has ended."""
+    place = f":{os.stat(Path(directory, LOCK)).st_ino} "
+    while taking.is_alive() and not any(
+        "->" in line and place in line for line in Path("/proc/locks").read_text().splitlines()
+    ):
+        pass
+
+
+def test_a_daemon_of_which_threads_have_still_to_end_is_waited_for(directory):
+    """As one that was killed: the first has ended, the others have the lock for a moment."""
+    code = """
+        import ctypes, sys, threading
+        from virtory.driver.store_file import take_lock
+        take_lock(sys.argv[1])
+        threading.Thread(target=sys.stdin.read).start()
+        print("has it", flush=True)
+        ctypes.CDLL(None).syscall(60, 0)  # exit(2) of x86-64: this thread alone
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code), directory]
+    taken = []
+    taking = threading.Thread(target=lambda: taken.append(take_lock(directory)))
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as daemon:
+        assert daemon.stdout.readline() == b"has it\n"
+        while b") Z " not in Path(f"/proc/{daemon.pid}/stat").read_bytes():
+            pass
+        taking.start()
+        await_waiting(taking, directory)
+        assert not taken
+        daemon.kill()
     taking.join(60)
     (lock,) = taken
     os.close(lock)

@@ -124,17 +124,18 @@ def take_lock(directory: str) -> int:
 
 
 def _locked(lock: int) -> bool:
-    """Whether it is ours now; a moment is waited for where who had it has died.
+    """Whether it is ours now; a moment is waited for where who had it has died, or is dying.
 
-    A child that a killed daemon had just made has it, too, until it becomes another program.
+    A killed daemon has it until its last thread has ended. A child that it had just made has it,
+    too, until it becomes another program.
     """
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        from virtory.driver.qemu.process import start_time_of
+        from virtory.driver.qemu.process import lives_on
 
         holder = _holder(lock)
-        if not holder.isdecimal() or start_time_of(int(holder)) is not None:
+        if not holder.isdecimal() or lives_on(int(holder)):
             return False
         waiting = threading.Thread(target=fcntl.flock, args=(lock, fcntl.LOCK_EX), daemon=True)
         waiting.start()

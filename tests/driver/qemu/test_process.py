@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import resource
 import signal
@@ -19,6 +20,7 @@ from virtory.driver.qemu.process import (
     Spawn,
     abandon,
     find_by_variable,
+    lives_on,
     spawn,
     start_time_of,
 )
@@ -218,20 +220,43 @@ def test_a_child_that_can_not_be_watched_is_ended_and_reaped(tmp_path: Path):
     abandon(child)  # nothing is left to end
 
 
-def test_a_process_is_there_until_its_last_thread_has_ended():
+WITHOUT_FIRST_THREAD = (
+    "import ctypes, sys, threading\n"
+    "threading.Thread(target=sys.stdin.read).start()\n"
+    "ctypes.CDLL(None).syscall(60, 0)"  # exit(2) of x86-64: this thread alone
+)
+
+
+def test_a_process_is_there_until_its_last_thread_has_ended(tmp_path: Path):
     """Its first one may have: the others hold its files, and the locks on them."""
-    program = (
-        "import ctypes, sys, threading\n"
-        "threading.Thread(target=sys.stdin.read).start()\n"
-        "ctypes.CDLL(None).syscall(60, 0)"  # exit(2) of x86-64: this thread alone
-    )
-    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE) as child:
+    command = [sys.executable, "-c", WITHOUT_FIRST_THREAD]
+    surroundings = {"cwd": tmp_path, "env": {"VIRTORY_TEST": str(tmp_path)}}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, **surroundings) as child:
         while b") Z " not in (stat := _stat(child.pid)):
             assert stat
-        assert start_time_of(child.pid) is not None
+        started = start_time_of(child.pid)
+        assert started is not None
+        assert not lives_on(child.pid)
+        mark = f"VIRTORY_TEST={tmp_path}"
+        assert find_by_variable(mark) is None  # it can not be read any more
+        assert find_by_variable(mark, str(tmp_path)) == Identity(child.pid, started)
         child.kill()
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
         assert start_time_of(child.pid) is None
+        assert find_by_variable(mark, str(tmp_path)) is None
+
+
+def test_a_killed_process_does_not_live_on_though_it_has_not_ended():
+    libc = ctypes.CDLL(None)
+    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    with subprocess.Popen([sys.executable, "-c", SLEEP]) as child:
+        assert lives_on(child.pid)
+        held = libc.ptrace(0x4206, child.pid, None, 0x40) == 0  # PTRACE_SEIZE, …_O_TRACEEXIT
+        child.kill()
+        assert not lives_on(child.pid)
+        assert not held or start_time_of(child.pid) is not None
+        libc.ptrace(17, child.pid, None, None)  # PTRACE_DETACH
+    assert not lives_on(child.pid)
 
 
 def _stat(pid: int) -> bytes:

@@ -68,6 +68,20 @@ def start_time_of(pid: int) -> int | None:
     return int(fields[19])
 
 
+def lives_on(pid: int) -> bool:
+    """Whether there is the process, and it is not ending: killed, or without its first thread.
+
+    One that is ending holds what it had until its last thread has given that back.
+    """
+    try:
+        with open(f"/proc/{pid}/status", "rb") as file:
+            told = dict(line.split(b":", 1) for line in file)
+    except OSError:
+        return False
+    killed = 1 << (signal.SIGKILL - 1)  # shared by its threads, it stays pending to the end
+    return told[b"State"].split()[0] not in (b"Z", b"X") and not int(told[b"ShdPnd"], 16) & killed
+
+
 def spawn(order: Spawn) -> Identity:
     """Start the process (blocking for a few milliseconds: call it in a thread).
 
@@ -208,23 +222,50 @@ def find_by_argument(argument: str) -> Identity | None:
     return _find("cmdline", argument)
 
 
-def find_by_variable(assignment: str) -> Identity | None:
-    """The process that was started with this `NAME=value` in its environment."""
-    return _find("environ", assignment)
+def find_by_variable(assignment: str, directory: str | None = None) -> Identity | None:
+    """The process that was started with this `NAME=value` in its environment.
+
+    With `directory` also one that was started there and has no environment to be read: its first
+    thread has ended, and others of it will, or it is just becoming the program that it is to be.
+    """
+    return _find("environ", assignment, directory)
 
 
-def _find(file_name: str, wanted: str) -> Identity | None:
+def _find(file_name: str, wanted: str, directory: str | None = None) -> Identity | None:
     sought = wanted.encode()
     for entry in os.listdir("/proc"):
         if entry.isdigit() and int(entry) != os.getpid():
-            try:
-                with open(f"/proc/{entry}/{file_name}", "rb") as file:
-                    words = file.read().split(b"\0")
-            except OSError:
-                continue
-            if sought in words and (started := start_time_of(int(entry))) is not None:
+            words = _words(f"/proc/{entry}/{file_name}")
+            found = sought in words
+            if words == [b""] and directory is not None:
+                found = _works_in(entry, directory)
+            if found and (started := start_time_of(int(entry))) is not None:
                 return Identity(int(entry), started)
     return None
+
+
+def _words(path: str) -> list[bytes]:
+    try:
+        with open(path, "rb") as file:
+            return file.read().split(b"\0")
+    except OSError:
+        return [b""]
+
+
+def _works_in(pid: str, directory: str) -> bool:
+    """Whether the directory is a thread's working directory, which it has to its very end."""
+    try:
+        wanted = os.stat(directory)
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return False
+    for thread in threads:
+        try:
+            if os.path.samestat(os.stat(f"/proc/{pid}/task/{thread}/cwd"), wanted):
+                return True
+        except OSError:
+            continue
+    return False
 
 
 def unlock(pid: int, number: int) -> None:
