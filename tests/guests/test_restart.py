@@ -20,6 +20,11 @@ from virtory.errors import OpenFailed, SystemCallFailed
 from virtory.model.events import AgentLifecycle
 from virtory.model.flags import DomainShutoffReason, DomainState
 
+WITHOUT_FIRST_THREAD = (
+    "import ctypes, sys, threading\n"
+    "threading.Thread(target=sys.stdin.read).start()\n"
+    "ctypes.CDLL(None).syscall(60, 0)"  # exit(2) of x86-64: this thread alone
+)
 STEPS = ("planned", "acquired", "spawned", "running", "saved")
 
 
@@ -102,6 +107,24 @@ async def test_a_start_cut_off_at_any_step_ends_as_never_begun_or_as_done(
             assert ref.id > 1
     finally:
         await end(driver)
+
+
+async def test_a_start_cut_off_together_with_its_qemu_waits_for_that_ones_last_thread(
+    state, settings, bare
+):
+    """What has no environment to be known by any more still has images and taps."""
+    await asyncio.to_thread(crash, state, settings, "acquired", bare("m"))
+    (name,) = leftovers(state)
+    place = Path(state, "run", name)
+    program = [sys.executable, "-c", WITHOUT_FIRST_THREAD]
+    surroundings = {"cwd": place, "env": {"VIRTORY_RUN": str(place)}}
+    with subprocess.Popen(program, stdin=subprocess.PIPE, **surroundings) as qemu:
+        while b") Z " not in Path(f"/proc/{qemu.pid}/stat").read_bytes():
+            pass
+        driver = await restarted(state, settings)
+        assert qemu.poll() is not None
+        assert leftovers(state) == []
+        await driver.stop()
 
 
 async def test_a_guest_outlives_its_daemon_with_its_number_and_its_state(driver, bare, seen):

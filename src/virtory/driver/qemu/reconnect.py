@@ -132,7 +132,8 @@ async def _visit(runtime: Runtime, row: RunningRow) -> None:
 
 async def _clear_unfinished(runtime: Runtime, entry: Entry, plan: Plan) -> None:
     """A start that was cut off: nobody was told of it, so nobody is told of its end."""
-    identity = await asyncio.to_thread(find_by_variable, f"{MARK}={plan.directory}")
+    mark = f"{MARK}={plan.directory}"
+    identity = await asyncio.to_thread(find_by_variable, mark, plan.directory)
     if identity is not None:
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
