@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
 import os
 import socket
 import subprocess
@@ -261,3 +262,58 @@ async def test_a_dump_that_was_cut_off_is_waited_for_beside_and_then_the_machine
     assert cont["execute"] == "cont" and not file.exists()
     await machine.told(event("RESUME"), {"return": {}, "id": cont["id"]})
     assert machine.state[0] == DomainState.RUNNING
+
+
+@pytest.mark.parametrize("device", ["virtio-disk1", "vcpu1"])
+async def test_a_device_that_goes_with_its_machine_is_no_failure(machine, caplog, device):
+    guest = machine.guest
+    async with guest.job("suspend"):
+        await machine.told(event("DEVICE_DELETED", device=device, path="/p"))
+        guest.process.signal(9)
+        await guest.finished
+    assert await guest.runtime.idle(LIMIT_S)
+    assert complaints(caplog) == []
+
+
+async def test_a_machine_that_ends_before_it_is_rebooted_is_no_failure(machine, caplog):
+    guest = machine.guest
+    async with guest.job("suspend"):
+        guest.reboot_wanted = True
+        await machine.told(event("SHUTDOWN", guest=True, reason="guest-shutdown"))
+        guest.process.signal(9)
+        await guest.finished
+    assert await guest.runtime.idle(LIMIT_S)
+    assert complaints(caplog) == []
+
+
+async def test_a_machine_that_ends_as_it_is_to_run_again_is_no_failure(machine, caplog):
+    guest = machine.guest
+    guest.entry.state = DomainState.PMSUSPENDED
+    await machine.told(event("RESET", guest=False))
+    assert (await machine.peer.command())["execute"] == "cont"
+    guest.process.signal(9)
+    await guest.finished
+    assert await guest.runtime.idle(LIMIT_S)
+    assert complaints(caplog) == []
+
+
+async def test_what_there_is_of_a_dump_that_was_cut_off_goes_with_its_machine(
+    machine, tmp_path, caplog
+):
+    guest, file = machine.guest, tmp_path / "dump.virtory-part"
+    file.touch()
+    step = {"domain": machine.uuid.hex(), "unfinished": str(file), "goes_on": True}
+    work = await Journal(guest.runtime.records.store).begin(domain_jobs.WORK, **step)
+    async with guest.job("suspend"):
+        mending = asyncio.ensure_future(domain_jobs.mend(guest.runtime, work, step))
+        assert (await machine.peer.answer({"status": "active"}))["execute"] == "query-dump"
+        await mending
+        guest.process.signal(9)
+        await guest.finished
+    assert await guest.runtime.idle(LIMIT_S)
+    assert not file.exists()
+    assert complaints(caplog) == []
+
+
+def complaints(caplog):
+    return [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]

@@ -136,8 +136,13 @@ async def mend(runtime: Runtime, work: Work, step: dict[str, Any]) -> None:
 
 
 async def _ended_later(guest: Guest, work: Work, step: dict[str, Any]) -> None:
-    async with guest.job("dump", patient=True):
-        await _ended(guest, work, step)
+    whole = False
+    with guest.while_it_runs():
+        async with guest.job("dump", patient=True):
+            await _ended(guest, work, step)
+            whole = True
+    if not whole:
+        await _ended(None, work, step)
 
 
 async def _ended(guest: Guest | None, work: Work, step: dict[str, Any]) -> None:

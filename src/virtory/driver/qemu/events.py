@@ -7,13 +7,11 @@ down) is none of a client's business.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import logging
 from typing import TYPE_CHECKING, Any, Literal
 
-from virtory.errors import VirtoryError
 from virtory.model import events as told
 from virtory.model.flags import (
     DomainEventAgentReason,
@@ -28,7 +26,7 @@ from virtory.model.flags import (
 from virtory.model.lifecycle import Trigger
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
     from virtory.driver.qemu.guest import Guest
     from virtory.driver.qemu.qmp import Event
@@ -120,22 +118,12 @@ def shut_down(guest: Guest, *, by_guest: bool, reset: bool) -> None:
 
 async def _start_again(guest: Guest) -> None:
     """What libvirt calls a fake reboot: the same process, its machine reset and set going."""
-    async with _alone_with(guest, "reboot"):
-        guest.reboot_wanted = False
-        await guest.execute("system_reset")
-        guest.pause_cause = Trigger.REBOOTED
-        await guest.execute("cont")
-
-
-@contextlib.asynccontextmanager
-async def _alone_with(guest: Guest, name: str) -> AsyncIterator[None]:
-    """Hold the guest's lock, however long that takes; when it ends first, that is all."""
-    try:
-        async with guest.job(name, patient=True):
-            yield
-    except VirtoryError:
-        if not guest.is_ending:
-            raise
+    with guest.while_it_runs():
+        async with guest.job("reboot", patient=True):
+            guest.reboot_wanted = False
+            await guest.execute("system_reset")
+            guest.pause_cause = Trigger.REBOOTED
+            await guest.execute("cont")
 
 
 def _stop(guest: Guest, _: dict[str, Any]) -> None:
@@ -183,7 +171,12 @@ def _reset(guest: Guest, _: dict[str, Any]) -> None:
 def reset_asleep(guest: Guest) -> None:
     """A machine that slept was reset: QEMU does not let it run by itself, as a button would."""
     what = f"letting domain '{guest.entry.name}' run, which was reset asleep"
-    guest.runtime.run(guest.execute("cont"), what)
+    guest.runtime.run(_let_run(guest), what)
+
+
+async def _let_run(guest: Guest) -> None:
+    with guest.while_it_runs():
+        await guest.execute("cont")
 
 
 def _has_been_reset(guest: Guest) -> None:
@@ -225,9 +218,10 @@ async def _dump_rung(guest: Guest) -> None:
     from virtory.driver.qemu.crash_dump import keep_memory
 
     await keep_memory(guest)
-    async with _alone_with(guest, "watchdog"):
-        if guest.entry.state == DomainState.PAUSED:
-            await guest.execute("cont")
+    with guest.while_it_runs():
+        async with guest.job("watchdog", patient=True):
+            if guest.entry.state == DomainState.PAUSED:
+                await guest.execute("cont")
 
 
 def _crash_loaded(guest: Guest, _: dict[str, Any]) -> None:

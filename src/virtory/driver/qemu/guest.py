@@ -18,12 +18,12 @@ from virtory.driver.qemu import events, resources
 from virtory.driver.qemu.console import Consoles
 from virtory.driver.qemu.monitor import MonitorGone
 from virtory.driver.qemu.qmp import QmpError
-from virtory.errors import InternalError, OperationFailed, OperationTimeout
+from virtory.errors import InternalError, OperationFailed, OperationTimeout, VirtoryError
 from virtory.model.flags import DomainState
 from virtory.model.lifecycle import Trigger
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine
+    from collections.abc import AsyncIterator, Coroutine, Iterator
 
     from virtory.driver.interface import DomainRef, Owner
     from virtory.driver.qemu.agent import Agent
@@ -179,6 +179,15 @@ class Guest:
         finally:
             self._holder = None
             self._lock.release()
+
+    @contextlib.contextmanager
+    def while_it_runs(self) -> Iterator[None]:
+        """Around what QEMU's reports begin: that the machine ends first is no failure of it."""
+        try:
+            yield
+        except VirtoryError:
+            if not self.is_ending:
+                raise
 
     @property
     def held(self) -> tuple[str, float] | None:

@@ -249,7 +249,8 @@ async def _devices(guest: Guest) -> None:
         async with guest.job("find devices"):
             await plugging.recover(guest)
     except VirtoryError as error:
-        _log.error("devices of domain '%s' can not be found again: %s", guest.entry.name, error)
+        if not guest.is_ending:
+            _log.error("devices of domain '%s' can not be found again: %s", guest.entry.name, error)
 
 
 async def _catch_up_with_disks(guest: Guest) -> None:
@@ -263,7 +264,8 @@ async def _catch_up_with_disks(guest: Guest) -> None:
         async with guest.job("reconnect", patient=True):
             await block_job_course.catch_up(guest)
     except VirtoryError as error:
-        _log.error("block jobs of domain '%s' can not go on: %s", guest.entry.name, error)
+        if not guest.is_ending:
+            _log.error("block jobs of domain '%s' can not go on: %s", guest.entry.name, error)
 
 
 async def _actual(balloon: asyncio.Future[Any], maximum: int) -> int:

@@ -44,12 +44,9 @@ def react(guest: Guest, data: dict[str, Any]) -> None:
 
 
 async def _review_later(guest: Guest) -> None:
-    try:
+    with guest.while_it_runs():
         async with guest.job("block job", patient=True):
             await review(guest)
-    except VirtoryError:
-        if not guest.is_ending:
-            raise
 
 
 async def review(guest: Guest) -> None:
@@ -273,7 +270,8 @@ async def _conclude(guest: Guest, job: BlockJob, error: str | None) -> None:
     try:
         await _tidy(guest, job, plan)
     except VirtoryError as problem:  # what is left is found at the guest's end
-        _log.error("job '%s' has left something open: %s", job.id, problem)
+        if not guest.is_ending:
+            _log.error("job '%s' has left something open: %s", job.id, problem)
     status = DomainBlockJob.CANCELED if aborted else DomainBlockJob.FAILED
     tell(guest, job, DomainBlockJob.COMPLETED if done else status)
     if not done and not aborted:

@@ -319,13 +319,15 @@ def on_deleted(guest: Guest, alias: str) -> None:
 async def _removed_late(guest: Guest, alias: str) -> None:
     if guest.starting or guest.ending is not None:
         return
-    async with guest.job("remove device"):
-        await removed(guest, alias)
+    with guest.while_it_runs():
+        async with guest.job("remove device", patient=True):
+            await removed(guest, alias)
 
 
 async def _vcpu_gone(guest: Guest) -> None:
-    async with guest.job("remove virtual CPU"):
-        await _find_vcpus(guest)
+    with guest.while_it_runs():
+        async with guest.job("remove virtual CPU", patient=True):
+            await _find_vcpus(guest)
 
 
 def on_refused(guest: Guest, alias: str) -> None:
