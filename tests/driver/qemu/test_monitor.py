@@ -94,6 +94,18 @@ async def test_pending_calls_end_when_the_peer_goes(ends: Ends, seen: Seen) -> N
         await monitor.execute("query-status")
 
 
+async def test_what_the_peer_said_last_is_heard_by_who_finds_it_gone(
+    ends: Ends, seen: Seen
+) -> None:
+    monitor, peer = ends
+    await peer.event("SHUTDOWN", guest=True, reason="guest-shutdown")
+    peer.close()
+    with pytest.raises(MonitorGone):
+        await monitor.execute("query-status")
+    assert [event.name for event in seen.events] == ["SHUTDOWN"]
+    assert len(seen.gone) == 1
+
+
 async def test_opening_ends_when_the_peer_goes_before_it_greets(ends: Ends) -> None:
     monitor, peer = ends
     peer.close()

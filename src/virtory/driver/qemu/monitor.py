@@ -141,9 +141,8 @@ class Monitor:
                 self._loop.add_writer(self._socket.fileno(), self._flush)
                 return
             except OSError as error:
-                # The peer is gone; what it said before is still to be read, so reading ends it.
                 self._unsent.clear()
-                self._loop.call_soon(self._lost, MonitorGone(f"sending failed: {error.strerror}"))
+                self._loop.call_soon(self._unsendable, f"sending failed: {error.strerror}")
                 return
             if sent < len(data):
                 self._unsent[0] = (data[sent:], ())
@@ -157,25 +156,33 @@ class Monitor:
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", fds))
         return self._socket.sendmsg([data], [rights])
 
+    def _unsendable(self, reason: str) -> None:
+        """The peer is gone; what it said before, perhaps why it ends, is still to be read."""
+        while self._gone is None and self._readable():
+            pass
+        self._lost(MonitorGone(reason))
+
     # -- receiving -----------------------------------------------------------------------------
-    def _readable(self) -> None:
+    def _readable(self) -> bool:
+        """Take what has come; whether there was something."""
         try:
             data = self._socket.recv(_READ)
         except BlockingIOError:
-            return
+            return False
         except OSError as error:
             self._lost(MonitorGone(f"reading failed: {error.strerror}"))
-            return
+            return False
         if not data:
             self._lost(MonitorGone("QEMU closed its monitor"))
-            return
+            return False
         try:
             messages = self._session.receive(data)
         except QmpBroken as error:
             self._lost(MonitorGone(str(error)))
-            return
+            return False
         for message in messages:
             self._take(message)
+        return True
 
     def _take(self, message: Any) -> None:
         kind = type(message)
