@@ -100,6 +100,25 @@ async def test_a_command_and_its_answer(ends: Ends) -> None:
     assert await asked == {"version": "7"}
 
 
+@pytest.mark.parametrize("later", range(6))
+async def test_a_port_that_closes_just_as_the_answer_comes_leaves_no_socket(
+    ends: Ends, later: int
+) -> None:
+    agent, stranger = ends
+    asked = asyncio.create_task(agent.call("guest-info"))
+    await stranger.accept()
+    await stranger.synchronise()
+    await stranger.answer({"return": 5})
+    peer = agent._socket
+    assert peer is not None
+    for _ in range(later):
+        await asyncio.sleep(0)
+    agent.set_connected(False)
+    (outcome,) = await asyncio.gather(asked, return_exceptions=True)
+    assert outcome == 5 or isinstance(outcome, AgentUnresponsive)
+    assert peer.fileno() < 0
+
+
 async def test_answers_left_over_from_others_are_passed_over(ends: Ends) -> None:
     agent, stranger = ends
     asked = asyncio.create_task(agent.call("guest-info"))

@@ -19,7 +19,7 @@ from virtory.driver.qemu.qmp import JsonStream, QmpBroken
 from virtory.errors import AgentUnresponsive, InternalError, OperationUnsupported
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
 ANSWER_LIMIT = 10 << 20
 SYNC_TIMEOUT_S = 5.0
@@ -85,8 +85,7 @@ class Agent:
 
     async def converse(self, text: str, *, timeout_s: float | None) -> dict[str, Any]:
         """Send any JSON text, return the agent's whole answer, `return` or `error`."""
-        async with self._lock:
-            peer = self._open()
+        async with self._lock, self._conversation() as peer:
             try:
                 await self._synchronise(peer)
                 stream = JsonStream(ANSWER_LIMIT)
@@ -110,8 +109,7 @@ class Agent:
 
     async def tell(self, command: str, arguments: dict[str, Any] | None = None) -> None:
         """A command after which the guest sleeps or ends: only a refusal is answered."""
-        async with self._lock:
-            peer = self._open()
+        async with self._lock, self._conversation() as peer:
             try:
                 await self._synchronise(peer)
                 text = json.dumps({"execute": command, "arguments": arguments or {}})
@@ -128,6 +126,16 @@ class Agent:
                 raise _refused(command, reply["error"])
 
     # -- one conversation ----------------------------------------------------------------------
+    @contextlib.asynccontextmanager
+    async def _conversation(self) -> AsyncIterator[socket.socket]:
+        """A connection to talk on; one that `close` gave up just as the answer came goes, too."""
+        peer = self._open()
+        try:
+            yield peer
+        finally:
+            if self._socket is not peer:
+                peer.close()
+
     def _open(self) -> socket.socket:
         if not self.connected:
             raise AgentUnresponsive("QEMU guest agent is not connected")
