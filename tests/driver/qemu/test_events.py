@@ -18,7 +18,7 @@ from scripted import GREETING, ScriptedPeer
 
 from virtory.driver.bus import Bus
 from virtory.driver.journal import Journal, Mending
-from virtory.driver.qemu import domain_jobs, events, transfer
+from virtory.driver.qemu import domain_jobs, events, reconnect, transfer
 from virtory.driver.qemu.agent import Agent
 from virtory.driver.qemu.domain_lifecycle import DomainLives
 from virtory.driver.qemu.guest import Guest
@@ -317,3 +317,15 @@ async def test_what_there_is_of_a_dump_that_was_cut_off_goes_with_its_machine(
 
 def complaints(caplog):
     return [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
+
+
+async def test_what_is_told_amid_the_answers_after_a_restart_is_newer_than_they_are(machine):
+    catching = asyncio.ensure_future(reconnect._catch_up(machine.guest))
+    status, ports = await machine.peer.command(), await machine.peer.command()
+    await machine.told(
+        {"return": {"status": "running", "running": True}, "id": status["id"]},
+        event("STOP"),
+        {"return": [], "id": ports["id"]},
+    )
+    await catching
+    assert machine.state == (DomainState.PAUSED, DomainPausedReason.USER)

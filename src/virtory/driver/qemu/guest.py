@@ -78,7 +78,7 @@ class Guest:
         self.reboot_wanted = False  # the next shutdown is a reboot
         self.rebooting = False  # its machine was off and is being reset
         self.resetting: asyncio.Future[None] | None = None  # until QEMU has done so
-        self.held_back: list[Event] | None = None  # what is to be dealt with after a start
+        self.held_back: list[Event] | None = None  # for after a start or a meeting
         self.balloon_kib = 0
         self.vcpu_threads: dict[int, int] = {}  # by number; some may be missing amid them
         self.terminals: dict[str, str] = {}  # alias → path of the pseudo terminal

@@ -206,7 +206,15 @@ async def _meet(guest: Guest) -> bool:
 
 
 async def _catch_up(guest: Guest) -> None:
-    """Learn what has happened meanwhile."""
+    """Learn what has happened meanwhile; what QEMU reports amid the answers comes after them."""
+    guest.held_back = []
+    try:
+        await _learn(guest)
+    finally:
+        events.catch_up(guest)
+
+
+async def _learn(guest: Guest) -> None:
     assert guest.monitor is not None
     execute = guest.monitor.execute
     status = execute("query-status")
