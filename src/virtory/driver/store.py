@@ -348,6 +348,9 @@ class Store:
         try:
             if not any(_must_last(change) for change in changes):
                 db = self._hasty
+            if len(changes) == 1 and type(changes[0]) is not RunningRow:
+                db.execute(_SQL[type(changes[0])], changes[0])  # one statement is a transaction
+                return None
             db.execute("BEGIN IMMEDIATE")
             for change in changes:
                 db.execute(_SQL[type(change)], change)
