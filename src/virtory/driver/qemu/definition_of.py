@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from virtory.codec.xml import replaced as replace
 from virtory.driver.qemu.aliases import without_aliases
+from virtory.driver.qemu.table import parsed
 from virtory.model.values import Size
 
 if TYPE_CHECKING:
@@ -56,13 +57,11 @@ def _memory(guest: Guest) -> Size:
 
 def _asked(guest: Guest) -> Domain | None:
     """Its definition, where that says more than the live description does."""
-    from virtory.model.domain import parse_domain
-
     row = guest.entry.row
     text = row.xml if row is not None else guest.configuration_text
     if text is None or not any(each in text for each in _TELLING):
         return None
-    return parse_domain(text, lenient=True)
+    return parsed(text)
 
 
 def _cpu(guest: Guest, asked: Domain | None) -> Any:

@@ -109,7 +109,7 @@ class Entry:
 
     def configuration(self) -> Domain:
         """The persistent definition as a value; parsed, for it is rarely needed."""
-        return _parsed(self.definition().xml)
+        return parsed(self.definition().xml)
 
     def current(self) -> Domain:
         """What runs, or what would."""
@@ -123,7 +123,7 @@ class Entry:
 
 
 @functools.lru_cache(maxsize=8)
-def _parsed(xml: str) -> Domain:
+def parsed(xml: str) -> Domain:
     """What a definition says; a few are remembered, for work on a machine asks more than once."""
     from virtory.model.domain import parse_domain  # costs more than a small daemon's start
 
