@@ -65,6 +65,7 @@ def test_children_go_to_the_nearest_ancestor_that_stays(family):
     assert family.parent("c") == "a"
     assert [type(one) for one in changes] == [ForgetObject, ObjectRow]
     family.remove(["c", "a"])
+    assert family.remove(["a"]) == []
     assert family.current is None
     assert [(one.name, one.parent) for one in family.select(0)] == [("d", None)]
 

@@ -141,8 +141,11 @@ class Family:
         return [ObjectRow(CURRENT, self.uuid, name, "")]
 
     def remove(self, names: Iterable[str]) -> list[Change]:
-        """Let them go; their children become those of the nearest ancestor that stays."""
-        gone = {name: self.by_name[name].parent for name in names}
+        """Let them go; their children become those of the nearest ancestor that stays.
+
+        One that is not there any more went with its domain while its images were worked on.
+        """
+        gone = {name: self.by_name[name].parent for name in names if name in self.by_name}
 
         def heir(name: str | None) -> str | None:
             while name in gone:

@@ -122,6 +122,5 @@ async def _delete(entry: Entry, work: Work, step: dict[str, Any]) -> None:
     await internal.unattended(paths)
     await internal.each("-d", name, await internal.with_name(name, paths))
     await internal.without_leaks(paths)
-    family = family_of(entry)
-    await work.done(*(family.remove([name]) if name in family.by_name else []))
+    await work.done(*family_of(entry).remove([name]))
     await kept_state.drop(step["files"])
