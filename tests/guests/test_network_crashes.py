@@ -96,6 +96,30 @@ def test_a_start_that_was_cut_off_is_finished_or_undone(namespace: Namespace, st
     assert namespace.left() == NOTHING
 
 
+def test_what_a_daemon_killed_meanwhile_had_started_changes_nothing_later(
+    namespace: Namespace,
+) -> None:
+    """nft, and dnsmasq, which is several processes before it writes down its pid."""
+    assert namespace.daemon("start", "net-rules").returncode == -9
+    (name,) = namespace.left()["files"]
+    place = f"{namespace.state}/run/networks/{name}"
+    waiting = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+    with contextlib.ExitStack() as stack:
+        started = [
+            stack.enter_context(
+                subprocess.Popen([*waiting, *words], stdin=subprocess.PIPE, env=env)
+            )
+            for words, env in (
+                ([], {"VIRTORY_NETWORK": place}),
+                ([f"--conf-file={place}/dnsmasq.conf"], {}),
+                ([f"--conf-file={place}/dnsmasq.conf"], {}),
+            )
+        ]
+        assert namespace.look()["active"] is False
+        assert [process.poll() for process in started] == [-9, -15, -15]
+    assert namespace.left() == NOTHING
+
+
 @pytest.mark.parametrize("step", ENDS)
 def test_an_end_that_was_cut_off_is_finished(namespace: Namespace, step: str) -> None:
     killed = namespace.daemon("destroy", step)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from virtory.driver.network.plan import NetworkPlan
     from virtory.model.network import Network
 
+MARK = "VIRTORY_NETWORK"
+"""The variable in nft's environment that says for whom it changes rules: the plan's directory."""
+
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 _XTABLES = {"ip": "iptables", "ip6": "ip6tables"}
 
@@ -123,14 +126,16 @@ def apply(network: Network, plan: NetworkPlan) -> None:
             text += "".join(f"insert rule {table} {name} {line}\n" for line in reversed(lines))
         else:
             inserts = "".join(f"-I {name} {line}\n" for line in reversed(lines))
-            _must([f"{tool}-restore", "-w", "--noflush"], f"*filter\n{inserts}COMMIT\n", network)
-    _must(["nft", "-f", "-"], text, network)
+            _must(
+                [f"{tool}-restore", "-w", "--noflush"], f"*filter\n{inserts}COMMIT\n", network, plan
+            )
+    _must(["nft", "-f", "-"], text, network, plan)
 
 
 def remove(plan: NetworkPlan) -> None:
     """Take the rules away; nothing happens when they are gone already."""
     _remove_foreign(plan)
-    _run(["nft", "-f", "-"], no_rules(plan))
+    _run(["nft", "-f", "-"], no_rules(plan), plan)
 
 
 def _remove_foreign(plan: NetworkPlan) -> None:
@@ -150,7 +155,7 @@ def _remove_nft(plan: NetworkPlan, table: str, chain: str) -> None:
     ours = [rule["handle"] for rule in listed if rule.get("comment") == mark(plan)]
     if ours:
         text = "".join(f"delete rule {table} {chain} handle {handle}\n" for handle in ours)
-        _run(["nft", "-f", "-"], text)
+        _run(["nft", "-f", "-"], text, plan)
 
 
 def _remove_xtables(plan: NetworkPlan, tool: str, chain: str) -> None:
@@ -159,7 +164,7 @@ def _remove_xtables(plan: NetworkPlan, tool: str, chain: str) -> None:
     ours = [line for line in done.stdout.splitlines() if wanted in line and line.startswith("-A ")]
     if not done.returncode and ours:
         text = "".join(f"-D {line.removeprefix('-A ')}\n" for line in ours)
-        _run([f"{tool}-restore", "-w", "--noflush"], f"*filter\n{text}COMMIT\n")
+        _run([f"{tool}-restore", "-w", "--noflush"], f"*filter\n{text}COMMIT\n", plan)
 
 
 def transaction(text: str) -> str:
@@ -168,8 +173,8 @@ def transaction(text: str) -> str:
     return " ".join(done.stderr.split()) or "no reason" if done.returncode else ""
 
 
-def _must(command: list[str], text: str, network: Network) -> None:
-    done = _run(command, text)
+def _must(command: list[str], text: str, network: Network, plan: NetworkPlan) -> None:
+    done = _run(command, text, plan)
     if done.returncode:
         said = " ".join(done.stderr.split())
         cure = None
@@ -182,7 +187,10 @@ def _must(command: list[str], text: str, network: Network) -> None:
         )
 
 
-def _run(command: list[str], text: str | None = None) -> subprocess.CompletedProcess[str]:
+def _run(
+    command: list[str], text: str | None = None, plan: NetworkPlan | None = None
+) -> subprocess.CompletedProcess[str]:
+    marked = {} if plan is None else {MARK: plan.directory}
     try:
         return subprocess.run(
             command,
@@ -190,7 +198,7 @@ def _run(command: list[str], text: str | None = None) -> subprocess.CompletedPro
             stdin=subprocess.DEVNULL if text is None else None,
             capture_output=True,
             text=True,
-            env=_ENVIRONMENT,
+            env=_ENVIRONMENT | marked,
             check=False,
         )
     except OSError as error:

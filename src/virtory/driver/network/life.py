@@ -291,7 +291,7 @@ async def find_again(networks: Networks, entry: Entry) -> None:
             _log.error("network '%s' can not be made whole again: %s", entry.name, error)
         listen(networks, entry)
         return
-    await asyncio.to_thread(resources.release, plan)
+    await asyncio.to_thread(resources.clear, plan)
     entry.active, entry.plan, entry.live = False, None, None
     entry.ports.clear()
     await networks.store.save(_row_after(entry))

@@ -21,7 +21,12 @@ from virtory.driver.network import dnsmasq, firewall
 from virtory.driver.network.netlink import Netlink, exists
 from virtory.driver.network.places import APART
 from virtory.driver.network.rules import rules
-from virtory.driver.qemu.process import Identity, start_time_of
+from virtory.driver.qemu.process import (
+    Identity,
+    find_by_argument,
+    find_by_variable,
+    start_time_of,
+)
 from virtory.errors import FROM_NETWORK, InternalError, SystemCallFailed
 
 if TYPE_CHECKING:
@@ -58,12 +63,27 @@ def make_whole(network: Network, plan: NetworkPlan) -> None:
         acquire(network, plan, lambda _: None)
 
 
+def clear(plan: NetworkPlan) -> None:
+    """As `release`, of what a daemon that was killed began; blocking.
+
+    A program that it had started may still be about to change the network's rules.
+    """
+    mark = f"{firewall.MARK}={plan.directory}"
+    last = None
+    while (identity := find_by_variable(mark)) is not None and identity != last:
+        _end_one(identity, signal.SIGKILL)
+        last = identity
+    release(plan)
+
+
 def release(plan: NetworkPlan) -> None:
     """Give everything back; blocking: call it in a thread."""
     if not plan.made:
         return
-    if (identity := serving(plan)) is not None:
+    last = None
+    while (identity := serving(plan)) is not None and identity != last:
         _end(identity)
+        last = identity  # while it starts there are several, the later ones made by the first
     if plan.table is not None:
         firewall.remove(plan)
     if has_bridge(plan):
@@ -280,8 +300,6 @@ def serving(plan: NetworkPlan) -> Identity | None:
 
 def _search(plan: NetworkPlan) -> Identity | None:
     """One that has not written its pid yet, which only a crash of the daemon leaves behind."""
-    from virtory.driver.qemu.process import find_by_argument
-
     return find_by_argument(f"--conf-file={plan.configuration}") if plan.dnsmasq else None
 
 
