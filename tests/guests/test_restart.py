@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import resource
 import signal
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from virtory.driver.qemu import reconnect
 from virtory.driver.qemu.driver import QemuDriver
 from virtory.driver.qemu.process import start_time_of
 from virtory.errors import OpenFailed, SystemCallFailed
@@ -146,6 +148,33 @@ async def test_a_guest_outlives_its_daemon_with_its_number_and_its_state(driver,
     await driver.domain.destroy(running.uuid, 0)
     third = await driver.domain.create_xml(bare("third"), 0, None)
     assert third.id == 3
+
+
+async def test_a_qemu_that_is_silent_is_warned_of_when_a_busy_host_does_not_explain_it(
+    driver, bare, caplog
+):
+    def warned():
+        return [each for each in caplog.records if each.levelno >= logging.WARNING]
+
+    caplog.set_level(logging.INFO)
+    ref = await driver.domain.create_xml(bare("m"), 0, None)
+    pid = driver.domain._table.get(ref.uuid).guest.pid
+    await driver.stop()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        await driver.start()
+        assert f"process {pid}, does not answer" in caplog.text and not warned()
+        guest = driver.domain._table.get(ref.uuid).guest
+        guest.meeting.cancel()
+        guest.patience_s = 0.1
+        await reconnect.adopt(guest)
+        async with asyncio.timeout(10):
+            while not warned():  # noqa: ASYNC110
+                await asyncio.sleep(0)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert await guest.meeting
+    assert f"process {pid}, does not answer" in warned()[0].getMessage()
 
 
 async def test_what_happened_meanwhile_is_found_out(driver, bare, state):

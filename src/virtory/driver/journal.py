@@ -94,12 +94,21 @@ class Mending:
 
     A work is of the domain that its step names (`domain`, hexadecimal; a clone's `original`); what
     can not be mended keeps that domain from being started or changed, and is tried again then.
+
+    Args:
+        awaited: whether it will be tried again by itself, soon, with what is left of this domain.
     """
 
-    def __init__(self, journal: Journal, menders: Mapping[str, Mender]) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        menders: Mapping[str, Mender],
+        awaited: Callable[[bytes], bool] = lambda _: False,
+    ) -> None:
         self.left: list[Left] = []
         self._journal = journal
         self._menders = menders
+        self._awaited = awaited
         self._turns: defaultdict[str | None, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def recover(self, intents: Sequence[Intent]) -> None:
@@ -107,7 +116,8 @@ class Mending:
         for intent in intents:
             left = await self._mended(intent)
             if left is not None:
-                _log.error("%s", left.told)
+                known = left.owner is not None and self._awaited(bytes.fromhex(left.owner))
+                _log.log(logging.INFO if known else logging.ERROR, "%s", left.told)
                 self.left.append(left)
 
     async def again(self, domain: bytes | None = None) -> None:

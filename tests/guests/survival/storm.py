@@ -15,6 +15,8 @@ import uuid
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from daemon_process import answering
+
 import virtory
 from virtory.errors import ConnectionLost, DomainNotFound, OperationInvalid, VirtoryError
 from virtory.model.flags import DomainState, DomainXml
@@ -328,6 +330,7 @@ class Storm:
         if all(truth.running for truth in possible):
             assert domain.id == machine.id, f"{machine.name}: {domain.id} was {machine.id}"
             assert before[machine.directory].alive, f"{machine.name}: its QEMU has ended"
+            await answering(domain)  # a busy host lets it take its time
         elif found.running:  # a destroy may be under way: make it certain
             assert domain is not None
             try:

@@ -70,6 +70,8 @@ async def test_what_was_under_way_is_undone_once_they_answer_again(
             assert await asyncio.gather(*calls) == [True, True]
             assert daemon.guests() == guests
             await asyncio.to_thread(daemon.start)
+            # That they are silent yet is no news, nor that works on them have to wait.
+            assert daemon.said().splitlines()[1:] == []
         finally:
             for each in guests.values():
                 each.kill(signal.SIGCONT)

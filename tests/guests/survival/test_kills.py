@@ -135,8 +135,9 @@ async def test_daemons_that_die_while_they_find_their_guests_harm_none(
 
 
 async def test_a_guest_that_is_silent_at_the_restart_is_waited_for(
-    daemon: DaemonProcess, bare: Callable[..., str]
+    make: Callable[..., DaemonProcess], bare: Callable[..., str]
 ):
+    daemon = make(config='[log]\nlevel = "info"\n').start()
     async with virtory.connect(daemon.uri) as host:
         await host.create_domain(bare("silent"))
         await host.create_domain(bare("other"))

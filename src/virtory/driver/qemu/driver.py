@@ -144,7 +144,7 @@ class QemuDriver:
         loaded = self._store.load()
         _make_run_directory(settings.run_directory)
         table = DomainTable()
-        mending = Mending(Journal(self._store), self._menders)
+        mending = Mending(Journal(self._store), self._menders, table.awaits_answer)
         self._runtime = Runtime(
             table, Records(self._store), self.bus, LogKeeper(), mending, self._checkpoint
         )

@@ -41,6 +41,7 @@ ANSWER_TIMEOUT_S = 2.0
 """How long a restart waits for an answer; QEMU may be stopped, or the host be short of breath."""
 
 END_TIMEOUT_S = 2.0
+_SILENT = "QEMU of domain '%s', process %d, does not answer; it is waited for"
 
 # What QEMU's run state means for a domain that was thought to be running, and for a paused one.
 _FROM_RUNNING = {
@@ -124,7 +125,7 @@ async def _visit(runtime: Runtime, row: RunningRow) -> None:
         await asyncio.to_thread(resources.release, plan, search=True)
         await guest.finish()
         return
-    await _adopt(guest)
+    await adopt(guest)
     if remembered.get("owned"):  # its owner went with the former daemon
         guest.end_soon(Trigger.DESTROYED)
         await guest.finished
@@ -152,16 +153,18 @@ async def _clear_unfinished(runtime: Runtime, entry: Entry, plan: Plan) -> None:
         runtime.table.let_go(entry)
 
 
-async def _adopt(guest: Guest) -> None:
-    """Take up the conversation with a QEMU that is alive; one that is silent is waited for."""
+async def adopt(guest: Guest) -> None:
+    """Take up the conversation with a QEMU that is alive; one that is silent is waited for.
+
+    A host that is short of breath keeps it from answering for seconds: that is no fault yet.
+    """
     guest.meeting = asyncio.ensure_future(_meet(guest))
     done, _ = await asyncio.wait([guest.meeting], timeout=ANSWER_TIMEOUT_S)
     if not done:
-        _log.warning(
-            "QEMU of domain '%s', process %d, does not answer; it is waited for",
-            guest.entry.name,
-            guest.pid,
-        )
+        _log.info(_SILENT, guest.entry.name, guest.pid)
+        warning = partial(_log.warning, _SILENT, guest.entry.name, guest.pid)
+        later = asyncio.get_running_loop().call_later(guest.patience_s, warning)
+        guest.meeting.add_done_callback(lambda _: later.cancel())
         guest.meeting.add_done_callback(partial(_go_on, guest))
     elif guest.meeting.cancelled() or not guest.meeting.result():
         await guest.finished

@@ -223,6 +223,12 @@ class DomainTable:
         """All that run, or are being started."""
         return [entry.guest for entry in self._by_id.values() if entry.guest is not None]
 
+    def awaits_answer(self, uuid: bytes) -> bool:
+        """Whether the domain's QEMU, found again by this daemon, has still to answer it."""
+        entry = self._by_uuid.get(uuid)
+        meeting = entry.guest.meeting if entry is not None and entry.guest is not None else None
+        return meeting is not None and not meeting.done()
+
     def display_ports(self) -> frozenset[int]:
         """The TCP ports of their displays, also of those that QEMU has still to bind."""
         return frozenset(port for guest in self.guests() for port in guest.plan.vnc_ports if port)
