@@ -180,7 +180,7 @@ def test_a_helper_gets_its_end_of_the_pair_and_ends_with_the_plan(tmp_path: Path
 def test_a_helper_whose_pid_was_never_written_is_found(tmp_path: Path) -> None:
     made = plan_of(tmp_path)
     code = "import os, signal, sys; os.write(int(sys.argv[2]), b'!'); signal.pause()"
-    pairs, helpers = (Pair(1, "helper", "net"),), (helper(made.directory, code),)
+    pairs, helpers = (Pair(1, "helper", "net"),), (helper("x", code),)
     made = plan_of(tmp_path, pairs=pairs, helpers=helpers)
     acquired = resources.acquire(made)
     os.read(acquired.fds[1], 1)

@@ -23,7 +23,7 @@ from virtory.driver.qemu.process import (
     Credentials,
     Identity,
     Spawn,
-    find_by_argument,
+    find_by_variable,
     spawn,
     start_time_of,
 )
@@ -39,6 +39,9 @@ _OPEN = {
     "directory": os.O_RDONLY | os.O_DIRECTORY,
 }
 _HELPER_END_MS = 2000
+_MARK = "VIRTORY_HELPER"
+"""The variable in a helper's environment that says which it is: where its pid is written."""
+
 _BACKLOG = 1024  # daemons that died while QEMU was stopped leave their connections there
 
 
@@ -385,7 +388,11 @@ def _start(helper: Helper, plan: Plan, acquired: Acquired) -> None:
     descriptor = acquired.helper_fds.pop(helper.name, -1)
     order = Spawn(
         argv=[argument.replace("{fd}", str(descriptor)) for argument in helper.argv],
-        environment={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"},
+        environment={
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+            "LC_ALL": "C",
+            _MARK: _pid_file(helper, plan),
+        },
         directory=helper.directory,
         log_path=_log_file(helper, plan),
         fds=[descriptor] if descriptor >= 0 else [],
@@ -432,8 +439,7 @@ def _has_ended(identity: Identity, patience_ms: int) -> bool:
 def _stop(helper: Helper, plan: Plan, search: bool) -> None:
     identity = _written(_pid_file(helper, plan))
     if identity is None and search:
-        marks = [argument for argument in helper.argv if plan.directory in argument]
-        identity = find_by_argument(marks[0]) if marks else None
+        identity = find_by_variable(f"{_MARK}={_pid_file(helper, plan)}")
     if identity is not None:
         as_daemon = plan.uid is None or not helper.as_guest
         _end(identity, os.geteuid() if as_daemon else plan.uid)
