@@ -435,7 +435,8 @@ def test_rules_that_go_while_ours_are_put_among_them_are_no_error(host: Host) ->
         for line in lines(monitor):  # they go; then it is looked again, and all is as before
             if "add chain inet virtory_tb74 postrouting" in line:
                 break
-    assert inside("umount", shutil.which("nft") or "").returncode == 0
+    # Lazily: virtoryd may be looking at the rules by it, and a script that runs is busy.
+    assert inside("umount", "--lazy", shutil.which("nft") or "").returncode == 0
     assert not (directory / "once").exists()
     assert (directory / "errors").read_text() == ""
 

@@ -87,6 +87,7 @@ def test_it_is_paused_reset_rebooted_and_shut_down(host: tutorial.Host) -> None:
     with host.events("vm") as watching:
         for verb in ("reset", "reboot"):
             with host.console("vm") as console:
+                console.prompt()
                 host.virsh(verb, "vm")
                 watching.until(b"reboot")
                 console.until(media.UP)
@@ -231,6 +232,7 @@ def test_it_is_cloned_renamed_and_removed(host: tutorial.Host) -> None:
             assert mine != theirs
     host.start("copy", media.UP)
     with host.console("copy") as console:
+        console.prompt()
         host.virsh("destroy", "copy")
         assert console.end()[0] == 0
     host.run("qemu-img", "check", str(copy))

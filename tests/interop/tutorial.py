@@ -92,6 +92,17 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self._main, text.encode())
 
+    def prompt(self) -> None:
+        """Until the shell on this console asks: only now virsh has opened it.
+
+        What is typed before virsh has made its terminal raw is lost, and nothing tells when.
+        """
+        for _ in range(30):
+            self.type("\r")
+            if self.hears(b"# ", 1):
+                break
+        self.until(b"# ")
+
     def end(self, limit_s: float = BOOT_S) -> tuple[int, str]:
         """Wait for its end: its exit status and what it said since the last `until`."""
         deadline = time.monotonic() + limit_s
@@ -178,12 +189,7 @@ class Host:
     def ask(self, name: str, command: str) -> str:
         """Run a command in the shell on a machine's console; what it printed."""
         with self.console(name) as terminal:
-            # What is typed before virsh has made its terminal raw is lost, and nothing tells when.
-            for _ in range(30):
-                terminal.type("\r")
-                if terminal.hears(b"# ", 1):
-                    break
-            terminal.until(b"# ")
+            terminal.prompt()
             terminal.type(f"echo begin-$((40+2)); {command}; echo end-$((40+2))\r")
             terminal.until(b"begin-42\r\n")
             return terminal.until(b"end-42")[: -len(b"end-42")].decode().replace("\r", "")

@@ -156,7 +156,8 @@ async def test_agent_disk_and_identity_are_those_that_were_asked_for(
         memory_kib = int(run(machine, "head", "-1", "/proc/meminfo").split()[1])
         assert 120_000 < memory_kib < 200 * 1024
         offered = subprocess.run(
-            ["ssh-keyscan", "-t", "ed25519", "-p", str(machine.manifest.port), "127.0.0.1"],
+            ["ssh-keyscan", "-T", "60", "-t", "ed25519", "-p", str(machine.manifest.port),
+             "127.0.0.1"],
             capture_output=True, text=True, check=True, timeout=60,
         ).stdout  # fmt: skip
         assert machine.manifest.host_key.split()[1] in offered
@@ -233,14 +234,17 @@ async def test_a_reboot_during_the_wait_is_survived(
     machine = await create(host, Order("again", "tiny", ssh_key=key), store=images)
     try:
         reports: list[Progress] = []
+        is_reset = False
         async with asyncio.timeout(240):
             async for report in watch(machine):
                 reports.append(report)
-                if report.phase is Phase.ADDRESS and len(reports) < 8:
+                if report.phase is Phase.ADDRESS and not is_reset:
+                    is_reset = True
                     await machine.domain.reset()
         assert reports[-1].phase is Phase.CLOUD_INIT and reports[-1].state is State.DONE
         kernels = [r for r in reports if (r.phase, r.state) == (Phase.KERNEL, State.DONE)]
-        assert len(kernels) == 2
+        # What it said before the reset may be read after it, and proves a kernel once more.
+        assert len(kernels) >= 2
     finally:
         await remove(host, "again", force=True)
 
