@@ -418,7 +418,9 @@ def test_a_file_that_is_no_database_is_refused_with_a_cure(directory):
     with pytest.raises(OpenFailed, match="not a database") as caught:
         Store(directory)
     assert ".recover" in caught.value.cure
-    # The lock was given back.
+    # Neither the file nor the lock is held, though the error is.
+    held = [os.readlink(fd) for fd in Path("/proc/self/fd").iterdir() if os.path.lexists(fd)]
+    assert [path for path in held if path.startswith(directory)] == []
     Path(directory, FILE).unlink()
     Store(directory).close()
 

@@ -192,8 +192,18 @@ def _make_private(path: str) -> None:
 def connect(path: str) -> sqlite3.Connection:
     """A connection in autocommit mode, with every commit on disk before it returns."""
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
-    db.execute("PRAGMA synchronous = FULL")
+    _prepare(db, "PRAGMA synchronous = FULL")
     return db
+
+
+def _prepare(db: sqlite3.Connection, *pragmas: str) -> None:
+    """A connection that does not take them is closed: the error alone would keep its file open."""
+    try:
+        for pragma in pragmas:
+            db.execute(pragma)
+    except sqlite3.Error:
+        db.close()
+        raise
 
 
 def open_hasty(path: str) -> sqlite3.Connection:
@@ -204,9 +214,10 @@ def open_hasty(path: str) -> sqlite3.Connection:
     """
     try:
         db = connect(path)
-        db.execute("PRAGMA synchronous = NORMAL")
-        db.execute("PRAGMA cache_size = 32")  # what the other commits empties it
-        db.execute("PRAGMA schema_version")
+        # What the other commits empties the cache.
+        _prepare(
+            db, "PRAGMA synchronous = NORMAL", "PRAGMA cache_size = 32", "PRAGMA schema_version"
+        )
     except sqlite3.Error as error:
         raise explain(error, path, "open") from error
     return db

@@ -103,6 +103,7 @@ async def machine(tmp_path):
     await guest.finished
     await runtime.idle(LIMIT_S)
     peer.close()
+    runtime.logs.close()
     store.close()
 
 

@@ -34,7 +34,9 @@ async def runtime(tmp_path):
     store = Store(str(tmp_path))
     store.load()
     mending = Mending(Journal(store), {})
-    yield Runtime(DomainTable(), Records(store), Bus(), LogKeeper(), mending)
+    made = Runtime(DomainTable(), Records(store), Bus(), LogKeeper(), mending)
+    yield made
+    made.logs.close()
     store.close()
 
 
