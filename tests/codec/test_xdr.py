@@ -270,12 +270,12 @@ def test_a_huge_count_is_refused_before_anything_is_made_of_it() -> None:
         numbers: Annotated[list[Int], Array(2**31)]
         texts: Annotated[list[Text], Array(2**31)]
 
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(XdrError, match="ends before"):
         Many.decode((2**31 - 1).to_bytes(4, "big"))
     with pytest.raises(XdrError, match="ends before"):
         Many.decode(b"\0\0\0\0" + (2**31 - 1).to_bytes(4, "big") + b"\0" * 64)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 def test_remembered_names_stay_few_and_short_whatever_a_peer_sends() -> None:

@@ -114,11 +114,11 @@ def test_the_longest_frame_is_read_in_linear_time() -> None:
     body = bytes(FRAME_MAX - 28)
     data = message(body)
     reader = FrameReader()
-    start = time.perf_counter()
+    start = time.process_time()
     got: list[Frame] = []
     for position in range(0, len(data), 65536):
         got += reader.feed(data[position : position + 65536])
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
     assert [item.stop - item.start for item in got] == [FRAME_MAX - 28]
 
 
