@@ -13,6 +13,8 @@ import os
 import signal
 import sys
 
+from again import begun
+
 from virtory.driver.qemu.driver import QemuDriver
 
 
@@ -22,7 +24,7 @@ async def main(state: str, cache: str, step: str, call: str, xml: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     driver = QemuDriver(state, os.geteuid() == 0, {"cache_directory": cache}, checkpoint)
-    await driver.start()
+    await begun(driver)
     (ref,) = driver.domain.list_all(0)
     await getattr(driver.domain, call)(ref.uuid, xml, 3)
 

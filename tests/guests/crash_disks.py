@@ -17,6 +17,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from again import begun
+
 from virtory.driver.qemu.driver import QemuDriver
 from virtory.model.domain import format_domain, parse_domain
 from virtory.model.events import BlockJob2
@@ -79,7 +81,7 @@ async def main(state: str, cache: str, step: str, what: str, seconds: str = "") 
             die()
 
     driver = QemuDriver(state, os.geteuid() == 0, {"cache_directory": cache}, checkpoint)
-    await driver.start()
+    await begun(driver)
     await work(driver, what, Path(state))
     print("done", flush=True)
     if seconds:

@@ -14,6 +14,8 @@ import os
 import signal
 import sys
 
+from again import begun
+
 from virtory.driver.qemu.driver import QemuDriver
 
 
@@ -25,7 +27,7 @@ async def main(state: str, cache: str, step: str, call: str, *arguments: str) ->
             os.kill(os.getpid(), signal.SIGKILL)
 
     driver = QemuDriver(state, os.geteuid() == 0, {"cache_directory": cache}, checkpoint)
-    await driver.start()
+    await begun(driver)
     armed = True
     uuid = driver.domain.by_name("m").uuid
     kind = driver.snapshot if hasattr(driver.snapshot, call) else driver.domain

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_restart import begun, restarted
+from again import begun
+from test_restart import restarted
 
 STEPS = {
     "attach_device": ("plug: grown", "plug: blockdev", "plug: device", "plug: plugged",

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from again import begun
 
 from virtory.driver.qemu import reconnect
 from virtory.driver.qemu.driver import QemuDriver
@@ -64,16 +65,6 @@ def crash(state, settings, step, xml):
         timeout=60,
     )
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
-
-
-async def begun(driver):
-    """Start it, and wait also for a QEMU that a busy host has kept from answering in time."""
-    await driver.start()
-    meetings = [guest.meeting for guest in driver.domain._table.guests() if guest.meeting]
-    if late := [meeting for meeting in meetings if not meeting.done()]:
-        await asyncio.wait(late)
-        await driver._runtime.idle()
-    return driver
 
 
 async def restarted(state, settings):

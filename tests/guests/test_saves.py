@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from again import begun
 from relay import relayed
 
 from virtory.errors import (
@@ -243,7 +244,7 @@ async def test_who_was_paused_while_its_memory_was_written_runs_before_it_is_wri
         with pytest.raises(OperationInvalid, match="written to a file while it was paused"):
             await work()
     await driver.stop()
-    await driver.start()
+    await begun(driver)
     domain = driver.domain
     with pytest.raises(OperationInvalid, match="written to a file while it was paused"):
         await domain.block_resize(uuid, "vda", 16 << 20, 1)

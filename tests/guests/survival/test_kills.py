@@ -148,6 +148,7 @@ async def test_a_guest_that_is_silent_at_the_restart_is_waited_for(
     async with virtory.connect(daemon.uri) as host:
         machine, other = await host.domain("silent"), await host.domain("other")
         assert (machine.id, other.id) == (1, 2)
+        await answering(other)
         await other.suspend()
         assert (await machine.control_info()).state == DomainControl.ERROR
         with pytest.raises(OperationFailed, match=f"process {silent.pid}, has not answered"):
