@@ -76,6 +76,22 @@ def test_the_trial_tells_virtualised_from_emulated() -> None:
     assert found.usable or found.cure
 
 
+INTERRUPTED = """
+import signal, sys
+from virtory.driver.qemu.host import kvm_trial
+signal.signal(signal.SIGALRM, lambda *_: None)
+signal.setitimer(signal.ITIMER_REAL, 0.005, 0.005)
+kvm_trial.main()
+"""
+
+
+@has_device
+def test_signals_do_not_end_a_trial() -> None:
+    """One that emulates is long enough to be met by some."""
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED, DEVICE], capture_output=True)
+    assert json.loads(done.stdout)["instructions_per_s"] > 0, done.stderr
+
+
 @has_device
 def test_a_verdict_is_kept_until_the_device_changes(tmp_path: Path) -> None:
     cache = tmp_path / "kvm.json"
