@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -128,6 +130,33 @@ async def test_features_of_another_cpu_model_are_asked_once(tmp_path: Path) -> N
     assert features["sse4.2"] is True
     assert features["avx"] is False
     assert load(QEMU, cache) == more
+
+
+SLOWLY = """
+import os, stat, subprocess, sys
+if not stat.S_ISFIFO(os.fstat(1).st_mode):
+    os.execv(sys.argv[1], sys.argv[1:])
+reader, writer = os.pipe()
+subprocess.run(sys.argv[1:], stdout=writer)
+os.close(writer)
+sys.stdout.buffer.write(open(reader, "rb").read())
+"""
+
+
+@pytest.mark.guest
+def test_answers_are_whole_however_slowly_they_are_read(tmp_path: Path) -> None:
+    """QEMU obeys `quit` while answers wait for room in a pipe, and loses them."""
+    (tmp_path / "slowly").write_text(SLOWLY)
+    script = f'exec {shlex.quote(sys.executable)} "{tmp_path}/slowly" {QEMU} "$@"'
+    found = probe(program(tmp_path / "qemu", script))
+    assert found.has("blockdev-add/qcow2") and found.cpu_features("tcg", "max")
+
+
+def test_answers_that_are_not_whole_are_not_kept(tmp_path: Path) -> None:
+    greeting = '{"QMP": {"version": {"qemu": {"major": 7, "minor": 2, "micro": 0}}}}'
+    said = f"echo '{greeting}'; echo '{{\"return\": {{}}, \"id\": 1}}'"
+    with pytest.raises(InternalError, match="not all answers"):
+        probe(program(tmp_path / "qemu", said))
 
 
 def test_a_number_of_a_cpu_model_is_no_feature_of_it() -> None:

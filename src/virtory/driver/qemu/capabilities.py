@@ -2,7 +2,7 @@
 
 The rule kept here: QEMU is asked, never guessed at by its version. A probe starts the binary with
 no machine, in its strictest sandbox, sends every question at once and reads to the end; the answer
-is a pure value, keyed by the binary's size and time of change.
+is a pure value, keyed by the binary's size and time of change, and kept only when it is whole.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _CURE: Final = "Install QEMU: apt install qemu-system-x86; or name another <emul
 UNKNOWN: Final = "?"
 """Stands for the features that a model lacks where QEMU does not say which."""
 
-_CACHE_FORMAT = 2
+_CACHE_FORMAT = 3
 _SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 _VARIANTS = ("netdev_add", "blockdev-add", "chardev-add", "object-add")
 
@@ -373,9 +373,9 @@ def _ask(
 ) -> list[Any]:
     """The replies to `commands`, None for a refused one.
 
-    Everything is said before it starts and `quit` comes last: so the end of the output is the end
-    of the answers, and it ends by itself when this daemon is killed meanwhile. The binary runs
-    without a machine, without files and without leave to start anything.
+    Everything is said before it starts and `quit` comes last: so it ends by itself when this daemon
+    is killed meanwhile. The binary runs without a machine, without files and without leave to start
+    anything. Raises InternalError also when it ended before it had answered everything.
     """
     import subprocess
 
@@ -388,8 +388,8 @@ def _ask(
     asked += [session.command(each["execute"], each.get("arguments")) for each in commands]
     asked += [session.command("quit")]
     try:
-        done = _run(argv, b"".join(data for _, data in asked), user)
-        incoming = session.receive(done.stdout)
+        output, done = _run(argv, b"".join(data for _, data in asked), user)
+        incoming = session.receive(output)
     except OSError as error:
         raise OpenFailed(
             f"emulator {path} can not be started: {error.strerror}", cure=_CURE
@@ -401,26 +401,35 @@ def _ask(
     except qmp.QmpBroken as error:
         raise InternalError(f"{path} is no QEMU: {error}", cure=_CURE) from None
     replies = {each.serial: each.value for each in incoming if isinstance(each, qmp.Reply)}
-    if asked[0][0] not in replies:
+    answered = {each.serial for each in incoming if isinstance(each, qmp.Failure)} | set(replies)
+    if asked[0][0] not in replies or any(serial not in answered for serial, _ in asked):
         text = done.stderr.decode(errors="replace").strip() or f"status {done.returncode}"
-        raise InternalError(f"{path} gave no answer to a probe: {text}", cure=_CURE)
+        what = "not all answers" if replies else "no answer"
+        raise InternalError(f"{path} gave {what} to a probe: {text}", cure=_CURE)
     return [replies.get(serial) for serial, _ in asked[1:-1]]
 
 
 def _run(
     argv: list[str], said: bytes, user: tuple[int, int, tuple[int, ...]] | None
-) -> subprocess.CompletedProcess[bytes]:
-    """Let it read this, to the end; raises OSError, TimeoutExpired."""
+) -> tuple[bytes, subprocess.CompletedProcess[bytes]]:
+    """Let it read this, to the end; what it answered. Raises OSError, TimeoutExpired.
+
+    It answers into a file: `quit` is obeyed even while a pipe that nobody empties in time holds up
+    the answers before it, which are lost then.
+    """
     import subprocess
 
-    fd = os.memfd_create("qmp", os.MFD_CLOEXEC)
-    try:
-        os.write(fd, said)
-        os.lseek(fd, 0, os.SEEK_SET)
-        return subprocess.run(
+    with (
+        open(os.memfd_create("questions", os.MFD_CLOEXEC), "w+b", buffering=0) as questions,
+        open(os.memfd_create("answers", os.MFD_CLOEXEC), "w+b", buffering=0) as answers,
+    ):
+        questions.write(said)
+        questions.seek(0)
+        done = subprocess.run(
             argv,
-            stdin=fd,
-            capture_output=True,
+            stdin=questions,
+            stdout=answers,
+            stderr=subprocess.PIPE,
             timeout=PROBE_LIMIT_S,
             check=False,
             cwd="/",
@@ -429,5 +438,5 @@ def _run(
             group=user[1] if user else None,
             extra_groups=user[2] if user else None,
         )
-    finally:
-        os.close(fd)
+        answers.seek(0)
+        return answers.read(), done
