@@ -31,6 +31,7 @@ async def test_a_machine_that_does_not_answer_holds_up_nobody_and_goes_on_where_
     ref = await domain.create_xml(bare("frozen", DISK.format(paths[0], "vda"), ACPI), 0, None)
     other = await domain.create_xml(bare("other", "<memballoon model='virtio'/>"), 0, None)
     guest = domain._table.get(ref.uuid).guest
+    usual = guest.patience_s, guest.lock_timeout_s
     guest.patience_s = 0.3
     os.kill(guest.pid, signal.SIGSTOP)
     try:
@@ -55,6 +56,7 @@ async def test_a_machine_that_does_not_answer_holds_up_nobody_and_goes_on_where_
             await domain.resume(ref.uuid)
     finally:
         os.kill(guest.pid, signal.SIGCONT)
+    guest.patience_s, guest.lock_timeout_s = usual
     await seen.wait(lambda event: isinstance(event, DeviceAdded))
     assert "vdb" in await domain.xml(ref.uuid, 0)
     assert domain.info(ref.uuid).state == DomainState.PAUSED

@@ -53,7 +53,8 @@ def leftovers(state):
 def no_processes(state):
     yield
     for pid in qemu_processes(state):
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it was about to end
+            os.kill(pid, signal.SIGKILL)
 
 
 def crash(state, settings, step, xml):

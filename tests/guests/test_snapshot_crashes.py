@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 import signal
 import subprocess
@@ -12,20 +11,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_restart import end, qemu_processes, restarted
+from test_restart import end, no_processes, qemu_processes, restarted
 from test_snapshots import asked, check, disk, image, states_in
 
 from virtory.errors import OperationInvalid
 from virtory.model.flags import DomainState
 
 MEMORY = "<memory snapshot='external' file='{0}/one.mem'/>"
-
-
-@pytest.fixture
-def no_processes(state):
-    yield
-    for pid in qemu_processes(state):
-        os.kill(pid, signal.SIGKILL)
+__all__ = ["no_processes"]
 
 
 def crash(state, settings, step, call, *arguments):
