@@ -330,3 +330,22 @@ async def test_what_is_told_amid_the_answers_after_a_restart_is_newer_than_they_
     )
     await catching
     assert machine.state == (DomainState.PAUSED, DomainPausedReason.USER)
+
+
+async def test_an_emulated_vcpu_that_leaves_late_is_known_to_have_left(machine):
+    guest, thread = machine.guest, machine.guest.pid
+    two = dataclasses.replace(guest.domain.vcpu, count=2)
+    guest.domain = dataclasses.replace(guest.domain, vcpu=two)
+    guest.vcpu_threads = {0: thread, 1: thread}
+    left = {"device": "vcpu1", "slot": "1", "slot-type": "CPU", "source": 3, "status": 0}
+    guest.unplugging["vcpu1"] = asyncio.get_running_loop().create_future()
+    await machine.told(event("ACPI_DEVICE_OST", info=left))
+    del guest.unplugging["vcpu1"]  # who waited for it looks, and was told that it is still there
+    await machine.told(event("ACPI_DEVICE_OST", info=left | {"source": 1}))
+    await machine.told(event("ACPI_DEVICE_OST", info=left))
+    for expected in ("query-cpus-fast", "query-cpus-fast", "query-hotpluggable-cpus"):
+        cpus = [{"cpu-index": 0, "thread-id": thread}]
+        answer = cpus if expected == "query-cpus-fast" else []
+        assert (await machine.peer.answer(answer))["execute"] == expected
+    assert await guest.runtime.idle(LIMIT_S)
+    assert guest.vcpu_threads == {0: thread}

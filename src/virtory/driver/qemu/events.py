@@ -306,6 +306,15 @@ def _deleted(guest: Guest, data: dict[str, Any]) -> None:
         plugging.on_deleted(guest, alias)
 
 
+def _ejected(guest: Guest, data: dict[str, Any]) -> None:
+    """The guest's word (ACPI _OST, "ejection request": success); of an emulated vCPU, the only."""
+    info = data.get("info") or {}
+    if (info.get("slot-type"), info.get("source"), info.get("status")) == ("CPU", 3, 0):
+        from virtory.driver.qemu.hotplug import plugging
+
+        plugging.on_vcpu_left(guest)
+
+
 def _unplug_refused(guest: Guest, data: dict[str, Any]) -> None:
     if alias := data.get("device"):
         from virtory.driver.qemu.hotplug import plugging
@@ -451,6 +460,7 @@ _REACTIONS: dict[str, Callable[[Guest, dict[str, Any]], None]] = {
     "DEVICE_TRAY_MOVED": _tray,
     "DEVICE_DELETED": _deleted,
     "DEVICE_UNPLUG_GUEST_ERROR": _unplug_refused,
+    "ACPI_DEVICE_OST": _ejected,
     "BALLOON_CHANGE": _balloon,
     "RTC_CHANGE": _rtc,
     "VSERPORT_CHANGE": _port,

@@ -316,6 +316,12 @@ def on_deleted(guest: Guest, alias: str) -> None:
         waiting.set_result(True)
 
 
+def on_vcpu_left(guest: Guest) -> None:
+    """When nobody waits for one any more, the guest took its time."""
+    if not any(alias.startswith("vcpu") for alias in guest.unplugging):
+        guest.runtime.run(_vcpu_gone(guest), "removing a virtual CPU")
+
+
 async def _removed_late(guest: Guest, alias: str) -> None:
     if guest.starting or guest.ending is not None:
         return

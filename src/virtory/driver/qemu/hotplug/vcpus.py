@@ -125,7 +125,8 @@ async def _unplug_one(guest: Guest, alias: str) -> None:
     if answer.done():
         raise OperationFailed("vcpu unplug request was rejected by the guest")
     # Under emulation QEMU 7.2 lets go of the vCPU but never says so. The guest's ACPI_DEVICE_OST
-    # does, but a Linux that was asked for the next one right then was seen to stand still.
+    # does, but a Linux that was asked for the next one right then was seen to stand still: only
+    # of one that leaves later than this it is heard (`plugging.on_vcpu_left`).
     if any(place.alias == alias for place in await slots(guest)):
         raise OperationTimeout(
             "vcpu unplug request timed out. Unplug result must be manually inspected in the domain"
