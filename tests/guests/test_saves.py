@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -122,6 +124,26 @@ async def test_a_saved_machine_that_is_undefined_while_it_is_started_is_not_lost
     runs = not isinstance(outcome, BaseException)
     assert runs or isinstance(outcome, (OperationInvalid, DomainNotFound))
     assert [one.name for one in driver.domain.list_all(0)] == ["m"] * runs
+
+
+async def test_a_managed_save_that_goes_before_it_is_opened_is_told_to_be_gone(driver, bare, state):
+    ref = await driver.domain.define(bare("m"), 0)
+    await driver.domain.create(ref.uuid, 1, None)
+    await driver.domain.managed_save(ref.uuid, 0)
+    loop, go_on = asyncio.get_running_loop(), threading.Event()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    held = loop.run_in_executor(None, go_on.wait)
+    starting = asyncio.create_task(driver.domain.create(ref.uuid, 0, None))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    removing = asyncio.create_task(driver.domain.remove_managed_save(ref.uuid, 0))
+    while f"{ref.uuid.hex()}.save" in saves(state):  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    go_on.set()
+    with pytest.raises(OperationInvalid, match="was removed before it was used"):
+        await starting
+    await asyncio.gather(held, removing)
+    await driver.domain.create(ref.uuid, 1, None)
 
 
 async def test_a_managed_save_can_be_dropped_or_passed_over(driver, seen, bare, state):

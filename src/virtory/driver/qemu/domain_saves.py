@@ -224,19 +224,23 @@ class DomainSaves(Part):
             if entry.row is not None:
                 entry.row = entry.row._replace(managed_save=False)
 
-        async with Reading(path) as reading:
+        async with contextlib.AsyncExitStack() as until_read:
+            try:
+                reading = await until_read.enter_async_context(Reading(path))
+            except VirtoryError:
+                _require_kept(entry)
+                raise
             try:
                 wanted = await self._preparation.read(reading.image.xml)
                 self._require_own(entry, wanted.domain.uuid, path)
                 resumption = await reading.resumption(
                     runs=reading.image.was_running, used_up=used_up
                 )
-                if entry.row is None or not entry.row.managed_save:
+                try:
+                    _require_kept(entry)
+                except VirtoryError:
                     resumption.close()
-                    raise OperationInvalid(
-                        f"the managed save of domain '{entry.name}' was removed before it was used",
-                        cure="if the domain is still defined, start it again",
-                    )
+                    raise
                 defined = Wanted(wanted.domain, None)
                 await start(
                     *(self._runtime, self._preparation, entry, defined), *(flags, owner, resumption)
@@ -362,6 +366,15 @@ async def mend(runtime: Runtime, work: Work, step: dict[str, Any]) -> None:
 
 
 # -- refusals ----------------------------------------------------------------------------------
+
+
+def _require_kept(entry: Entry) -> None:
+    """Raise when the managed save that was to be used has gone since."""
+    if entry.row is None or not entry.row.managed_save:
+        raise OperationInvalid(
+            f"the managed save of domain '{entry.name}' was removed before it was used",
+            cure="if the domain is still defined, start it again",
+        )
 
 
 def _refuse_both(flags: int) -> None:
