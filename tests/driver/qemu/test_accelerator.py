@@ -34,11 +34,12 @@ def test_a_file_is_no_device(tmp_path: Path) -> None:
     assert verdict(device=str(tmp_path / "kvm")).state == "absent"
 
 
-def test_a_device_of_something_else_fails_the_trial_with_the_kernels_words() -> None:
-    found = verdict(device="/dev/null")
+def test_a_device_of_something_else_fails_the_trial_with_the_kernels_words(tmp_path: Path) -> None:
+    found = verdict(str(tmp_path / "kvm.json"), device="/dev/null")
     assert found.state == "failed"
     assert "/dev/null" in found.found
     assert os.strerror(25) in found.found  # ENOTTY: it knows none of KVM's requests
+    assert not (tmp_path / "kvm.json").exists(), "it would be believed until the host starts anew"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="makes a device that another user may not open")

@@ -67,7 +67,7 @@ def verdict(cache: str | None = None, device: str = DEVICE) -> Verdict:
     if kept is not None:
         return kept
     tried = _judge(_run_trial(device), device, looked_at)
-    if cache:
+    if cache and tried.state in ("native", "emulated"):  # whatever failed may be mended, or over
         _keep(cache, tried)
     return tried
 
