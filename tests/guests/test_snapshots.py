@@ -385,8 +385,9 @@ async def test_a_disk_that_only_the_running_machine_had_comes_back_with_it(drive
     assert "vdb" not in await driver.domain.xml(ref.uuid, 2)
 
 
-async def test_a_machine_that_is_destroyed_while_one_is_taken_keeps_nothing_of_it(
-    driver, bare, tmp_path
+@pytest.mark.parametrize("end", ["destroyed", "killed"])
+async def test_a_machine_that_ends_while_one_is_taken_keeps_nothing_of_it(
+    driver, bare, tmp_path, end
 ):
     path = image(tmp_path / "a.qcow2")
     ref = await driver.domain.define(bare("m", disk(path)), 0)
@@ -397,7 +398,10 @@ async def test_a_machine_that_is_destroyed_while_one_is_taken_keeps_nothing_of_i
     async def watched(name, *more, **options):
         answer = await execute(name, *more, **options)
         if name == "job-dismiss":  # the state is in the image, and the snapshot not yet on record
-            ends.append(asyncio.ensure_future(driver.domain.destroy(ref.uuid, 0)))
+            if end == "destroyed":
+                ends.append(asyncio.ensure_future(driver.domain.destroy(ref.uuid, 0)))
+            else:
+                os.kill(guest.pid, signal.SIGKILL)
             await guest.process.ended
             raise OperationFailed("domain is no longer running")
         return answer
@@ -406,6 +410,7 @@ async def test_a_machine_that_is_destroyed_while_one_is_taken_keeps_nothing_of_i
     with pytest.raises(OperationFailed, match="no longer running"):
         await driver.snapshot.create(ref.uuid, asked("one"), 0)
     await asyncio.gather(*ends)
+    await guest.finished
     assert states_in(path) == [] and driver.snapshot.names(ref.uuid, 0) == []
     check(path)
     await driver.snapshot.create(ref.uuid, asked("one"), 0)

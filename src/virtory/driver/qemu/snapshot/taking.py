@@ -152,7 +152,7 @@ class Taking(Part):
             try:
                 await internal.drop(guest, name, images)
             except VirtoryError:
-                if guest.ending is not None and process is not None:  # destroyed in the midst of it
+                if guest.is_ending and process is not None:  # in the midst of it
                     await process.ended
                     await undo_inside(name, paths, {})
                     await internal.without_leaks(paths)
