@@ -236,5 +236,8 @@ async def connect(
     on_event: Callable[[Event], None],
     on_gone: Callable[[MonitorGone], None],
 ) -> Monitor:
-    """A monitor on the listening socket at `path`; raises OSError when nobody listens."""
-    return Monitor(unix_socket.connected(path), on_event, on_gone)
+    """A monitor on the listening socket at `path`; raises OSError when nobody listens.
+
+    QEMU lets in one after the other, also those of daemons that died while it was stopped.
+    """
+    return Monitor(await unix_socket.let_in(path), on_event, on_gone)

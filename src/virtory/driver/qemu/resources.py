@@ -42,7 +42,7 @@ _HELPER_END_MS = 2000
 _MARK = "VIRTORY_HELPER"
 """The variable in a helper's environment that says which it is: where its pid is written."""
 
-_BACKLOG = 1024  # daemons that died while QEMU was stopped leave their connections there
+_BACKLOG = 1  # so QEMU has it (util/qemu-sockets.c, socket_listen): two connections may wait
 
 
 @dataclass(slots=True)
