@@ -23,6 +23,7 @@ from virtory.driver.qemu.process import (
     lives_on,
     spawn,
     start_time_of,
+    unlock,
 )
 
 if TYPE_CHECKING:
@@ -257,6 +258,12 @@ def test_a_killed_process_does_not_live_on_though_it_has_not_ended():
         assert not held or start_time_of(child.pid) is not None
         libc.ptrace(17, child.pid, None, None)  # PTRACE_DETACH
     assert not lives_on(child.pid)
+
+
+def test_a_process_that_has_ended_has_no_locks_to_give_up():
+    child = subprocess.Popen(["true"])
+    child.wait(60)
+    unlock(child.pid, 0)
 
 
 def _stat(pid: int) -> bytes:

@@ -272,13 +272,16 @@ def unlock(pid: int, number: int) -> None:
     """Give up the locks of an open file description that process `pid` has as `number`.
 
     They belong to the description, not to the process, so whoever has a copy can. Does nothing
-    where the kernel does not let us have one.
+    where the kernel does not let us have one, or the process has ended, and they with it.
     """
     import ctypes
     import fcntl
     import struct
 
-    pidfd = os.pidfd_open(pid)
+    try:
+        pidfd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
     try:
         copy = ctypes.CDLL(None).syscall(_PIDFD_GETFD, pidfd, number, 0)
     finally:
