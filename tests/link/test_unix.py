@@ -53,6 +53,25 @@ async def test_a_frame_may_come_byte_by_byte(
     server.link.close()
 
 
+async def test_a_link_that_has_ended_leaves_the_next_of_its_number_alone(
+    sockets: tuple[socket.socket, socket.socket], end: Any
+) -> None:
+    """Who still reads what a stream had brought asks it to read on."""
+    number = sockets[0].fileno()
+    ended = end(UnixLink(sockets[0], Session(SERVER)))
+    ended.link.close()
+    near, right = socket.socketpair()
+    left = socket.socket(fileno=os.dup2(near.fileno(), number))
+    near.detach() if near.fileno() == number else near.close()
+    server = end(UnixLink(left, Session(SERVER)))
+    ended.link.pause_reading()
+    ended.link.resume_reading()
+    right.send(HOSTNAME)
+    await server.until(lambda: server.values)
+    server.link.close()
+    right.close()
+
+
 async def test_more_descriptors_than_the_protocol_allows_end_the_link_and_leak_nothing(
     sockets: tuple[socket.socket, socket.socket], end: Any, descriptors: Any
 ) -> None:

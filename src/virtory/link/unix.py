@@ -231,6 +231,7 @@ class UnixLink:
             self._loop.remove_reader(self._fd)
         if self._writing:
             self._loop.remove_writer(self._fd)
+        self._reading = self._writing = False  # the number may be another link's from here on
         self._forget_hang_up()
         self._outbox.clear()
         self._sock.close()
