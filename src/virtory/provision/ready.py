@@ -115,6 +115,7 @@ class _Watcher:
         self._spoke = asyncio.Event()
         self._quiet = True
         self._mute = True
+        self._listens = False
         self._answered_mute = asyncio.Event()
         self._hanging = 0
 
@@ -140,6 +141,7 @@ class _Watcher:
                 self._signals.put_nowait(_stopped(why))
 
     def _heard(self, data: bytes) -> None:
+        self._listens = True
         if data:
             self._quiet = self._mute = False
             self._signals.put_nowait(self._fed(data))
@@ -251,8 +253,11 @@ class _Watcher:
 
     @property
     def _is_early(self) -> bool:
-        """Whether nobody can answer yet; of a machine that says nothing that is not known."""
-        return not self._mute and self._tracker.phase in _BEFORE_KERNEL
+        """Whether nobody can answer yet, as far as we hear; silence counts where we would.
+
+        What goes on from its saved memory is as silent, and answers the first who asks.
+        """
+        return self._listens and self._tracker.phase in _BEFORE_KERNEL
 
     async def _spoke_near_ssh(self) -> None:
         """Return when the guest says something while its server may come up, or its kernel has."""
