@@ -59,10 +59,10 @@ async def test_a_link_that_has_ended_leaves_the_next_of_its_number_alone(
     """Who still reads what a stream had brought asks it to read on."""
     number = sockets[0].fileno()
     ended = end(UnixLink(sockets[0], Session(SERVER)))
-    ended.link.close()
     near, right = socket.socketpair()
+    ended.link.close()
     left = socket.socket(fileno=os.dup2(near.fileno(), number))
-    near.detach() if near.fileno() == number else near.close()
+    near.close()
     server = end(UnixLink(left, Session(SERVER)))
     ended.link.pause_reading()
     ended.link.resume_reading()

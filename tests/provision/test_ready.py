@@ -126,6 +126,7 @@ async def test_a_machine_is_hardly_asked_while_its_console_tells_of_no_kernel_th
         writer.close()
 
     async with watched(serve, tracker) as (asking, signals, watcher):
+        watcher.probe_for_s = PROBE_EVERY_S / 2  # one that hung is not followed sooner either
         watcher._heard(said)
         if said:
             (await signals.get())(tracker, 1.0)

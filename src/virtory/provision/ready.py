@@ -25,7 +25,7 @@ STALL_S = 60.0
 HISTORY_EVERY_S = 0.1
 PROBE_EVERY_S = 1.0
 PROBE_EARLY_EVERY_S = 5.0
-"""While the console says that no kernel is up. In QEMU's user network a connection then hangs,
+"""While no console says that a kernel is up. In QEMU's user network a connection then hangs,
 and comes to the server later though it was given up: `info usernet` keeps it as SYN_SENT."""
 PROBE_AT_MOST_EVERY_S = 0.25
 PROBE_FOR_S = 8.0
@@ -118,6 +118,7 @@ class _Watcher:
         self._listens = False
         self._answered_mute = asyncio.Event()
         self._hanging = 0
+        self.probe_for_s = PROBE_FOR_S
 
     def start(self, events: Any) -> list[asyncio.Task[None]]:
         """The running tasks; the caller cancels them."""
@@ -183,7 +184,7 @@ class _Watcher:
 
         It does so for seconds after the network is there, and holds the place of another.
         """
-        attempts: set[asyncio.Task[Greeting | None]] = set()
+        attempts: dict[asyncio.Task[Greeting | None], float] = {}
         has_network = False
         try:
             while True:
@@ -191,7 +192,8 @@ class _Watcher:
                     has_network = True
                     await _give_up(attempts)
                 if len(attempts) < MOST_PROBES:
-                    attempts.add(asyncio.create_task(self._greeted()))
+                    now = asyncio.get_running_loop().time()
+                    attempts[asyncio.create_task(self._greeted())] = now
                 self._spoke.clear()
                 found = await self._answer(attempts)
                 if found is not None:
@@ -224,28 +226,33 @@ class _Watcher:
         if manifest is None:
             return None
         self._hanging += 1  # still so where it is given up, or its time is over
-        until = asyncio.get_running_loop().time() + PROBE_FOR_S
-        found = await greeting(manifest)
+        until = asyncio.get_running_loop().time() + self.probe_for_s
+        found = await greeting(manifest, self.probe_for_s)
         if asyncio.get_running_loop().time() < until:
             self._hanging -= 1
         return found
 
-    async def _answer(self, attempts: set[asyncio.Task[Greeting | None]]) -> Greeting | None:
+    async def _answer(
+        self, attempts: dict[asyncio.Task[Greeting | None], float]
+    ) -> Greeting | None:
         """The first greeting; None after a while, sooner when the guest says something."""
+        loop = asyncio.get_running_loop()
+        turn = loop.time() + (PROBE_EARLY_EVERY_S if self._is_early else PROBE_EVERY_S)
         spoke = asyncio.create_task(self._spoke_near_ssh())
         try:
-            every_s = PROBE_EARLY_EVERY_S if self._is_early else PROBE_EVERY_S
-            done, _ = await asyncio.wait(
-                {*attempts, spoke}, timeout=every_s, return_when=asyncio.FIRST_COMPLETED
-            )
-            for task in done & attempts:
-                attempts.discard(task)
-                if (found := task.result()) is not None:
-                    return found
-            if done <= {spoke}:
-                return None
-            # A refusal came at once: the next attempt waits its turn.
-            await asyncio.sleep(PROBE_AT_MOST_EVERY_S)
+            while (left_s := turn - loop.time()) > 0 and not spoke.done():
+                done, _ = await asyncio.wait(
+                    {*attempts, spoke}, timeout=left_s, return_when=asyncio.FIRST_COMPLETED
+                )
+                refused = False
+                for task in done & attempts.keys():
+                    begun = attempts.pop(task)
+                    if (found := task.result()) is not None:
+                        return found
+                    refused |= loop.time() - begun < self.probe_for_s
+                if refused and not spoke.done():
+                    # It came at once: the next attempt waits its turn. One that hung had its own.
+                    turn = min(turn, loop.time() + PROBE_AT_MOST_EVERY_S)
             return None
         finally:
             spoke.cancel()
@@ -317,10 +324,10 @@ class Greeting(NamedTuple):
             self.writer.close()
 
 
-async def greeting(manifest: Manifest) -> Greeting | None:
+async def greeting(manifest: Manifest, for_s: float) -> Greeting | None:
     """How the SSH server greets; None when it did not in time."""
     with suppress(OSError, TimeoutError, ValueError):
-        async with asyncio.timeout(PROBE_FOR_S):
+        async with asyncio.timeout(for_s):
             reader, writer = await asyncio.open_connection(manifest.host, manifest.port)
             try:
                 while line := await reader.readline():
@@ -333,7 +340,7 @@ async def greeting(manifest: Manifest) -> Greeting | None:
     return None
 
 
-async def _give_up(attempts: set[asyncio.Task[Greeting | None]]) -> None:
+async def _give_up(attempts: dict[asyncio.Task[Greeting | None], float]) -> None:
     for task in attempts:
         task.cancel()
     for found in await asyncio.gather(*attempts, return_exceptions=True):
