@@ -89,3 +89,33 @@ async def test_what_was_under_way_is_undone_once_they_answer_again(
         for each in (first, second):
             await each.destroy()
     assert daemon.guests() == {}
+
+
+async def test_what_was_under_way_is_undone_though_they_never_answer_again(
+    daemon: DaemonProcess, bare: Callable[..., str]
+):
+    image, overlay = daemon.directory / "m.qcow2", daemon.directory / "overlay.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, "8M"], check=True)
+    image.chmod(0o666)
+    async with virtory.connect(daemon.uri) as host:
+        machine = await host.define_domain(bare("m", DISK.format(image)))
+        await machine.start()
+        (guest,) = daemon.guests().values()
+        guest.kill(signal.SIGSTOP)
+        call = asyncio.ensure_future(
+            lost(machine.create_snapshot(SNAPSHOT.format(overlay), flags=DISK_ONLY))
+        )
+        while not overlay.exists():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        await asyncio.to_thread(daemon.end)
+        assert await call
+    await asyncio.to_thread(daemon.start)
+    async with virtory.connect(daemon.uri) as host, host.events("lifecycle") as events:
+        assert overlay.exists()
+        guest.kill(signal.SIGKILL)
+        machine = await host.domain("m")
+        while (await machine.state()).state != DomainState.SHUTOFF:
+            assert await events.next(60)
+        while "unfinished" in str(await machine.messages()):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        assert not overlay.exists()

@@ -171,10 +171,18 @@ async def adopt(guest: Guest) -> None:
 
 
 def _go_on(guest: Guest, meeting: asyncio.Future[bool]) -> None:
-    """It answers now: what was cut off of it and had to wait for that can be ended."""
-    if not meeting.cancelled():
+    """It answers, or has ended: what was cut off of it and had to wait for that can be ended."""
+    assert guest.process is not None
+    ended = guest.process.ended  # cancelled where only this daemon ends
+    if not meeting.cancelled() or (ended.done() and not ended.cancelled()):
         what = f"ending what was cut off of domain '{guest.entry.name}'"
-        guest.runtime.run(guest.runtime.mending.again(guest.entry.uuid), what)
+        guest.runtime.run(_end_cut_off(guest, meeting), what)
+
+
+async def _end_cut_off(guest: Guest, meeting: asyncio.Future[bool]) -> None:
+    if meeting.cancelled() or not meeting.result():
+        await guest.finished
+    await guest.runtime.mending.again(guest.entry.uuid)
 
 
 async def _meet(guest: Guest) -> bool:
