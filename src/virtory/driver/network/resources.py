@@ -1,8 +1,9 @@
 """Taking what a network's plan names, and giving all of it back.
 
 The rule kept here: `release(plan)` needs nothing but the plan, may be repeated, and touches nothing
-that is not marked as ours; it serves stop, a failed start and the restart after a crash alike.
-`acquire` may be repeated too, on a network of which parts are missing.
+that is not marked as ours; it serves stop, a failed start and the restart after a crash alike, for
+which `clear` ends first what was still under way. `acquire` may be repeated too, on a network of
+which parts are missing.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import select
 import shutil
 import signal
 import subprocess
+from functools import partial
 from typing import TYPE_CHECKING
 
 from virtory.driver import new_files
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
 _END_MS = 2000
 _START_S = 20
+_MOST_OF_ONE = 16  # processes; a stranger who looks like one could go on for ever
 
 
 def acquire(network: Network, plan: NetworkPlan, checkpoint: Callable[[str], None]) -> None:
@@ -69,10 +72,7 @@ def clear(plan: NetworkPlan) -> None:
     A program that it had started may still be about to change the network's rules.
     """
     mark = f"{firewall.MARK}={plan.directory}"
-    last = None
-    while (identity := find_by_variable(mark)) is not None and identity != last:
-        _end_one(identity, signal.SIGKILL)
-        last = identity
+    _end_all(partial(find_by_variable, mark), partial(_end_one, first=signal.SIGKILL))
     release(plan)
 
 
@@ -80,10 +80,7 @@ def release(plan: NetworkPlan) -> None:
     """Give everything back; blocking: call it in a thread."""
     if not plan.made:
         return
-    last = None
-    while (identity := serving(plan)) is not None and identity != last:
-        _end(identity)
-        last = identity  # while it starts there are several, the later ones made by the first
+    _end_all(partial(serving, plan), _end)
     if plan.table is not None:
         firewall.remove(plan)
     if has_bridge(plan):
@@ -324,6 +321,17 @@ def change(former: Network, network: Network, plan: NetworkPlan) -> None:
         _end(identity)
     _write_files(network, plan)
     _run_dnsmasq(network, plan)
+
+
+def _end_all(find: Callable[[], Identity | None], end: Callable[[Identity], None]) -> None:
+    """While a program starts there are several, the later made by the first; soon it is all."""
+    last = None
+    for _ in range(_MOST_OF_ONE):
+        identity = find()
+        if identity is None or identity == last:
+            return
+        end(identity)
+        last = identity
 
 
 def _end(identity: Identity) -> None:
