@@ -342,7 +342,9 @@ async def test_an_emulated_vcpu_that_leaves_late_is_known_to_have_left(machine):
     await machine.told(event("ACPI_DEVICE_OST", info=left))
     del guest.unplugging["vcpu1"]  # who waited for it looks, and was told that it is still there
     await machine.told(event("ACPI_DEVICE_OST", info=left | {"source": 1}))
-    await machine.told(event("ACPI_DEVICE_OST", info=left))
+    async with guest.job("something else"):
+        for _ in range(100):  # a guest says so as often as it likes: one look is enough
+            await machine.told(event("ACPI_DEVICE_OST", info=left))
     for expected in ("query-cpus-fast", "query-cpus-fast", "query-hotpluggable-cpus"):
         cpus = [{"cpu-index": 0, "thread-id": thread}]
         answer = cpus if expected == "query-cpus-fast" else []

@@ -56,16 +56,3 @@ async def test_who_waits_is_told_that_nobody_listens_any_more(
     listener.close()
     with pytest.raises(ConnectionRefusedError):
         await asyncio.wait_for(waiting, LIMIT_S)
-
-
-async def test_the_connection_of_who_gave_up_is_closed(full: tuple[str, socket.socket]) -> None:
-    path, listener = full
-    waiting = asyncio.ensure_future(unix_socket.let_in(path))
-    await asyncio.wait([waiting], timeout=0.05)
-    waiting.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await waiting
-    for _ in range(2):
-        listener.accept()[0].close()
-    with (await asyncio.to_thread(listener.accept))[0] as theirs:
-        assert await asyncio.to_thread(theirs.recv, 100) == b""

@@ -91,6 +91,7 @@ class Guest:
         self.tray_openings: dict[str, asyncio.Future[None]] = {}  # alias → a tray that is awaited
         self.unplugged_edits: dict[str, dict[str, str]] = {}  # alias → what its end does beside
         self.transfer: Transfer | None = None  # of its memory, into or out of a file
+        self.vcpu_left = False  # one left late: somebody will look which
         self.written_out = False  # until it runs, QEMU leaves its images to whoever reads the file
         self.concluding: dict[str, asyncio.Future[None]] = {}  # QEMU's jobs whose end is awaited
         self.block_jobs: dict[str, BlockJob] = {}  # by the disk's target
@@ -163,9 +164,8 @@ class Guest:
 
         `patient`: wait as long as it takes; for what QEMU reports, which somebody must deal with.
         """
-        limited = self._lock.locked() and not patient
         try:
-            async with asyncio.timeout(self.lock_timeout_s if limited else None):
+            async with asyncio.timeout(None if patient else self.lock_timeout_s):
                 await self._lock.acquire()
         except TimeoutError:
             raise OperationTimeout(

@@ -1,18 +1,15 @@
 """A connection to one of QEMU's UNIX sockets: its monitor, the agent's channel, a console.
 
 The rule kept here: the loop never waits. A UNIX connect completes at once when there is room in the
-listener's backlog; where there is none, that is an error, or a thread waits for room.
+listener's backlog; where there is none, that is an error, or it is tried again in a while.
 """
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import socket
-import struct
 
-_A_WHILE = struct.pack("@ll", 1, 0)
-"""A second, as a `struct timeval`: for no longer a thread keeps the daemon from ending."""
+_PACE_S = 0.1
 
 
 def connected(path: str) -> socket.socket:
@@ -31,38 +28,9 @@ def connected(path: str) -> socket.socket:
 
 
 async def let_in(path: str) -> socket.socket:
-    """As `connected`, but who finds that too many wait already waits with them."""
+    """As `connected`, but who finds that too many wait already looks for room until there is."""
     while True:
         try:
             return connected(path)
         except BlockingIOError:
-            waiting = asyncio.get_running_loop().run_in_executor(None, _waited, path)
-        try:
-            peer = await asyncio.shield(waiting)
-        except asyncio.CancelledError:
-            waiting.add_done_callback(_give_back)
-            raise
-        if peer is not None:
-            return peer
-
-
-def _waited(path: str) -> socket.socket | None:
-    """As `connected`, in a thread; None when there was no room for a while."""
-    peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-    peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _A_WHILE)
-    try:
-        peer.connect(path)
-        peer.getpeername()  # Python takes a connect that a signal cut off for one that succeeded
-    except OSError as error:
-        peer.close()
-        if error.errno in (errno.EAGAIN, errno.ENOTCONN):
-            return None
-        raise
-    peer.setblocking(False)
-    return peer
-
-
-def _give_back(waiting: asyncio.Future[socket.socket | None]) -> None:
-    """Nobody waits for it any more."""
-    if not waiting.cancelled() and waiting.exception() is None and (peer := waiting.result()):
-        peer.close()
+            await asyncio.sleep(_PACE_S)  # no event tells of it

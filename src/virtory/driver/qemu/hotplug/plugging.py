@@ -317,8 +317,9 @@ def on_deleted(guest: Guest, alias: str) -> None:
 
 
 def on_vcpu_left(guest: Guest) -> None:
-    """When nobody waits for one any more, the guest took its time."""
-    if not any(alias.startswith("vcpu") for alias in guest.unplugging):
+    """When nobody waits for one any more, the guest took its time; it may say so without end."""
+    if not guest.vcpu_left and not any(alias.startswith("vcpu") for alias in guest.unplugging):
+        guest.vcpu_left = True
         guest.runtime.run(_vcpu_gone(guest), "removing a virtual CPU")
 
 
@@ -333,6 +334,7 @@ async def _removed_late(guest: Guest, alias: str) -> None:
 async def _vcpu_gone(guest: Guest) -> None:
     with guest.while_it_runs():
         async with guest.job("remove virtual CPU", patient=True):
+            guest.vcpu_left = False
             await _find_vcpus(guest)
 
 
