@@ -185,6 +185,10 @@ class Process:
             return True
         if not force:
             return False
+        return await self.killed()
+
+    async def killed(self) -> bool:
+        """SIGKILL; False when it is stuck in the kernel."""
         self.signal(signal.SIGKILL)
         return await self._wait(KILLED_S)
 
@@ -237,7 +241,7 @@ def _find(file_name: str, wanted: str, directory: str | None = None) -> Identity
         if entry.isdigit() and int(entry) != os.getpid():
             words = _words(f"/proc/{entry}/{file_name}")
             found = sought in words
-            if words == [b""] and directory is not None:
+            if directory is not None and words == _words(f"/proc/{entry}/cmdline") == [b""]:
                 found = _works_in(entry, directory)
             if found and (started := start_time_of(int(entry))) is not None:
                 return Identity(int(entry), started)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import signal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +24,7 @@ from virtory.driver.qemu.start import agent_of
 from virtory.driver.qemu.strays import MARK
 from virtory.driver.qemu.table import Entry
 from virtory.driver.store import ForgetRunning, SetAside
-from virtory.errors import VirtoryError
+from virtory.errors import OperationFailed, VirtoryError
 from virtory.model.domain import parse_domain
 from virtory.model.flags import DomainShutoffReason, DomainState
 from virtory.model.lifecycle import Trigger
@@ -136,14 +135,16 @@ async def _clear_unfinished(runtime: Runtime, entry: Entry, plan: Plan) -> None:
     mark = f"{MARK}={plan.directory}"
     identity = await asyncio.to_thread(find_by_variable, mark, plan.directory)
     if identity is not None:
-        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
-            process = Process(identity, lambda _: ended.set_result(None))
+            process = Process(identity, lambda _: None)
         except (ProcessLookupError, OSError):
             pass
         else:
-            process.signal(signal.SIGKILL)
-            await ended
+            if not await process.killed():
+                process.release()
+                raise OperationFailed(
+                    f"process {identity.pid} of a start that was cut off is stuck"
+                )
     await asyncio.to_thread(resources.release, plan, search=True)
     entry.state, entry.reason = DomainState.SHUTOFF, DomainShutoffReason.FAILED
     runtime.table.hold(entry)
@@ -231,12 +232,12 @@ async def _learn(guest: Guest) -> None:
     status = execute("query-status")
     ports = execute("query-chardev")
     balloon = execute("query-balloon") if guest.has_balloon else None
+    nodes = execute("query-named-block-nodes", {"flat": True}) if guest.plan.images else None
     _channels(guest, await ports)
     maximum = guest.domain.memory.kib
     guest.balloon_kib = maximum
     if balloon is not None:
         guest.balloon_kib = await _actual(balloon, maximum)
-    nodes = execute("query-named-block-nodes", {"flat": True}) if guest.plan.images else None
     guest.bounded = nodes is not None and bool(block.bounds_in(await nodes))
     became = (await status)["status"]
     guest.written_out = became == "postmigrate" or (guest.written_out and became != "running")
