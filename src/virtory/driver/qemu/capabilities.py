@@ -402,7 +402,7 @@ def _ask(
         raise InternalError(f"{path} is no QEMU: {error}", cure=_CURE) from None
     replies = {each.serial: each.value for each in incoming if isinstance(each, qmp.Reply)}
     answered = {each.serial for each in incoming if isinstance(each, qmp.Failure)} | set(replies)
-    if asked[0][0] not in replies or any(serial not in answered for serial, _ in asked):
+    if asked[0][0] not in replies or any(serial not in answered for serial, _ in asked[:-1]):
         text = done.stderr.decode(errors="replace").strip() or f"status {done.returncode}"
         what = "not all answers" if replies else "no answer"
         raise InternalError(f"{path} gave {what} to a probe: {text}", cure=_CURE)

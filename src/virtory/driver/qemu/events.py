@@ -76,7 +76,8 @@ def react(guest: Guest, event: Event) -> None:
 
 
 def catch_up(guest: Guest) -> None:
-    """Let become true what was held back while a start was not known to have succeeded."""
+    """Let become true what was held back: of a start, until it has succeeded; of a meeting, until
+    what was asked first is known."""
     held, guest.held_back = guest.held_back or [], None
     for event in held:
         if (reaction := _REACTIONS.get(event.name)) is not None:

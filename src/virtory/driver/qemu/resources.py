@@ -40,7 +40,10 @@ _OPEN = {
 }
 _HELPER_END_MS = 2000
 _MARK = "VIRTORY_HELPER"
-"""The variable in a helper's environment that says which it is: where its pid is written."""
+"""The variable in a helper's environment that says which it is: where its pid is written.
+
+passt hides its own, where it is not root who asks; it ends by itself, as QEMU's end of the pair.
+"""
 
 _BACKLOG = 1  # so QEMU has it (util/qemu-sockets.c, socket_listen): two connections may wait
 

@@ -3,7 +3,7 @@
 The rule kept here: nothing is believed that was not tried. /dev/kvm may exist and lie: on some
 nested hosts it *emulates* each instruction, a thousand times too slowly for any kernel to boot. The
 trial runs in a process of its own under a time limit (`kvm_trial`), so it can not hang the daemon;
-its result is kept on disk until the machine boots again or the device changes.
+what it measured is kept on disk until the machine boots again or the device changes.
 """
 
 from __future__ import annotations
