@@ -151,3 +151,26 @@ async def test_a_damaged_object_is_set_aside(tmp_path):
     with closing(store):
         assert loaded.objects == [other]
         assert [one.source for one in loaded.damaged] == ["object"]
+
+
+async def test_works_of_one_domain_are_mended_one_after_another(tmp_path):
+    directory, one, two = str(tmp_path), b"1" * 16, b"2" * 16
+    with closing(Store(directory)) as store:
+        store.load()
+        for domain in (one, one, two):
+            await Journal(store).begin("work", step="revert", domain=domain.hex())
+    store, loaded = reopened(directory)
+    with closing(store):
+        under_way, most = [], {}
+
+        async def mend(work, step):
+            domain = step["domain"]
+            under_way.append(domain)
+            most[domain] = max(most.get(domain, 0), under_way.count(domain))
+            await asyncio.sleep(0)
+            under_way.remove(domain)
+            await work.done()
+
+        mending = Mending(Journal(store), {"work": mend})
+        await asyncio.gather(*(mending.recover([work]) for work in loaded.intents))
+        assert most == {one.hex(): 1, two.hex(): 1} and mending.left == []

@@ -8,12 +8,14 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from test_restart import end, no_processes, qemu_processes, restarted
 from test_snapshots import asked, check, disk, image, states_in
 
+from virtory.driver.store import Store
 from virtory.errors import OperationInvalid
 from virtory.model.flags import DomainState
 
@@ -211,6 +213,26 @@ async def test_a_way_back_cut_off_is_gone_to_its_end(
         assert state_now[0] == wanted[0]
         await whole(driver, uuid, tmp_path)
         assert len(qemu_processes(state)) == int(running)
+    finally:
+        await end(driver)
+
+
+@pytest.mark.parametrize(("running", "step"), [(True, "revert loaded"), (False, "revert applied")])
+async def test_a_way_back_cut_off_twice_is_one_work(
+    state, settings, bare, no_processes, tmp_path, caplog, running, step
+):
+    path = image(tmp_path / "a.qcow2")
+    snapshots = [("one", "", 0)]
+    uuid = await prepared(state, settings, bare, path, running=running, snapshots=snapshots)
+    await asyncio.to_thread(crash, state, settings, step, "revert", "one", 0)
+    await asyncio.to_thread(crash, state, settings, step, "mend")
+    with closing(Store(state)) as store:
+        assert len(store.load().intents) == 1
+    driver = await restarted(state, settings)
+    try:
+        assert driver.snapshot.current(uuid) == "one" and driver.domain.is_active(uuid) == running
+        await whole(driver, uuid, tmp_path)
+        assert caplog.text == ""
     finally:
         await end(driver)
 

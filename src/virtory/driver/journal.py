@@ -80,7 +80,7 @@ class Left(NamedTuple):
     @property
     def owner(self) -> str | None:
         """The domain that it is of, by its UUID's hexadecimal digits."""
-        return self.step.get("domain") or self.step.get("original")
+        return _owner(self.step)
 
     @property
     def told(self) -> str:
@@ -89,11 +89,17 @@ class Left(NamedTuple):
         return f"work '{what}' was cut off and can not be ended: {self.problem}"
 
 
+def _owner(step: Mapping[str, Any]) -> str | None:
+    owner: str | None = step.get("domain") or step.get("original")
+    return owner
+
+
 class Mending:
     """Works that an earlier daemon left: each is mended, or kept until it can be.
 
     A work is of the domain that its step names (`domain`, hexadecimal; a clone's `original`); what
     can not be mended keeps that domain from being started or changed, and is tried again then.
+    Those of one domain are mended one after another.
 
     Args:
         awaited: whether it will be tried again by itself, soon, with what is left of this domain.
@@ -114,7 +120,8 @@ class Mending:
     async def recover(self, intents: Sequence[Intent]) -> None:
         """Let each be mended; what fails is logged, and stays written down and `left`."""
         for intent in intents:
-            left = await self._mended(intent)
+            async with self._turns[_owner(json.loads(intent.step))]:
+                left = await self._mended(intent)
             if left is not None:
                 known = left.owner is not None and self._awaited(bytes.fromhex(left.owner))
                 _log.log(logging.INFO if known else logging.ERROR, "%s", left.told)

@@ -97,7 +97,8 @@ async def _go_back(
         await _drop_jobs(entry.guest)
     else:
         await _calm(preparation, entry, step["name"])
-    await Reverting(runtime, preparation).revert(entry, step["name"], step["flags"])
+    reverting = Reverting(runtime, preparation)
+    await reverting.revert(entry, step["name"], step["flags"], noted=True)
 
 
 async def _calm(preparation: Preparation, entry: Entry, name: str) -> None:

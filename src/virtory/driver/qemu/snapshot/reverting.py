@@ -51,8 +51,8 @@ class Reverting(Part):
 
     steps = _STEPS
 
-    async def revert(self, entry: Entry, name: str, flags: int) -> None:
-        """Make the machine as the snapshot has it."""
+    async def revert(self, entry: Entry, name: str, flags: int, *, noted: bool = False) -> None:
+        """Make the machine as the snapshot has it; `noted`: that is in the journal already."""
         kept = family_of(entry).get(name)
         overwritten.refuse(entry, kept)
         snapshot = parse_snapshot(kept.xml, lenient=True)
@@ -78,16 +78,19 @@ class Reverting(Part):
                 entry,
                 internal_paths(at_paths(snapshot, volumes_of(entry, self.preparation.volume))),
             )
-        journal = Journal(self._runtime.records.store)
-        work = await journal.begin(
-            WORK, step="revert", domain=entry.uuid.hex(), name=name, flags=flags
-        )
+        work = None
+        if not noted:
+            journal = Journal(self._runtime.records.store)
+            work = await journal.begin(
+                WORK, step="revert", domain=entry.uuid.hex(), name=name, flags=flags
+            )
         self._table.hold(entry)  # a transient domain is nobody else's meanwhile
         try:
             await self._revert(entry, kept, snapshot, flags)
         finally:
             self._table.let_go(entry)
-            await work.done()
+            if work is not None:
+                await work.done()
 
     async def _revert(self, entry: Entry, kept: Kept, snapshot: Snapshot, flags: int) -> None:
         from virtory.driver.qemu.snapshot import branching
